@@ -1,0 +1,17 @@
+"""What goes wrong for reasons that the user can mend.
+
+The command line prints such an error as one line, without a traceback. Every message
+says what came, what is needed and what to do. Faults of our own are never InputError.
+"""
+
+
+class InputError(ValueError):
+    """Something that a user gave cannot be used; the command line exits with 1."""
+
+    exit_status = 1
+
+
+class RecipeError(InputError):
+    """A recipe is wrong; the message has a line for each fault, the status is 2."""
+
+    exit_status = 2

@@ -1,0 +1,1 @@
+"""Lightning modules that put the halves together: start at encoder_decoder.py."""

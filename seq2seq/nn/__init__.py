@@ -1,0 +1,1 @@
+"""The maths. Knows tensors; not Lightning, files or strings."""

@@ -1,0 +1,1 @@
+"""Characters and ids: reading, cleaning and cutting text. Knows nothing of torch."""
