@@ -1,0 +1,122 @@
+"""The data that flows between the rooms, and the legend of dimension letters.
+
+Knows shapes; not where tensors come from or what is done with them.
+
+    N  sentences in a batch        E  embedding size
+    S  source pieces, padded       H  hidden size (both directions joined)
+    T  target pieces, padded       C  size of the context vector
+    L  layers                      V  pieces in a vocabulary
+    K  beams of one sentence       R  rows of a decoding step (N, or N * K in a beam)
+
+Masks affirm: True where a piece stands. Lengths count pieces, not padding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+# The same four control pieces in every vocabulary, in this order.
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+State = tuple[Tensor, ...]
+"""What a stack of cells remembers, each part (N, L, H).
+
+RNN and GRU have one part (hidden), LSTM has two (hidden, cell).
+"""
+
+
+class Batch(NamedTuple):
+    """Sentence pairs as ids, padded with PAD on the right.
+
+    Attributes:
+        source: Source pieces and EOS, (N, S).
+        source_lengths: Real source pieces of each sentence, (N,), always on the CPU.
+        inputs: BOS and the target pieces: what the decoder reads, (N, T).
+        targets: The target pieces and EOS: what it must say, (N, T).
+        rows: Where each pair stands in its corpus, (N,), always on the CPU.
+        tokens: Real target tokens of the whole optimizer step to which this batch
+            belongs, over all ranks and accumulated batches: what its loss is divided
+            by.
+    """
+
+    source: Tensor
+    source_lengths: Tensor
+    inputs: Tensor
+    targets: Tensor
+    rows: Tensor
+    tokens: int
+
+    def to(self, device: object, *, non_blocking: bool = False) -> Batch:
+        """Move what the model reads; lengths and rows stay where packing needs them."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device=device, non_blocking=non_blocking)  # type: ignore[call-overload,no-any-return]
+
+        return self._replace(
+            source=moved(self.source),
+            inputs=moved(self.inputs),
+            targets=moved(self.targets),
+        )
+
+
+class EncoderOutput(NamedTuple):
+    """What the encoder made of a batch of source sentences.
+
+    Attributes:
+        states: The top layer's state at every position, (N, S, H); zero at padding.
+        final: The state of every layer after the last piece, each part (N, L, H).
+        mask: True where a source piece stands, (N, S).
+    """
+
+    states: Tensor
+    final: State
+    mask: Tensor
+
+
+class DecoderState(NamedTuple):
+    """What changes from one target piece to the next.
+
+    Attributes:
+        layers: The state of every decoder layer, each part (R, L, H).
+    """
+
+    layers: State
+
+    def select(self, rows: Tensor) -> DecoderState:
+        """Keep these rows, in this order; a row may come twice."""
+        return DecoderState(tuple(part[rows] for part in self.layers))
+
+
+class Memory(NamedTuple):
+    """What the decoder may read at every step, and never changes.
+
+    Attributes:
+        context: The context vector of each sentence, (R, C); None where the decoder
+            sees it only as its initial state.
+    """
+
+    context: Tensor | None
+
+    def select(self, rows: Tensor) -> Memory:
+        """Keep these rows, in this order; a row may come twice."""
+        return Memory(None if self.context is None else self.context[rows])
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One translation as ids.
+
+    Attributes:
+        pieces: The target pieces, without BOS and EOS.
+        log_prob: Sum of the pieces' log-probabilities in nats, EOS included.
+        score: What the search ranked by: log_prob, normalised by length.
+        finished: False where the length limit cut it off before EOS.
+    """
+
+    pieces: tuple[int, ...]
+    log_prob: float
+    score: float
+    finished: bool

@@ -1,0 +1,362 @@
+"""Rows with named columns: JSONL, Parquet, and whatever `datasets` can load.
+
+Knows rows, columns and the Hugging Face Hub; not how a folder names its splits, nor
+what becomes of the pairs. A row is {"translation": {"en": ..., "de": ...}} or flat,
+{"en": ..., "de": ...}; a text that is null counts as empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seq2seq.errors import InputError
+from seq2seq.text.lines import read_lines
+
+ROWS_PER_READ = 1000
+HUB_TIMEOUT_SECONDS = 10.0
+
+
+class Loaded(NamedTuple):
+    """A split that `datasets` has made ready.
+
+    Attributes:
+        dataset: A datasets.Dataset, mapped from disk.
+        fingerprint: Changes when the rows may change.
+    """
+
+    dataset: Any
+    fingerprint: str
+
+
+def json_pairs(
+    paths: Sequence[Path], languages: tuple[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Read pairs from JSONL files, one object a line, in constant memory.
+
+    Raises:
+        InputError: If a line is not such an object; the message has file and line.
+    """
+    for path in paths:
+        for number, line in enumerate(read_lines(path), 1):
+            where = f"{path}:{number}"
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(
+                    f"{where}: this is not JSON: {error}. Every line of a JSONL file "
+                    "must be one object."
+                ) from error
+            if not isinstance(row, dict):
+                raise InputError(
+                    f"{where}: this is not a JSON object. Every line of a JSONL file "
+                    "must be one object."
+                )
+            if isinstance(nested := row.get("translation"), dict):
+                row = nested
+            _demand_columns(row, languages, where)
+            source, target = (_text(row[language], where) for language in languages)
+            yield source, target
+
+
+def parquet_pairs(
+    paths: Sequence[Path], languages: tuple[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Read pairs from Parquet files, some rows at a time.
+
+    Raises:
+        InputError: If a file is damaged or lacks the columns.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    for path in paths:
+        try:
+            with parquet.ParquetFile(path) as file:
+                schema = file.schema_arrow
+                columns = _columns(
+                    schema.names,
+                    [field.name for field in schema.field("translation").type]
+                    if "translation" in schema.names
+                    and pyarrow.types.is_struct(schema.field("translation").type)
+                    else [],
+                    languages,
+                    str(path),
+                )
+                for batch in file.iter_batches(ROWS_PER_READ, columns=columns):
+                    yield from _batch_pairs(batch.to_pydict(), languages, str(path))
+        except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{path} is not a sound Parquet file: {_one_line(error)}. Make or "
+                "fetch it again."
+            ) from error
+
+
+def dataset_pairs(
+    dataset: Any, languages: tuple[str, str], name: str
+) -> Iterator[tuple[str, str]]:
+    """Read pairs from a datasets.Dataset, some rows at a time.
+
+    Raises:
+        InputError: If it lacks the columns.
+    """
+    nested = dataset.features.get("translation")
+    # A Translation feature lists its languages, a plain struct is a mapping of them.
+    nested = getattr(nested, "languages", nested)
+    inner = list(nested) if isinstance(nested, (Mapping, list, tuple)) else []
+    columns = _columns(dataset.column_names, inner, languages, name)
+    for batch in dataset.select_columns(columns).iter(batch_size=ROWS_PER_READ):
+        yield from _batch_pairs(batch, languages, name)
+
+
+def load_folder(
+    folder: Path, *, split: str, config: str | None, known_splits: Sequence[str] = ()
+) -> Loaded:
+    """Load a split of a local folder by the conventions of the Hub, without a network.
+
+    Args:
+        folder: Where the files are.
+        split: The name of the split.
+        config: The configuration, where the folder's README.md defines several.
+        known_splits: Other splits that a message about a missing one should list.
+
+    Raises:
+        InputError: If `datasets` finds no such split, or cannot read it faithfully.
+    """
+    with _quiet(), _offline():
+        # An absolute path is never taken for a Hub id or a file format.
+        dataset = _load(
+            str(folder.resolve()), str(folder), split, config, None, known_splits
+        )
+    if (kind := dataset.info.builder_name) in ("csv", "text"):
+        raise InputError(
+            f"{folder} has the split {split!r} only as {kind} files, whose reader "
+            "alters quotes and line ends. Make parallel files or TSV of them."
+        )
+    return Loaded(dataset, str(dataset._fingerprint))
+
+
+def load_hub(
+    name: str, *, split: str, config: str | None, revision: str | None
+) -> Loaded:
+    """Load a split from the Hugging Face Hub, or from the cache if it is out of reach.
+
+    Code that a dataset brings along is never run. Asking the Hub first costs one
+    request; without it, `datasets` retries for 23 seconds where there is no network.
+
+    Raises:
+        InputError: If the dataset, revision, configuration or split does not exist, or
+            neither the Hub nor the cache can give it.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        with _quiet():
+            found = HfApi().dataset_info(
+                name, revision=revision, timeout=HUB_TIMEOUT_SECONDS
+            )
+    except GatedRepoError as error:
+        raise InputError(
+            f"The Hub gives {name} only to those who asked for it. Ask on its page, "
+            "and log in with: hf auth login"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise InputError(
+            f"The Hub's dataset {name} has no revision {revision!r}. Correct or remove "
+            "data.revision."
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise InputError(
+            f"There is no folder {Path(name).resolve()}, and no dataset of that name "
+            "on the Hugging Face Hub that you may see. Correct data.path, or log in if "
+            "the dataset is private: hf auth login"
+        ) from error
+    except Exception as error:  # whichever HTTP library huggingface_hub uses
+        return _load_cached(name, split, config, revision, error)
+    with _quiet():
+        # The full id: some datasets answer to a short name, which `datasets` would
+        # take for a file format if it is one, such as json.
+        dataset = _load(found.id, name, split, config, found.sha)
+    return Loaded(dataset, _hub_fingerprint(found.id, dataset, split))
+
+
+def _load_cached(
+    name: str,
+    split: str,
+    config: str | None,
+    revision: str | None,
+    reason: Exception,
+) -> Loaded:
+    """Load what an earlier run fetched; `datasets` takes the newest copy."""
+    unreachable = InputError(
+        f"There is no folder {Path(name).resolve()}, the Hugging Face Hub cannot be "
+        f"reached ({_one_line(reason)}), and no earlier run left a copy in the cache. "
+        "Correct data.path, connect to the network, or put the files into a folder."
+    )
+    if name.count("/") != 1:
+        raise unreachable from reason
+    try:
+        with _quiet(), _offline():
+            dataset = _load(name, name, split, config, None)
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise unreachable from reason
+        raise
+    commit = _commit(dataset)
+    if revision is not None and not commit.startswith(revision):
+        raise InputError(
+            f"The Hugging Face Hub cannot be reached ({_one_line(reason)}), and the "
+            f"cache holds {name} at {commit[:12]}, which need not be {revision!r}. "
+            "Connect to the network, or remove data.revision."
+        )
+    return Loaded(dataset, _hub_fingerprint(name, dataset, split))
+
+
+def _load(
+    path: str,
+    name: str,
+    split: str,
+    config: str | None,
+    revision: str | None,
+    known_splits: Sequence[str] = (),
+) -> Any:
+    """Call datasets.load_dataset; every failure becomes one line."""
+    import datasets
+
+    try:
+        return datasets.load_dataset(path, config, revision=revision, split=split)
+    except Exception as error:  # it documents none of them
+        reason = _one_line(error)
+        if "split" in reason and "Should be one of" in reason:
+            splits = re.findall(r"'([^']+)'", reason.partition("Should be one of")[2])
+            raise InputError(
+                missing_split(name, split, [*splits, *known_splits])
+            ) from error
+        raise InputError(
+            f"{name} cannot be loaded: {reason}. Check data.path, data.config and "
+            "data.splits."
+        ) from error
+
+
+def missing_split(name: str, split: str, splits: Iterable[str]) -> str:
+    """Say which splits there are, and which of them may be meant."""
+    names = sorted(set(splits))
+    listed = f"it has {', '.join(names)}" if names else "it has none that can be read"
+    close = get_close_matches(split, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    return f"{name} has no split {split!r}: {listed}{hint} Name one in data.splits."
+
+
+def _commit(dataset: Any) -> str:
+    """Find the commit: the cache keeps each one's files in a folder of that name."""
+    files = [Path(file["filename"]) for file in dataset.cache_files]
+    return files[0].parent.name if files else ""
+
+
+def _hub_fingerprint(name: str, dataset: Any, split: str) -> str:
+    parts = [name, str(dataset.info.config_name), _commit(dataset), split]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _columns(
+    outer: Sequence[str], inner: Sequence[str], languages: tuple[str, str], name: str
+) -> list[str]:
+    """Choose what to read: the nested translations, or a column for each language."""
+    if inner:
+        _demand_columns(inner, languages, name)
+        return ["translation"]
+    _demand_columns(outer, languages, name)
+    return list(languages)
+
+
+def _demand_columns(
+    columns: Iterable[str], languages: tuple[str, str], name: str
+) -> None:
+    found = list(columns)
+    missing = [language for language in languages if language not in found]
+    if missing:
+        raise InputError(
+            f"{name} has no column {' and no column '.join(map(repr, missing))}; the "
+            f"columns are {', '.join(map(repr, found)) or 'none'}. Rows need one for "
+            "each of data.source and data.target, by itself or within 'translation'."
+        )
+
+
+def _batch_pairs(
+    batch: Mapping[str, list[Any]], languages: tuple[str, str], name: str
+) -> Iterator[tuple[str, str]]:
+    first, second = languages
+    if "translation" in batch:
+        rows = [row or {} for row in batch["translation"]]
+        sides = [row.get(first) for row in rows], [row.get(second) for row in rows]
+    else:
+        sides = batch[first], batch[second]
+    for source, target in zip(*sides, strict=True):
+        yield _text(source, name), _text(target, name)
+
+
+def _text(value: object, where: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InputError(
+            f"{where}: {value!r:.40} is not text. A language's column must hold text."
+        )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: U+{ord(value[error.start]):04X} is half a surrogate pair, which "
+            "UTF-8 cannot hold. Remove it."
+        ) from error
+    return value
+
+
+def _one_line(error: BaseException) -> str:
+    """Join a message's lines; without its final full stop."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.removesuffix(".")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Hugging Face's libraries from printing; errors still come as exceptions."""
+    with ExitStack() as restore:
+        restore.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        for package in ("datasets.utils", "huggingface_hub.utils"):
+            utils = import_module(package)
+            level = utils.logging.get_verbosity()
+            restore.callback(utils.logging.set_verbosity, level)
+            utils.logging.set_verbosity(utils.logging.CRITICAL)
+            if not utils.are_progress_bars_disabled():
+                restore.callback(utils.enable_progress_bars)
+                utils.disable_progress_bars()
+        yield
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let `datasets` look at this machine only."""
+    from datasets import config
+
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before

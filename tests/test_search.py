@@ -1,0 +1,547 @@
+"""Search over hand-written second-order Markov tables: no model, no text."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from seq2seq.search.beam import beam_search
+from seq2seq.search.greedy import greedy_search
+from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis
+
+NEVER = -math.inf
+
+
+class TableState(NamedTuple):
+    """The piece before the last one, so that a wrong row gives wrong numbers."""
+
+    previous: Tensor
+    sentence: Tensor
+    calls: Calls
+
+    def select(self, rows: Tensor) -> TableState:
+        self.calls.state.append(len(rows))
+        return TableState(self.previous[rows], self.sentence[rows], self.calls)
+
+
+class TableMemory(NamedTuple):
+    tables: Tensor
+    sentence: Tensor
+    calls: Calls
+
+    def select(self, rows: Tensor) -> TableMemory:
+        self.calls.memory.append(len(rows))
+        return TableMemory(self.tables[rows], self.sentence[rows], self.calls)
+
+
+@dataclass
+class Calls:
+    """Row counts of all steps and selections."""
+
+    step: list[int] = field(default_factory=list)
+    state: list[int] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+
+
+def step(
+    last: Tensor, state: TableState, memory: TableMemory
+) -> tuple[Tensor, TableState]:
+    """Look up log P(piece | previous, last), as (R, V)."""
+    assert torch.equal(state.sentence, memory.sentence)  # Rows never mix.
+    state.calls.step.append(len(last))
+    log_probs = memory.tables[torch.arange(len(last)), state.previous, last]
+    return log_probs, state._replace(previous=last)
+
+
+def start(tables: Tensor) -> tuple[TableState, TableMemory, Calls]:
+    calls, sentence = Calls(), torch.arange(len(tables))
+    previous = torch.full_like(sentence, BOS)
+    return (
+        TableState(previous, sentence, calls),
+        TableMemory(tables, sentence, calls),
+        calls,
+    )
+
+
+def random_tables(
+    seed: int, *, sentences: int, vocabulary: int, impossible: float = 0.0
+) -> Tensor:
+    """Random tables, (N, V, V, V); some pieces impossible, EOS among them."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (sentences, vocabulary, vocabulary, vocabulary)
+    logits = 1.5 * torch.randn(shape, generator=generator, dtype=torch.float64)
+    log_probs = logits.log_softmax(dim=-1)
+    gone = torch.rand(shape, generator=generator) < impossible
+    return log_probs.masked_fill(gone, NEVER)
+
+
+def table(vocabulary: int, rows: dict[tuple[int, int], dict[int, float]]) -> Tensor:
+    """One table from probabilities by (previous, last), (1, V, V, V)."""
+    made = torch.zeros(1, vocabulary, vocabulary, vocabulary, dtype=torch.float64)
+    for (previous, last), probabilities in rows.items():
+        for piece, probability in probabilities.items():
+            made[0, previous, last, piece] = probability
+    return made.log()
+
+
+def log_prob_of(one: Tensor, pieces: tuple[int, ...], *, finished: bool) -> float:
+    path = (BOS, BOS, *pieces, *([EOS] if finished else []))
+    return math.fsum(
+        float(one[path[i], path[i + 1], path[i + 2]]) for i in range(len(path) - 2)
+    )
+
+
+def real_pieces(one: Tensor) -> list[int]:
+    return [piece for piece in range(len(one)) if piece not in (PAD, BOS, EOS)]
+
+
+def brute_force(
+    one: Tensor, max_length: int, penalty: float
+) -> list[tuple[tuple[int, ...], float]]:
+    """Every finished sequence that is possible, and its score, best first."""
+    everything = []
+    for length in range(max_length + 1):
+        for pieces in itertools.product(real_pieces(one), repeat=length):
+            total = log_prob_of(one, pieces, finished=True)
+            if total > NEVER:
+                everything.append((pieces, total / (length + 1) ** penalty))
+    return sorted(everything, key=lambda item: -item[1])
+
+
+def slow_beam(
+    one: Tensor, *, beam_size: int, max_length: int, penalty: float, hypotheses: int
+) -> list[Hypothesis]:
+    """Run the same search in plain lists, for one sentence, without the bound."""
+    alive: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    finished: list[Hypothesis] = []
+    cut: list[Hypothesis] = []
+    for length in range(max_length + 1):
+        candidates = []
+        for pieces, total in alive:
+            previous, last = (BOS, BOS, *pieces)[-2:]
+            for piece in [*real_pieces(one), EOS]:
+                new = total + float(one[previous, last, piece])
+                if new > NEVER:
+                    candidates.append((pieces, piece, new))
+        candidates.sort(key=lambda candidate: -candidate[2])
+        over = set()
+        for pieces, piece, total in candidates[:beam_size]:
+            if piece == EOS:
+                over.add(pieces)
+                score = total / (length + 1) ** penalty
+                finished.append(Hypothesis(pieces, total, score, True))
+        going = [
+            ((*pieces, piece), total)
+            for pieces, piece, total in candidates
+            if piece != EOS
+        ][:beam_size]
+        if len(finished) >= beam_size:
+            break
+        if not going or length == max_length:
+            cut = [
+                Hypothesis(pieces, total, total / max(length, 1) ** penalty, False)
+                for pieces, total in alive
+                if pieces not in over
+            ]
+            break
+        alive = going
+    ranked = sorted(finished, key=lambda h: -h.score)
+    return (ranked + sorted(cut, key=lambda h: -h.score))[:hypotheses]
+
+
+def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
+    assert [(h.pieces, h.finished) for h in found] == [
+        (h.pieces, h.finished) for h in expected
+    ]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-9)
+        assert ours.score == pytest.approx(theirs.score, abs=1e-9)
+
+
+def beam(
+    tables: Tensor,
+    limits: list[int],
+    *,
+    beam_size: int,
+    length_penalty: float = 1.0,
+    hypotheses: int = 1,
+) -> list[list[Hypothesis]]:
+    state, memory, _ = start(tables)
+    return beam_search(
+        step,
+        state,
+        memory,
+        beam_size=beam_size,
+        max_lengths=torch.tensor(limits),
+        length_penalty=length_penalty,
+        hypotheses=hypotheses,
+    )
+
+
+def greedy(
+    tables: Tensor, limits: list[int], *, length_penalty: float = 1.0
+) -> list[Hypothesis]:
+    state, memory, _ = start(tables)
+    return greedy_search(
+        step,
+        state,
+        memory,
+        max_lengths=torch.tensor(limits),
+        length_penalty=length_penalty,
+    )
+
+
+class Case(NamedTuple):
+    tables: Tensor
+    limits: list[int]
+    penalty: float
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    limits = draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))
+    tables = random_tables(
+        draw(st.integers(0, 2**31)),
+        sentences=len(limits),
+        vocabulary=draw(st.integers(4, 9)),
+        impossible=draw(st.sampled_from([0.0, 0.3, 0.7, 0.95])),
+    )
+    return Case(tables, limits, draw(st.sampled_from([0.0, 0.6, 1.0, 2.0])))
+
+
+many = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 1.7])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wide_beam_equals_brute_force_in_full_order(
+    seed: int, penalty: float
+) -> None:
+    tables = random_tables(seed, sentences=2, vocabulary=6)
+    limits = [4, 2]
+    found = beam(tables, limits, beam_size=400, length_penalty=penalty, hypotheses=400)
+    for one, limit, hypotheses in zip(tables, limits, found, strict=True):
+        expected = brute_force(one, limit, penalty)
+        assert [h.pieces for h in hypotheses] == [pieces for pieces, _ in expected]
+        assert [h.score for h in hypotheses] == pytest.approx([s for _, s in expected])
+        assert all(h.finished for h in hypotheses)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 1.7])
+def test_stopping_early_loses_no_hypothesis(penalty: float) -> None:
+    """The bound may end a wide beam after few steps, but not change the best."""
+    for seed in range(8):
+        tables = random_tables(seed, sentences=1, vocabulary=6)
+        found = beam(tables, [4], beam_size=400, length_penalty=penalty, hypotheses=3)[
+            0
+        ]
+        expected = brute_force(tables[0], 4, penalty)[:3]
+        assert [h.pieces for h in found] == [pieces for pieces, _ in expected]
+
+
+def test_a_sure_end_stops_the_search_before_the_limit() -> None:
+    tables = table(5, {(BOS, BOS): {EOS: 0.9, 4: 0.1}, (BOS, 4): {4: 1.0}})
+    state, memory, calls = start(tables)
+    found = beam_search(
+        step,
+        state,
+        memory,
+        beam_size=4,
+        max_lengths=torch.tensor([5]),
+        length_penalty=1.0,
+    )
+    # One step: log(0.9) = -0.105 is more than log(0.1) / 6 = -0.384.
+    assert (found[0][0].pieces, calls.step) == ((), [1])
+
+
+def test_a_long_hypothesis_that_catches_up_late_is_not_missed() -> None:
+    a = 4
+    rows = {(BOS, BOS): {EOS: 0.5, a: 0.4}, (BOS, a): {a: 1.0}}
+    tables = table(5, {**rows, (a, a): {a: 0.9, EOS: 0.1}})
+    # At once: log(0.5) / 1 = -0.69; after six pieces: -3.64 / 7 = -0.52.
+    best = beam(tables, [6], beam_size=9)[0][0]
+    assert best.pieces == (a,) * 6
+    assert best.score == pytest.approx((math.log(0.4 * 0.1) + 4 * math.log(0.9)) / 7)
+
+
+def test_an_end_takes_no_place_from_the_beams_that_go_on() -> None:
+    a, b = 4, 5
+    tables = table(
+        6,
+        {
+            (BOS, BOS): {EOS: 0.5, a: 0.3, b: 0.2},
+            (BOS, a): {a: 1.0},
+            (BOS, b): {EOS: 1.0},
+        },
+    )
+    found = beam(tables, [2], beam_size=2, hypotheses=2)[0]
+    assert [h.pieces for h in found] == [(), (b,)]
+
+
+@many
+@given(case=cases(), beam_size=st.integers(1, 6), data=st.data())
+def test_the_beam_equals_a_slow_one_in_plain_lists(
+    case: Case, beam_size: int, data: st.DataObject
+) -> None:
+    hypotheses = data.draw(st.integers(1, beam_size))
+    tables, limits, penalty = case
+    found = beam(
+        tables,
+        limits,
+        beam_size=beam_size,
+        length_penalty=penalty,
+        hypotheses=hypotheses,
+    )
+    assert len(found) == len(limits)
+    for one, limit, ours in zip(tables, limits, found, strict=True):
+        expected = slow_beam(
+            one,
+            beam_size=beam_size,
+            max_length=limit,
+            penalty=penalty,
+            hypotheses=hypotheses,
+        )
+        assert_same(ours, expected)
+
+
+@many
+@given(case=cases(), beam_size=st.integers(2, 6))
+def test_every_hypothesis_is_possible_distinct_ordered_and_worth_its_score(
+    case: Case, beam_size: int
+) -> None:
+    tables, limits, penalty = case
+    found = beam(
+        tables,
+        limits,
+        beam_size=beam_size,
+        length_penalty=penalty,
+        hypotheses=beam_size,
+    )
+    for one, limit, hypotheses in zip(tables, limits, found, strict=True):
+        assert 1 <= len(hypotheses) <= beam_size
+        assert len({h.pieces for h in hypotheses}) == len(hypotheses)
+        order = [(not h.finished, -h.score) for h in hypotheses]
+        assert order == sorted(order)
+        for h in hypotheses:
+            assert len(h.pieces) <= limit
+            assert not {PAD, BOS, EOS} & set(h.pieces)
+            total = log_prob_of(one, h.pieces, finished=h.finished)
+            assert total > NEVER
+            assert h.log_prob == pytest.approx(total, abs=1e-9)
+            length = max(len(h.pieces) + h.finished, 1)
+            assert h.score == pytest.approx(h.log_prob / length**penalty)
+
+
+@many
+@given(case=cases())
+def test_a_beam_of_one_is_greedy_search(case: Case) -> None:
+    tables, limits, penalty = case
+    narrow = beam(tables, limits, beam_size=1, length_penalty=penalty)
+    best = greedy(tables, limits, length_penalty=penalty)
+    assert narrow == [[hypothesis] for hypothesis in best]
+    for one, limit, hypothesis in zip(tables, limits, best, strict=True):
+        expected = slow_beam(
+            one, beam_size=1, max_length=limit, penalty=penalty, hypotheses=1
+        )
+        assert_same([hypothesis], expected)
+
+
+@pytest.mark.parametrize("impossible", [0.0, 0.5])
+def test_a_batch_equals_each_sentence_alone(impossible: float) -> None:
+    limits = [3, 12, 1, 7, 12, 5]
+    tables = random_tables(
+        5, sentences=len(limits), vocabulary=8, impossible=impossible
+    )
+    together = beam(tables, limits, beam_size=3, hypotheses=3)
+    greedily = greedy(tables, limits)
+    for i, limit in enumerate(limits):
+        alone = tables[i : i + 1]
+        assert beam(alone, [limit], beam_size=3, hypotheses=3) == [together[i]]
+        assert greedy(alone, [limit]) == [greedily[i]]
+
+
+def test_the_beam_finds_what_greedy_search_misses() -> None:
+    a, b = 4, 5
+    tables = table(
+        6,
+        {
+            (BOS, BOS): {a: 0.6, b: 0.4},
+            (BOS, a): {EOS: 0.5, a: 0.25, b: 0.25},
+            (BOS, b): {EOS: 1.0},
+        },
+    )
+    assert greedy(tables, [3])[0].pieces == (a,)
+    best = beam(tables, [3], beam_size=2)[0][0]
+    assert best.pieces == (b,)
+    assert best.log_prob == pytest.approx(math.log(0.4))
+    assert best.score == pytest.approx(math.log(0.4) / 2)
+
+
+def test_finished_sentences_leave_the_batch() -> None:
+    a = 4
+    ends_at_once = table(5, {(BOS, BOS): {EOS: 1.0}})
+    goes_on = table(
+        5, {(BOS, BOS): {a: 1.0}, (BOS, a): {a: 1.0}, (a, a): {EOS: 0.5, a: 0.5}}
+    )
+    tables, limits = torch.cat([goes_on, ends_at_once]), torch.tensor([4, 4])
+
+    state, memory, calls = start(tables)
+    greedy_search(step, state, memory, max_lengths=limits)
+    assert calls.step[:3] == [2, 1, 1]
+    assert calls.state == calls.memory == [1]  # Once, when the sentence left.
+
+    state, memory, calls = start(tables)
+    beam_search(step, state, memory, max_lengths=limits, beam_size=2)
+    assert calls.step[:3] == [2, 2, 2]  # Two beams of the other sentence.
+    assert calls.memory == [2]  # As many rows as before, but other ones.
+
+
+def test_memory_is_selected_only_when_a_sentence_leaves_or_its_beams_grow() -> None:
+    tables = random_tables(1, sentences=3, vocabulary=9)
+    state, memory, calls = start(tables)
+    limits = torch.tensor([6, 6, 2])
+    beam_search(step, state, memory, beam_size=4, max_lengths=limits)
+    changes = [b for a, b in itertools.pairwise(calls.step) if a != b]
+    assert calls.memory == changes
+    assert len(calls.step) > len(calls.memory) + 1
+    assert calls.state == calls.step[1:]
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+def test_a_sentence_may_end_at_its_limit_and_is_cut_beyond(beam_size: int) -> None:
+    a = 4
+    rows = {(BOS, BOS): {a: 1.0}, (BOS, a): {a: 1.0}, (a, a): {EOS: 1.0}}
+    ends, goes_on = table(5, rows), table(5, {**rows, (a, a): {a: 1.0}})
+    (fits,), (cut,) = beam(torch.cat([ends, goes_on]), [2, 2], beam_size=beam_size)
+    assert (fits.pieces, fits.finished) == ((a, a), True)
+    assert (cut.pieces, cut.finished) == ((a, a), False)
+
+
+def test_a_cut_hypothesis_counts_its_pieces_alone() -> None:
+    a = 4
+    tables = table(
+        5,
+        {
+            (BOS, BOS): {a: 0.5},
+            (BOS, a): {a: 0.8, EOS: 0.2},
+            (a, a): {a: 0.9, EOS: 0.1},
+        },
+    )
+    cut = greedy(tables, [2], length_penalty=0.5)[0]
+    expected = Hypothesis((a, a), math.log(0.4), math.log(0.4) / 2**0.5, False)
+    assert_same([cut], [expected])
+
+
+def test_finished_hypotheses_rank_before_better_cut_ones() -> None:
+    a, b = 4, 5
+    tables = table(
+        6,
+        {
+            (BOS, BOS): {a: 0.7, b: 0.2, UNK: 0.1},
+            (BOS, a): {a: 1.0},
+            (BOS, b): {EOS: 1.0},
+            (BOS, UNK): {a: 1.0},
+        },
+    )
+    found = beam(tables, [1], beam_size=3, hypotheses=3)[0]
+    assert [(h.pieces, h.finished) for h in found] == [
+        ((b,), True),
+        ((a,), False),
+        ((UNK,), False),
+    ]
+    assert found[0].score == pytest.approx(math.log(0.2) / 2)
+    assert found[1].score == pytest.approx(math.log(0.7))
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_a_dead_end_returns_what_exists(beam_size: int) -> None:
+    a = 4
+    nothing = table(5, {})
+    stuck = table(5, {(BOS, BOS): {a: 0.5}})
+    found = beam(
+        torch.cat([nothing, stuck]), [3, 3], beam_size=beam_size, hypotheses=beam_size
+    )
+    assert found[0] == [Hypothesis((), 0.0, 0.0, False)]
+    assert_same(found[1], [Hypothesis((a,), math.log(0.5), math.log(0.5), False)])
+
+
+def test_the_model_never_reads_an_impossible_piece() -> None:
+    def strict_step(
+        last: Tensor, state: TableState, memory: TableMemory
+    ) -> tuple[Tensor, TableState]:
+        assert not torch.isin(last, torch.tensor([PAD, EOS])).any()
+        log_probs, new = step(last, state, memory)
+        # A dead end of a real decoder: softmax over nothing.
+        return torch.where(last.unsqueeze(1) == UNK, math.nan, log_probs), new
+
+    # Few pieces for many beams; UNK has probability zero, and would read as NaN.
+    tables = random_tables(3, sentences=4, vocabulary=6)
+    tables[..., UNK] = NEVER
+    state, memory, _ = start(tables)
+    found = beam_search(
+        strict_step,
+        state,
+        memory,
+        beam_size=9,
+        max_lengths=torch.tensor([3, 4, 5, 6]),
+        hypotheses=9,
+    )
+    assert all(UNK not in h.pieces for hypotheses in found for h in hypotheses)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("piece", [UNK, EOS, 6])
+def test_scores_that_are_not_finite_are_refused(
+    beam_size: int, bad: float, piece: int
+) -> None:
+    tables = random_tables(0, sentences=3, vocabulary=7)
+    tables[1, ..., piece] = bad
+    with pytest.raises(ValueError, match="the model's scores are not finite"):
+        beam(tables, [5, 5, 5], beam_size=beam_size)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_size": 0}, "beam_size is 0, but must be at least 1"),
+        ({"hypotheses": 0}, "hypotheses is 0, but must be from 1 to the beam size, 2"),
+        ({"hypotheses": 3}, "hypotheses is 3, but must be from 1 to the beam size, 2"),
+        ({"length_penalty": -0.5}, "length_penalty is -0.5, but must be"),
+        ({"length_penalty": math.nan}, "length_penalty is nan, but must be"),
+        ({"limits": [3, 0]}, "max_lengths holds 0, but every sentence needs"),
+        ({"limits": [[3], [3]]}, r"max_lengths has the shape \(2, 1\)"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    arguments: dict[str, Any] = {"limits": [3, 3], "beam_size": 2, **options}
+    with pytest.raises(ValueError, match=message):
+        beam(random_tables(0, sentences=2, vocabulary=6), **arguments)
+
+
+def test_no_sentences_need_no_step() -> None:
+    nothing = random_tables(0, sentences=0, vocabulary=6)
+    assert beam(nothing, [], beam_size=3) == []
+    assert greedy(nothing, []) == []
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_half_precision_is_summed_in_single_and_left_unchanged(beam_size: int) -> None:
+    tables = random_tables(2, sentences=2, vocabulary=7).to(torch.bfloat16)
+    before = tables.clone()
+    with torch.inference_mode():
+        found = beam(tables, [6, 6], beam_size=beam_size)
+    assert torch.equal(tables, before)
+    for one, (best,) in zip(tables, found, strict=True):
+        total = log_prob_of(one, best.pieces, finished=best.finished)
+        assert best.log_prob == pytest.approx(total, abs=1e-5)
