@@ -84,7 +84,7 @@ class TokenizerOptions(Options):
     )
     character_coverage: float | None = Field(
         None,
-        gt=0.9,
+        ge=0.98,
         le=1.0,
         description="Share of the text's characters that get a piece. Left out: all "
         "of them, unless they would fill over half of the vocabulary.",

@@ -270,11 +270,11 @@ def _parse_override(override: str) -> Node:
         raise refusal([Fault(place, f"more than {MAX_DEPTH} keys deep")])
     if keys == [EXTENDS]:
         raise refusal([Fault(place, f"only a file can say {EXTENDS}")])
+    if any("\ud800" <= character <= "\udfff" for character in override):
+        raise refusal([Fault(place, "not UTF-8")])
     text = text.strip()
     if text.startswith(_INDICATORS):
         node = parse_yaml(text, place)
-    elif any("\ud800" <= character <= "\udfff" for character in override):
-        raise refusal([Fault(place, "not UTF-8")])
     else:
         node = Node(plain_scalar(text), place, place, text)
     for part in reversed(keys):

@@ -1,0 +1,49 @@
+# What people do with a checkout: `make` lists it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help quickstart test lint types clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+quickstart: $(VENV)/.installed ## train and evaluate a small English-German translator
+	@$(BIN)/seq2seq train quickstart
+	@$(BIN)/seq2seq evaluate runs/quickstart
+
+test: lint types ## everything that has to hold: lint, types and tests
+	@echo "running the tests"
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev ## check style and format
+	@echo "checking style and format"
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+
+types: $(VENV)/.installed-dev ## check types
+	@echo "checking types"
+	@$(BIN)/mypy
+
+clean: ## remove caches and build products; .venv and runs stay
+	@echo "removing caches and build products"
+	@rm -rf dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find seq2seq tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps stand in the environment, so deleting it is enough to start afresh.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@python="$(PYTHON)"; if [ -x "$(BIN)/python" ]; then python="$(BIN)/python"; fi; \
+	"$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	echo "seq2seq needs Python 3.10 to 3.13, but $$python is $$("$$python" --version 2>/dev/null || echo not one). Name another, such as: make quickstart PYTHON=python3.12 VENV=.venv-3.12" >&2; exit 1; }
+	@echo "setting up $(VENV): 2 to 4 minutes on a fresh machine"
+	@[ -x "$(BIN)/pip" ] || "$(PYTHON)" -m venv "$(VENV)"
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "adding the tools for development"
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@

@@ -1,0 +1,93 @@
+"""Translate a split or a file and score it. Knows runs and files; not training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from seq2seq.recipe import DataOptions
+from seq2seq.run_folder import RunFolder, write_json
+from seq2seq.scores import Scores, score
+from seq2seq.text.lines import read_lines, write_lines
+from seq2seq.text.prepare import scored_pairs
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores and the lines behind them.
+
+    Attributes:
+        scores: What the hypotheses scored.
+        sources: What was translated; empty where only hypotheses came.
+        hypotheses: What was scored.
+        references: What they should be.
+        seconds: Time that translating took; 0 where nothing was translated.
+    """
+
+    scores: Scores
+    sources: list[str]
+    hypotheses: list[str]
+    references: list[str]
+    seconds: float
+
+
+def evaluate_split(
+    run: Path, split: str, *, data_path: str | None = None, beam_size: int | None = None
+) -> Evaluation:
+    """Translate a split of a run's data, score it, keep both in the run folder.
+
+    Args:
+        run: The run folder.
+        split: train, valid or test as the recipe names them, or any split of the data.
+        data_path: Where the data is now, if it has moved.
+        beam_size: Hypotheses kept at each step; the recipe's if None.
+
+    Raises:
+        InputError: If run or split cannot be used.
+    """
+    folder = RunFolder(run)
+    data: DataOptions = folder.read_recipe().data
+    if data_path is not None:
+        data = data.model_copy(update={"path": data_path})
+    named = data.splits.model_dump().get(split, split)
+    pairs = scored_pairs(data, named)
+    sources = [pair.source for pair in pairs]
+    references = [pair.target for pair in pairs]
+    found = _translated(run, sources, references, beam_size)
+    place = folder.evaluation(split)
+    place.mkdir(parents=True, exist_ok=True)
+    write_lines(place / "hypotheses.txt", found.hypotheses)
+    write_json(place / "scores.json", asdict(found.scores))
+    return found
+
+
+def evaluate_files(
+    run: Path, source: Path, reference: Path, *, beam_size: int | None = None
+) -> Evaluation:
+    """Translate a file and score it against another one."""
+    sources, references = list(read_lines(source)), list(read_lines(reference))
+    return _translated(run, sources, references, beam_size)
+
+
+def evaluate_hypotheses(
+    hypothesis: Path, reference: Path, *, language: str
+) -> Evaluation:
+    """Score anybody's translations, without a run."""
+    hypotheses, references = list(read_lines(hypothesis)), list(read_lines(reference))
+    scores = score(hypotheses, references, language=language)
+    return Evaluation(scores, [], hypotheses, references, 0.0)
+
+
+def _translated(
+    run: Path, sources: list[str], references: list[str], beam_size: int | None
+) -> Evaluation:
+    from seq2seq.translate import Translator
+
+    translator = Translator.load(run)
+    started = time.perf_counter()
+    hypotheses = translator(sources, beam_size=beam_size)
+    seconds = time.perf_counter() - started
+    language = translator.recipe.data.target
+    scores = score(hypotheses, references, language=language)
+    return Evaluation(scores, sources, hypotheses, references, seconds)

@@ -1,0 +1,117 @@
+"""How the translator is trained: the LightningModule around models/encoder_decoder.py.
+
+Knows batches, losses and optimizers; not text, files or where batches come from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.optimization import make_optimizer, rate_factor
+from seq2seq.recipe import Recipe
+from seq2seq.search.greedy import greedy_search
+from seq2seq.structures import Batch, Hypothesis
+
+
+class TranslationModule(LightningModule):
+    """Train an encoder-decoder on batches of sentence pairs.
+
+    Args:
+        recipe: What to build and how to train it.
+        source_pieces: Size of the source vocabulary.
+        target_pieces: Size of the target vocabulary.
+        total_steps: Optimizer steps of the whole training.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        source_pieces: int,
+        target_pieces: int,
+        total_steps: int,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.total_steps = total_steps
+        self.reductions = 0  # Of the learning rate; training.py counts them.
+        self.network = EncoderDecoder(
+            recipe.model, source_pieces=source_pieces, target_pieces=target_pieces
+        )
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set what depends on the step alone, so that a resumed run repeats it."""
+        mixed = (self.recipe.seed * 1_000_003 + batch_idx) * 1009 + self.global_rank
+        # torch.manual_seed does the same for all devices, 200 times as slowly.
+        torch.default_generator.manual_seed(mixed % 2**63)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(mixed % 2**63)
+        train = self.recipe.train
+        factor = rate_factor(
+            train.schedule,
+            self.global_step,
+            total_steps=self.total_steps,
+            reductions=self.reductions,
+        )
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = train.optimizer.learning_rate * factor
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the loss to minimise, and the plain nats and tokens for reports.
+
+        Lightning divides by the accumulated batches and DDP by the ranks; the loss is
+        multiplied by both, since batch.tokens already counts the tokens of all.
+        """
+        smoothing = self.recipe.train.label_smoothing
+        loss = self.network(batch, smoothing=smoothing)
+        shares = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        total = loss.total * (shares / batch.tokens)
+        return {"loss": total, "nats": loss.nats, "tokens": _real_tokens(batch)}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return nats and tokens, and free-running greedy translations."""
+        loss = self.network(batch)
+        return {
+            "nats": loss.nats,
+            "tokens": _real_tokens(batch),
+            "hypotheses": self.translate(batch),
+        }
+
+    def translate(self, batch: Batch) -> list[Hypothesis]:
+        """Translate greedily, as validation does."""
+        encoded = self.network.encoder(batch.source, batch.source_lengths)
+        state, memory = self.network.start(encoded)
+        ratio = self.recipe.search.max_length_ratio
+        limits = (batch.source_lengths * ratio).long() + 10
+        return greedy_search(
+            self.network.step, state, memory, max_lengths=limits.to(self.device)
+        )
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Shorten gradients that explode, and report how long they were.
+
+        Source: Pascanu et al. 2013, section 3.2.
+        """
+        limit = self.recipe.train.clip_norm
+        norm = nn.utils.clip_grad_norm_(
+            self.parameters(), float("inf") if limit is None else limit
+        )
+        self.log("gradient_norm", norm, logger=False)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build the recipe's optimizer over all parameters."""
+        return make_optimizer(self.recipe.train.optimizer, self.parameters())
+
+
+def _real_tokens(batch: Batch) -> Tensor:
+    return (batch.targets != 0).sum()

@@ -1,0 +1,67 @@
+"""Many-to-one: a source sentence becomes a final state, and the states along the way.
+
+Knows ids and lengths; not languages, targets or how its output is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.nn.recurrent import Recurrent
+from seq2seq.structures import EncoderOutput
+
+
+class Encoder(nn.Module):
+    """Embed pieces and run a recurrent stack over them.
+
+    Args:
+        embedding: A vector for each piece instead of a one-hot row, (V, E).
+        recurrent: The stack that reads the vectors.
+        dropout: Share of embedding units dropped, in [0, 1).
+        reverse: Read every sentence from its end (Sutskever et al. 2014, section 3.3:
+            the first source words come to stand near the first target words).
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Embedding,
+        recurrent: Recurrent,
+        *,
+        dropout: float = 0.0,
+        reverse: bool = False,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.recurrent = recurrent
+        self.dropout = nn.Dropout(dropout)
+        self.reverse = reverse
+
+    def forward(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
+        """Read a batch of sentences.
+
+        Args:
+            source: Pieces, padded on the right, (N, S).
+            lengths: Real pieces of each sentence, at least 1, (N,), on the CPU.
+
+        Returns:
+            States, final state and mask; the states stand in the order of the source
+            even where it was read in reverse.
+        """
+        positions = torch.arange(source.shape[1], device=source.device)
+        ends = lengths.to(source.device)[:, None]
+        mask = positions < ends  # (N, S)
+        if self.reverse:
+            # Piece i goes to length - 1 - i; padding stays where it is.
+            mirror = torch.where(mask, ends - 1 - positions, positions)
+            source = source.gather(1, mirror)
+        embedded = self.dropout(self.embedding(source))
+        states, final = self.recurrent(embedded, lengths=lengths)
+        if self.reverse:
+            states = states.gather(1, mirror[:, :, None].expand_as(states))
+        return EncoderOutput(states, final, mask)
+
+    if TYPE_CHECKING:
+        __call__ = forward

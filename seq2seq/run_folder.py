@@ -1,0 +1,119 @@
+"""What lies in a run folder, and where. Knows names and checks; not training.
+
+recipe.yaml            the resolved recipe
+tokenizer/             source.model and target.model
+checkpoints/           last.ckpt (the newest), best.ckpt (the best validation)
+metrics.csv            what was measured, step by step
+train.log              what was said on the screen
+data.json              fingerprints and counts of the data
+versions.json          what it ran on
+summary.json           written when the training is finished
+evaluation/<split>/    hypotheses.txt, scores.json
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from seq2seq.errors import InputError
+from seq2seq.recipe import Recipe
+from seq2seq.recipe_file import read_recipe
+from seq2seq.text.lines import atomic_file
+from seq2seq.text.tokenizer import Tokenizer
+
+PACKAGES = ("torch", "lightning", "sentencepiece", "datasets", "sacrebleu", "numpy")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places in one run's folder."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best validation."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """What was measured, step by step."""
+        return self.path / "metrics.csv"
+
+    @property
+    def log(self) -> Path:
+        """What was said on the screen."""
+        return self.path / "train.log"
+
+    @property
+    def summary(self) -> Path:
+        """How the training ended; there once it has."""
+        return self.path / "summary.json"
+
+    def tokenizer(self, side: str) -> Path:
+        """The tokenizer of a side, source or target."""
+        return self.path / "tokenizer" / f"{side}.model"
+
+    def evaluation(self, split: str) -> Path:
+        """The folder of a split's translations and scores."""
+        return self.path / "evaluation" / split
+
+    def read_recipe(self) -> Recipe:
+        """Read the resolved recipe.
+
+        Raises:
+            InputError: If this is no run folder.
+        """
+        if not self.recipe.is_file():
+            raise InputError(
+                f"{self.path} is no run folder: it has no recipe.yaml. Name a folder "
+                "that `seq2seq train` made, such as runs/quickstart."
+            )
+        return read_recipe(str(self.recipe))
+
+    def read_tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
+        """Load the source's and the target's tokenizer."""
+        source, target = (Tokenizer.load(self.tokenizer(s)) for s in _SIDES)
+        return source, target
+
+    def write_tokenizers(self, source: Tokenizer, target: Tokenizer) -> None:
+        """Keep both tokenizers with the run."""
+        for side, tokenizer in zip(_SIDES, (source, target), strict=True):
+            self.tokenizer(side).parent.mkdir(parents=True, exist_ok=True)
+            tokenizer.save(self.tokenizer(side))
+
+
+_SIDES = ("source", "target")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write plain values as JSON, whole or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    with atomic_file(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+def versions() -> dict[str, str]:
+    """Tell what the program runs on."""
+    found = {package: version(package) for package in PACKAGES}
+    return {
+        "seq2seq": version("seq2seq"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **found,
+    }

@@ -1,0 +1,252 @@
+"""From a recipe to a run folder: data, model, Lightning's Trainer.
+
+Knows how the rooms fit together for training; the maths is in nn, the order of batches
+in data, the hooks in callbacks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from lightning.pytorch import Trainer
+from rich.console import Console
+
+from seq2seq.callbacks import History, Keeper, batches_done
+from seq2seq.checkpoint import AtomicCheckpointIO
+from seq2seq.data.batching import BatchPlan
+from seq2seq.data.translation import EncodedPairs, TrainBatches, sorted_batches
+from seq2seq.errors import InputError
+from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.recipe import Recipe
+from seq2seq.recipe_file import recipe_yaml
+from seq2seq.run_folder import RunFolder, versions, write_json
+from seq2seq.text.lines import atomic_file
+from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
+
+
+def train(recipe: Recipe, output: Path) -> None:
+    """Train what a recipe describes, or continue where an earlier call stopped.
+
+    Args:
+        recipe: What to train.
+        output: The run folder; made if it is not there.
+
+    Raises:
+        InputError: If the data cannot be used, or the folder holds another recipe's
+            run.
+    """
+    run = RunFolder(output)
+    text = recipe_yaml(recipe)
+    if run.recipe.is_file() and run.last.is_file():
+        _check_same(run, recipe)
+    if run.summary.is_file():
+        Console().print(
+            f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
+        )
+        return
+    # The data is opened before anything is written, so that a fault leaves nothing.
+    console = Console(highlight=False)
+    valid = scored_pairs(recipe.data, recipe.data.splits.valid)
+    prepared = prepare(
+        recipe.data, recipe.tokenizer, lambda line: console.print(line, soft_wrap=True)
+    )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
+    with run.log.open("a", encoding="utf-8") as log:
+        say = _Teller(console, log)
+        say(prepared.counts.sentence(recipe.data))
+        with atomic_file(run.recipe) as file:
+            file.write(text.encode())
+        run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
+        write_json(run.path / "versions.json", versions())
+        _fit(recipe, run, prepared, valid, say)
+
+
+class _Teller:
+    """Say a line on the screen and in the log."""
+
+    def __init__(self, console: Console, log: IO[str]) -> None:
+        self.console = console
+        self.log = log
+
+    def __call__(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+        self.log.write(time.strftime("%Y-%m-%d %H:%M:%S ") + line + "\n")
+        self.log.flush()
+
+
+def _check_same(run: RunFolder, recipe: Recipe) -> None:
+    """Refuse to continue a run with another recipe."""
+    before = run.read_recipe().model_dump(mode="json")
+    now = recipe.model_dump(mode="json")
+    changed = sorted(_differences(before, now))
+    if changed:
+        raise InputError(
+            f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
+            "Name another folder with --output, or remove this one."
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    for key in before.keys() | now.keys():
+        if key == "description":
+            continue
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += [f"{key}.{rest}" for rest in _differences(old, new)]
+        elif old != new:
+            found.append(f"{key} was {old!r}, is now {new!r}")
+    return found
+
+
+class _Endless:
+    """Lightning asks for the batches once the checkpoint is read: start from there."""
+
+    def __init__(self, pairs: EncodedPairs, plan: BatchPlan) -> None:
+        self.pairs = pairs
+        self.plan = plan
+        self.trainer: Trainer | None = None
+
+    def __iter__(self) -> Any:
+        trainer = self.trainer
+        assert trainer is not None
+        return iter(
+            TrainBatches(
+                self.pairs,
+                self.plan,
+                done=batches_done(trainer),
+                rank=trainer.global_rank,
+                ranks=trainer.world_size,
+            )
+        )
+
+
+def _fit(
+    recipe: Recipe, run: RunFolder, prepared: Prepared, valid: Any, say: _Teller
+) -> None:
+    """Build the model and let Lightning train it."""
+    options = recipe.train
+    pairs = EncodedPairs(prepared.path)
+    plan = BatchPlan(
+        pairs.source.lengths + 1,
+        pairs.target.lengths + 1,
+        batch_tokens=options.batch_tokens,
+        step_batches=options.accumulate,
+        seed=recipe.seed,
+    )
+    limits = [options.max_steps, (options.max_epochs or 0) * plan.steps or None]
+    total_steps = min(limit for limit in limits if limit is not None)
+    torch.manual_seed(recipe.seed)
+    module = TranslationModule(
+        recipe,
+        source_pieces=len(prepared.tokenizers.source),
+        target_pieces=len(prepared.tokenizers.target),
+        total_steps=total_steps,
+    )
+    efficiency = plan.padding_efficiency()
+    write_json(
+        run.path / "data.json",
+        {
+            "train": {"fingerprint": prepared.fingerprint, **vars(prepared.counts)},
+            "valid": {"sentences": len(valid)},
+            "batches_per_epoch": plan.batches,
+            "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
+        },
+    )
+    count = sum(parameter.numel() for parameter in module.parameters())
+    say(
+        f"{count:,} parameters; {plan.batches:,} batches an epoch; {total_steps:,} "
+        f"steps; {len(valid):,} pairs to validate on"
+    )
+    history = History(
+        run.metrics,
+        total_steps=total_steps,
+        steps_per_epoch=plan.steps,
+        say=say,
+    )
+    keeper = Keeper(
+        run.last.parent,
+        recipe,
+        references=[pair.target for pair in valid],
+        tokenizer=prepared.tokenizers.target,
+        history=history,
+    )
+    batches = _Endless(pairs, plan)
+    trainer = _trainer(recipe, total_steps, [history, keeper], run.path)
+    batches.trainer = trainer
+    resume = run.last if run.last.is_file() else None
+    if resume:
+        say(f"continuing from {resume}")
+    trainer.fit(
+        module,
+        train_dataloaders=batches,
+        val_dataloaders=_validation(valid, prepared.tokenizers, options.batch_tokens),
+        ckpt_path=resume,
+        weights_only=True,
+    )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    reason = "no better validation" if trainer.should_stop else "all steps done"
+    seconds = history.state_dict()["seconds"]
+    write_json(
+        run.summary,
+        {
+            "steps": trainer.global_step,
+            "seconds": round(seconds, 1),
+            "parameters": count,
+            "best_step": keeper.best_step,
+            f"best_valid_{options.monitor}": abs(keeper.best),
+            "stopped": reason,
+        },
+    )
+    say(
+        f"finished after {trainer.global_step:,} steps and {seconds / 60:.1f} minutes "
+        f"({reason}); best validation at step {keeper.best_step:,}"
+    )
+    say(f"next: seq2seq evaluate {run.path}")
+
+
+def _validation(valid: Any, tokenizers: Tokenizers, batch_tokens: int) -> Any:
+    return sorted_batches(
+        tokenizers.source.encode([pair.source for pair in valid]),
+        tokenizers.target.encode([pair.target for pair in valid]),
+        batch_tokens=batch_tokens,
+    )
+
+
+def _trainer(
+    recipe: Recipe, total_steps: int, callbacks: list[Any], folder: Path
+) -> Trainer:
+    """Set Lightning up: one endless epoch, validation by steps, nothing of its own."""
+    options = recipe.train
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # About workers, loggers and progress bars that we do without on purpose.
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    interval = min(options.validate_every, total_steps) * options.accumulate
+    return Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=-1,
+        max_steps=total_steps,
+        accumulate_grad_batches=options.accumulate,
+        check_val_every_n_epoch=None,
+        val_check_interval=interval,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+    )
