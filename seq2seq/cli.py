@@ -70,10 +70,8 @@ def translate(
     from seq2seq.translate import Translator
 
     translator = Translator.load(run)
-    if files:
-        lines = chain.from_iterable(map(read_lines, files))
-    else:
-        lines = decode_lines(sys.stdin.buffer, "standard input")
+    piped = decode_lines(sys.stdin.buffer, "standard input")
+    lines = chain.from_iterable(map(read_lines, files)) if files else piped
     translations = translator.stream(lines, beam_size=beam)
     if output is not None:
         write_lines(output, translations)

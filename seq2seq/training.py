@@ -15,6 +15,7 @@ from typing import IO, Any
 import torch
 from lightning.pytorch import Trainer
 from rich.console import Console
+from torch.utils.data import DataLoader
 
 from seq2seq.callbacks import History, Keeper, batches_done
 from seq2seq.checkpoint import AtomicCheckpointIO
@@ -215,11 +216,14 @@ def _fit(
 
 
 def _validation(valid: Any, tokenizers: Tokenizers, batch_tokens: int) -> Any:
-    return sorted_batches(
+    """Wrap the validation batches, or Lightning takes each tuple for more loaders."""
+    batches = sorted_batches(
         tokenizers.source.encode([pair.source for pair in valid]),
         tokenizers.target.encode([pair.target for pair in valid]),
         batch_tokens=batch_tokens,
     )
+    loader: Any = batches  # DataLoader reads any sequence, whatever its type says.
+    return DataLoader(loader, batch_size=None, collate_fn=lambda batch: batch)
 
 
 def _trainer(

@@ -5,6 +5,7 @@ Knows ids and states; not what the context was made of, and not how pieces are c
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,6 +42,7 @@ class Decoder(nn.Module):
         super().__init__()
         pieces, size = embedding.weight.shape
         self.embedding = embedding
+        self.scale = math.sqrt(size)  # As in the encoder.
         self.recurrent = recurrent
         self.context_size = context_size
         self.dropout = nn.Dropout(dropout)
@@ -66,7 +68,7 @@ class Decoder(nn.Module):
             Features of the next piece, (N, T, E), for `logits`; and the state after
             the last piece.
         """
-        embedded = self.dropout(self.embedding(inputs))
+        embedded = self.dropout(self.embedding(inputs) * self.scale)
         if memory.context is not None:
             context = memory.context[:, None].expand(-1, inputs.shape[1], -1)
             embedded = torch.cat([embedded, context], dim=2)

@@ -5,6 +5,7 @@ Knows ids and lengths; not languages, targets or how its output is used.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,6 +36,9 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = embedding
+        # Tables start small, since they may be the output matrix as well; as input
+        # they should have unit variance (Vaswani et al. 2017, section 3.4).
+        self.scale = math.sqrt(embedding.embedding_dim)
         self.recurrent = recurrent
         self.dropout = nn.Dropout(dropout)
         self.reverse = reverse
@@ -57,7 +61,7 @@ class Encoder(nn.Module):
             # Piece i goes to length - 1 - i; padding stays where it is.
             mirror = torch.where(mask, ends - 1 - positions, positions)
             source = source.gather(1, mirror)
-        embedded = self.dropout(self.embedding(source))
+        embedded = self.dropout(self.embedding(source) * self.scale)
         states, final = self.recurrent(embedded, lengths=lengths)
         if self.reverse:
             states = states.gather(1, mirror[:, :, None].expand_as(states))
