@@ -20,6 +20,8 @@ MAX_BYTES = 1 << 20
 """The longest file that is read."""
 MAX_DEPTH = 32
 """The deepest nesting of lists and mappings."""
+MAX_FAULTS = 100
+"""An error message shows so many faults, and the number of the others."""
 MAX_SHOWN = 60
 """An error message shows so many characters of a value."""
 
@@ -82,7 +84,11 @@ def refusal(faults: Iterable[Fault]) -> RecipeError:
     unique = sorted(
         set(faults), key=lambda f: (f.place.line is None, f.place[0], f.place[1:], f[1])
     )
-    return RecipeError("\n".join(_printable(f"{f.place}: {f.text}") for f in unique))
+    lines = [_printable(f"{f.place}: {f.text}") for f in unique[:MAX_FAULTS]]
+    if more := len(unique) - len(lines):
+        source = _printable(unique[-1].place.source)
+        lines.append(f"{source}: and {more:,} more faults")
+    return RecipeError("\n".join(lines))
 
 
 def read_yaml(path: Path, source: str) -> Node:
