@@ -74,7 +74,7 @@ class History(Callback):
         self.best_bleu = 0.0
         self._bar: Progress | None = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the file, drop what will be done again, show the bar."""
         step = trainer.global_step
         kept: list[dict[str, str]] = []
@@ -283,8 +283,9 @@ class Keeper(Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         step = trainer.global_step
-        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if step % self.train.validate_every == 0 or last:
+        if step == trainer.max_steps:
+            trainer.should_stop = True  # Which has Lightning validate once more.
+        if trainer.should_stop or step % self.train.validate_every == 0:
             return
         if step % self.train.checkpoint_every == 0:
             trainer.save_checkpoint(self.folder / "last.ckpt")

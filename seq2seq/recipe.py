@@ -124,13 +124,19 @@ class FixedContext(Options):
     kind: Literal["fixed"]
 
 
+class GeneralAttentionOptions(Options):
+    """The decoder reads all of the encoder's states (Luong et al. 2015, general)."""
+
+    kind: Literal["general"]
+
+
 class ModelOptions(Options):
     """The shape of the network."""
 
     embedding_size: int = Field(256, ge=1)
     encoder: EncoderOptions = EncoderOptions()
     decoder: DecoderOptions = DecoderOptions()
-    attention: NoAttention | FixedContext = Field(
+    attention: NoAttention | FixedContext | GeneralAttentionOptions = Field(
         FixedContext(kind="fixed"), discriminator="kind"
     )
     bridge: Literal["linear", "copy"] = Field(

@@ -90,19 +90,37 @@ class DecoderState(NamedTuple):
         return DecoderState(tuple(part[rows] for part in self.layers))
 
 
+class Source(NamedTuple):
+    """What attention reads: the source, position by position.
+
+    Attributes:
+        keys: What queries are compared with, (R, S, Q).
+        states: What is read, (R, S, H).
+        mask: True where a source piece stands, (R, S).
+    """
+
+    keys: Tensor
+    states: Tensor
+    mask: Tensor
+
+
 class Memory(NamedTuple):
     """What the decoder may read at every step, and never changes.
 
     Attributes:
         context: The context vector of each sentence, (R, C); None where the decoder
             sees it only as its initial state.
+        source: The encoder's states; None without attention.
     """
 
-    context: Tensor | None
+    context: Tensor | None = None
+    source: Source | None = None
 
     def select(self, rows: Tensor) -> Memory:
         """Keep these rows, in this order; a row may come twice."""
-        return Memory(None if self.context is None else self.context[rows])
+        context = None if self.context is None else self.context[rows]
+        source = self.source and Source(*(part[rows] for part in self.source))
+        return Memory(context, source)
 
 
 @dataclass(frozen=True)

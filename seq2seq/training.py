@@ -195,7 +195,8 @@ def _fit(
     )
     if trainer.interrupted:
         raise KeyboardInterrupt
-    reason = "no better validation" if trainer.should_stop else "all steps done"
+    early = trainer.global_step < total_steps
+    reason = "no better validation" if early else "all steps done"
     seconds = history.state_dict()["seconds"]
     write_json(
         run.summary,

@@ -1,4 +1,4 @@
-"""The shape of the house: imports point down, recipes parse, the README's commands are real."""
+"""The shape of the house: imports point down, recipes parse, commands are real."""
 
 from __future__ import annotations
 

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from seq2seq.nn.attention import GeneralAttention
 from seq2seq.nn.bridge import CopyBridge, LinearBridge, context_vector
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import Loss, token_loss
 from seq2seq.nn.recurrent import Recurrent
 from seq2seq.recipe import ModelOptions
-from seq2seq.structures import PAD, Batch, DecoderState, EncoderOutput, Memory
+from seq2seq.structures import (
+    PAD,
+    Batch,
+    DecoderState,
+    EncoderOutput,
+    Memory,
+    Source,
+)
 
 
 class EncoderDecoder(nn.Module):
@@ -60,6 +68,7 @@ class EncoderDecoder(nn.Module):
         context_size = (
             reader.layers * reader.size if options.attention.kind == "fixed" else 0
         )
+        attends = options.attention.kind == "general"
         self.decoder = Decoder(
             target_embedding,
             Recurrent(
@@ -70,6 +79,10 @@ class EncoderDecoder(nn.Module):
                 dropout=dropout,
             ),
             context_size=context_size,
+            attention=GeneralAttention(options.decoder.hidden_size, reader.size)
+            if attends
+            else None,
+            read_size=reader.size if attends else 0,
             dropout=dropout,
             tied=options.tie_embeddings != "none",
         )
@@ -95,9 +108,12 @@ class EncoderDecoder(nn.Module):
     def start(self, encoded: EncoderOutput) -> tuple[DecoderState, Memory]:
         """Turn what was read into where the decoder starts and what it may look at."""
         state = DecoderState(self.bridge(encoded.final))
+        if self.decoder.attention is not None:
+            keys = self.decoder.attention.keys(encoded.states)
+            return state, Memory(source=Source(keys, encoded.states, encoded.mask))
         if self.decoder.context_size:
             return state, Memory(context_vector(encoded.final))
-        return state, Memory(None)
+        return state, Memory()
 
     def step(
         self, last: Tensor, state: DecoderState, memory: Memory

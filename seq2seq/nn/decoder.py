@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from seq2seq.nn.attention import GeneralAttention
 from seq2seq.nn.recurrent import Recurrent
 from seq2seq.structures import DecoderState, Memory
 
@@ -26,6 +27,8 @@ class Decoder(nn.Module):
         embedding: A vector for each target piece, (V, E).
         recurrent: The stack; it reads E + context_size numbers a step.
         context_size: C, or 0 where there is no context vector at every step.
+        attention: How the source is read before the output (Luong et al. 2015), if so.
+        read_size: Size of what attention reads.
         dropout: Share of units dropped from embeddings and before the output.
         tied: Whether the output matrix is the embedding (Press and Wolf 2017).
     """
@@ -36,6 +39,8 @@ class Decoder(nn.Module):
         recurrent: Recurrent,
         *,
         context_size: int = 0,
+        attention: GeneralAttention | None = None,
+        read_size: int = 0,
         dropout: float = 0.0,
         tied: bool = False,
     ) -> None:
@@ -45,8 +50,9 @@ class Decoder(nn.Module):
         self.scale = math.sqrt(size)  # As in the encoder.
         self.recurrent = recurrent
         self.context_size = context_size
+        self.attention = attention
         self.dropout = nn.Dropout(dropout)
-        self.readout = nn.Linear(recurrent.size + context_size, size)
+        self.readout = nn.Linear(recurrent.size + context_size + read_size, size)
         self.output = nn.Linear(size, pieces)
         nn.init.zeros_(self.output.bias)
         if tied:
@@ -73,6 +79,9 @@ class Decoder(nn.Module):
             context = memory.context[:, None].expand(-1, inputs.shape[1], -1)
             embedded = torch.cat([embedded, context], dim=2)
         hidden, layers = self.recurrent(embedded, state.layers)
+        if self.attention is not None and memory.source is not None:
+            read, _ = self.attention(hidden, *memory.source)
+            hidden = torch.cat([hidden, read], dim=2)
         if memory.context is not None:
             hidden = torch.cat([hidden, context], dim=2)
         features = torch.tanh(self.readout(self.dropout(hidden)))

@@ -1,0 +1,410 @@
+"""The network's parts and whole: gradients everywhere, and equivalences."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+from torch.nn import functional as F
+
+from seq2seq.data.translation import collate
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.nn.bridge import CopyBridge
+from seq2seq.nn.loss import token_loss
+from seq2seq.nn.recurrent import Recurrent
+from seq2seq.recipe import ModelOptions
+from seq2seq.search.beam import beam_search
+from seq2seq.search.greedy import greedy_search
+from seq2seq.structures import BOS, EOS, PAD, Batch, Hypothesis
+
+CELLS = ["rnn", "gru", "lstm"]
+SOURCES = [[4, 5, 6, 7, 8], [9], [10, 11, 4], [12, 13, 5, 6]]
+TARGETS = [[7, 8], [9, 10, 11, 12, 13], [14], [15, 16, 4]]
+V = 20
+
+
+def network(**changes: Any) -> EncoderDecoder:
+    """A tiny model in training mode; sections are merged key by key."""
+    sections: dict[str, Any] = {
+        "embedding_size": 8,
+        "encoder": {"cell": "gru", "layers": 1, "hidden_size": 6},
+        "decoder": {"cell": "gru", "layers": 1, "hidden_size": 7},
+        "dropout": 0.0,
+    }
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            sections[key] = {**sections.get(key, {}), **value}
+        else:
+            sections[key] = value
+    torch.manual_seed(0)
+    options = ModelOptions.model_validate(sections)
+    return EncoderDecoder(options, source_pieces=V, target_pieces=V)
+
+
+def exact(**changes: Any) -> EncoderDecoder:
+    """A tiny model in double precision that drops nothing."""
+    model = network(**changes)
+    # Biases start at zero, where some faults would not show.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    return model.double().eval()
+
+
+def greedy(model: EncoderDecoder, batch: Batch, limit: int = 12) -> list[Hypothesis]:
+    with torch.no_grad():
+        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        limits = torch.full((len(batch.source),), limit)
+        return greedy_search(model.step, state, memory, max_lengths=limits)
+
+
+def beam(
+    model: EncoderDecoder, batch: Batch, *, size: int, hypotheses: int = 1
+) -> list[list[Hypothesis]]:
+    with torch.no_grad():
+        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        return beam_search(
+            model.step,
+            state,
+            memory,
+            beam_size=size,
+            hypotheses=hypotheses,
+            max_lengths=torch.full((len(batch.source),), 12),
+            length_penalty=0.7,
+        )
+
+
+def whole_sequence(model: EncoderDecoder, batch: Batch) -> Tensor:
+    """Teacher-forced log-probabilities, (N, T, V)."""
+    with torch.no_grad():
+        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        features, _ = model.decoder(batch.inputs, state, memory)
+        return torch.log_softmax(model.decoder.logits(features), dim=-1)
+
+
+VARIANTS = list(itertools.product(CELLS, [True, False], ["none", "fixed"], [1, 2]))
+OTHER_CELL = {"rnn": "lstm", "gru": "rnn", "lstm": "gru"}
+
+
+@pytest.mark.parametrize(("cell", "both", "attention", "layers"), VARIANTS)
+def test_every_shape_learns_and_decodes(
+    cell: str, both: bool, attention: str, layers: int
+) -> None:
+    model = network(
+        encoder={"cell": cell, "layers": layers, "bidirectional": both},
+        decoder={"cell": OTHER_CELL[cell], "layers": 3 - layers},
+        attention={"kind": attention},
+        dropout=0.1,
+    )
+    batch = collate(SOURCES, TARGETS)
+    loss = model(batch, smoothing=0.1)
+    assert math.isfinite(loss.total.item())
+    assert not loss.nats.requires_grad
+    # Near log V per token: an untrained model should know nothing.
+    assert loss.nats.item() / batch.tokens == pytest.approx(math.log(V), rel=0.5)
+    loss.total.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+    model.eval()
+    for hypothesis in greedy(model, batch):
+        assert len(hypothesis.pieces) <= 12
+    found = beam(model, batch, size=3, hypotheses=2)
+    assert len(found) == len(SOURCES)
+    for hypothesis in itertools.chain.from_iterable(found):
+        assert not {PAD, BOS, EOS} & set(hypothesis.pieces)
+        assert math.isfinite(hypothesis.score)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("attention", ["none", "fixed"])
+def test_one_step_at_a_time_equals_the_whole_sequence(
+    cell: str, attention: str
+) -> None:
+    model = exact(decoder={"cell": cell, "layers": 2}, attention={"kind": attention})
+    batch = collate(SOURCES, TARGETS)
+    whole = whole_sequence(model, batch)
+    with torch.no_grad():
+        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        _, last_state = model.decoder(batch.inputs, state, memory)
+        for position in range(batch.inputs.shape[1]):
+            log_probs, state = model.step(batch.inputs[:, position], state, memory)
+            assert log_probs.shape == (len(SOURCES), V)
+            # The search works in single precision.
+            torch.testing.assert_close(
+                log_probs.double(), whole[:, position], rtol=1e-5, atol=1e-5
+            )
+    for part, expected in zip(state.layers, last_state.layers, strict=True):
+        torch.testing.assert_close(part, expected)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("reverse", [True, False])
+def test_a_padded_batch_equals_each_sentence_alone(
+    cell: str, both: bool, reverse: bool
+) -> None:
+    model = exact(
+        encoder={
+            "cell": cell,
+            "layers": 2,
+            "bidirectional": both,
+            "reverse_source": reverse,
+        }
+    )
+    batch = collate(SOURCES, TARGETS)
+    losses = []
+    with torch.no_grad():
+        together = model.encoder(batch.source, batch.source_lengths)
+        for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+            single = collate([source], [target])
+            length = len(source) + 1
+            alone = model.encoder(single.source, single.source_lengths)
+            torch.testing.assert_close(together.states[row, :length], alone.states[0])
+            assert not together.states[row, length:].any()
+            assert together.mask[row].tolist() == [
+                position < length for position in range(batch.source.shape[1])
+            ]
+            for part, expected in zip(together.final, alone.final, strict=True):
+                torch.testing.assert_close(part[row], expected[0])
+            losses.append(model(single, smoothing=0.1))
+        loss = model(batch, smoothing=0.1)
+    assert loss.total.item() == pytest.approx(sum(x.total.item() for x in losses))
+    assert loss.nats.item() == pytest.approx(sum(x.nats.item() for x in losses))
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_padding_never_reaches_the_loss(both: bool) -> None:
+    model = exact(encoder={"bidirectional": both})
+    batch = collate(SOURCES, TARGETS)
+    wider = batch._replace(
+        source=F.pad(batch.source, (0, 3), value=PAD),
+        inputs=F.pad(batch.inputs, (0, 2), value=PAD),
+        targets=F.pad(batch.targets, (0, 2), value=PAD),
+    )
+    with torch.no_grad():
+        expected = model(batch).total.item()
+        assert model(wider).total.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("attention", ["none", "fixed"])
+def test_a_beam_of_one_is_greedy_search(cell: str, attention: str) -> None:
+    model = exact(decoder={"cell": cell}, attention={"kind": attention})
+    batch = collate(SOURCES, TARGETS)
+    for [narrow], best in zip(
+        beam(model, batch, size=1), greedy(model, batch), strict=True
+    ):
+        assert narrow.pieces == best.pieces
+        assert narrow.log_prob == pytest.approx(best.log_prob)
+        assert narrow.finished == best.finished
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("attention", ["none", "fixed"])
+def test_a_beam_score_is_the_teacher_forced_score(cell: str, attention: str) -> None:
+    model = exact(
+        encoder={"cell": cell, "layers": 2},
+        decoder={"cell": cell, "layers": 2},
+        attention={"kind": attention},
+    )
+    found = beam(model, collate(SOURCES, TARGETS), size=4, hypotheses=4)
+    checked = 0
+    for source, hypotheses in zip(SOURCES, found, strict=True):
+        for hypothesis in hypotheses:
+            single = collate([source], [hypothesis.pieces])
+            length = len(hypothesis.pieces) + hypothesis.finished
+            log_probs = whole_sequence(model, single)[0, :length]
+            ids = single.targets[0, :length, None]
+            expected = log_probs.gather(1, ids).sum().item()
+            assert hypothesis.log_prob == pytest.approx(expected, abs=1e-4)
+            assert hypothesis.score == pytest.approx(expected / length**0.7, abs=1e-4)
+            checked += 1
+    assert checked >= 2 * len(SOURCES)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_copy_bridge_hands_the_final_state_over(cell: str) -> None:
+    model = exact(
+        encoder={"cell": cell, "layers": 2, "hidden_size": 3, "bidirectional": True},
+        decoder={"cell": cell, "layers": 2, "hidden_size": 6},
+        bridge="copy",
+    )
+    assert isinstance(model.bridge, CopyBridge)
+    batch = collate(SOURCES, TARGETS)
+    with torch.no_grad():
+        encoded = model.encoder(batch.source, batch.source_lengths)
+        state, _ = model.start(encoded)
+        assert math.isfinite(model(batch).total.item())
+    assert len(state.layers) == (2 if cell == "lstm" else 1)
+    for part, expected in zip(state.layers, encoded.final, strict=True):
+        assert torch.equal(part, expected)
+    greedy(model, batch)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder"),
+    [
+        ({"hidden_size": 6, "bidirectional": True}, {"hidden_size": 6}),
+        ({"hidden_size": 6, "layers": 2, "bidirectional": False}, {"hidden_size": 6}),
+        (
+            {"hidden_size": 6, "cell": "lstm", "bidirectional": False},
+            {"hidden_size": 6},
+        ),
+    ],
+)
+def test_a_copy_bridge_between_unequal_shapes_is_refused(
+    encoder: dict[str, Any], decoder: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError, match="copy needs equal shapes"):
+        network(encoder=encoder, decoder=decoder, bridge="copy")
+
+
+def test_a_linear_bridge_fits_any_shapes() -> None:
+    for first, second in itertools.product(CELLS, CELLS):
+        model = network(
+            encoder={"cell": first, "layers": 3, "bidirectional": True},
+            decoder={"cell": second, "layers": 2, "hidden_size": 5},
+        )
+        batch = collate(SOURCES, TARGETS)
+        state, _ = model.start(model.encoder(batch.source, batch.source_lengths))
+        assert len(state.layers) == (2 if second == "lstm" else 1)
+        assert {part.shape for part in state.layers} == {(len(SOURCES), 2, 5)}
+
+
+@pytest.mark.parametrize("tie", ["none", "decoder", "all"])
+def test_tied_embeddings_are_one_matrix(tie: str) -> None:
+    model = network(tie_embeddings=tie)
+    read, written = model.decoder.embedding.weight, model.decoder.output.weight
+    assert (written is read) == (tie != "none")
+    assert (model.encoder.embedding.weight is read) == (tie == "all")
+    names = [name for name, _ in model.named_parameters()]
+    tables = [n for n in names if "embedding" in n or n == "decoder.output.weight"]
+    assert len(tables) == {"none": 3, "decoder": 2, "all": 1}[tie]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("both", [True, False])
+def test_reverse_source_equals_reading_the_reversed_source(
+    cell: str, both: bool
+) -> None:
+    shape = {"cell": cell, "layers": 2, "bidirectional": both}
+    forwards = exact(encoder=shape)
+    backwards = exact(encoder={**shape, "reverse_source": True})
+    backwards.load_state_dict(forwards.state_dict())
+    batch = collate(SOURCES, TARGETS)
+    mirrored = batch.source.clone()
+    lengths = batch.source_lengths.tolist()
+    for row, length in enumerate(lengths):
+        mirrored[row, :length] = batch.source[row, :length].flip(0)
+    with torch.no_grad():
+        found = backwards.encoder(batch.source, batch.source_lengths)
+        expected = forwards.encoder(mirrored, batch.source_lengths)
+    for part, other in zip(found.final, expected.final, strict=True):
+        torch.testing.assert_close(part, other)
+    for row, length in enumerate(lengths):
+        flipped = expected.states[row, :length].flip(0)
+        torch.testing.assert_close(found.states[row, :length], flipped)
+        assert not found.states[row, length:].any()
+    assert torch.equal(found.mask, expected.mask)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_recurrent_state_can_be_handed_on(cell: str) -> None:
+    torch.manual_seed(0)
+    stack = Recurrent(4, 5, cell=cell, layers=2).double()
+    inputs = torch.randn(3, 6, 4, dtype=torch.double)
+    whole, last = stack(inputs)
+    first_half, state = stack(inputs[:, :2])
+    second_half, end = stack(inputs[:, 2:], state)
+    torch.testing.assert_close(torch.cat([first_half, second_half], dim=1), whole)
+    for part, expected in zip(end, last, strict=True):
+        torch.testing.assert_close(part, expected)
+    torch.testing.assert_close(whole[:, -1], last[0][:, -1])
+
+
+def test_the_top_layers_final_state_joins_both_directions() -> None:
+    torch.manual_seed(0)
+    stack = Recurrent(4, 5, cell="lstm", layers=2, bidirectional=True).double()
+    inputs = torch.randn(2, 6, 4, dtype=torch.double)
+    outputs, (hidden, cell) = stack(inputs, lengths=torch.tensor([6, 3]))
+    assert hidden.shape == cell.shape == (2, 2, 10)
+    for row, length in enumerate([6, 3]):
+        torch.testing.assert_close(hidden[row, -1, :5], outputs[row, length - 1, :5])
+        torch.testing.assert_close(hidden[row, -1, 5:], outputs[row, 0, 5:])
+
+
+def test_an_untrained_lstm_remembers() -> None:
+    stack = Recurrent(4, 3, cell="lstm", layers=2, bidirectional=True).stack
+    for layer, direction in itertools.product(range(2), ["", "_reverse"]):
+        read = getattr(stack, f"bias_ih_l{layer}{direction}")
+        kept = getattr(stack, f"bias_hh_l{layer}{direction}")
+        # torch's order of gates: input, forget, cell, output.
+        assert (read + kept).tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_transitions_start_orthogonal(cell: str) -> None:
+    stack = Recurrent(4, 3, cell=cell).stack
+    for block in stack.weight_hh_l0.detach().split(3):
+        torch.testing.assert_close(block @ block.T, torch.eye(3))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_equals_torchs_cross_entropy(smoothing: float) -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(30, V), torch.randint(V, (30,))
+    loss = token_loss(logits, targets, smoothing=smoothing)
+    expected = F.cross_entropy(
+        logits, targets, label_smoothing=smoothing, reduction="sum"
+    )
+    torch.testing.assert_close(loss.total, expected)
+    torch.testing.assert_close(
+        loss.nats, F.cross_entropy(logits, targets, reduction="sum")
+    )
+
+
+def test_losses_add_up_over_batches() -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(30, V), torch.randint(V, (30,))
+    whole = token_loss(logits, targets, smoothing=0.2)
+    for cut in (1, 10, 29):
+        first = token_loss(logits[:cut], targets[:cut], smoothing=0.2)
+        second = token_loss(logits[cut:], targets[cut:], smoothing=0.2)
+        torch.testing.assert_close(first.total + second.total, whole.total)
+        torch.testing.assert_close(first.nats + second.nats, whole.nats)
+
+
+@pytest.mark.parametrize("smoothing", [1.0, -0.1, math.nan])
+def test_smoothing_outside_its_range_is_refused(smoothing: float) -> None:
+    with pytest.raises(ValueError, match=r"must be at least 0 and below 1\.$"):
+        token_loss(torch.zeros(1, V), torch.zeros(1).long(), smoothing=smoothing)
+
+
+def test_a_tiny_model_learns_to_copy() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randint(4, 12, (32, 4), generator=draw).tolist()
+    model = network(
+        embedding_size=16,
+        encoder={"hidden_size": 24, "bidirectional": True},
+        decoder={"hidden_size": 48},
+        attention={"kind": "fixed"},
+    )
+    batch = collate(rows, rows)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(250):
+        optimizer.zero_grad()
+        (model(batch).total / batch.tokens).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    model.eval()
+    found = greedy(model, batch)
+    assert [list(hypothesis.pieces) for hypothesis in found] == rows
+    assert all(hypothesis.finished for hypothesis in found)
