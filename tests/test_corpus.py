@@ -503,7 +503,7 @@ def test_the_phrasebook_goes_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pairs("phrasebook", source="de", target="en", limit=1) == [
         ("train 0 de", "train 0 en")
     ]
-    for split, size in {"train": 20_000, "valid": 500, "test": 500}.items():
+    for split, size in {"train": 120_000, "valid": 500, "test": 500}.items():
         assert len(pairs("phrasebook", split=split)) == size
 
 

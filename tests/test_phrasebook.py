@@ -47,9 +47,9 @@ from seq2seq.text.phrasebook import (
 
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 FROZEN: dict[Split, str] = {
-    "train": "f3832e97e37c2f14",
-    "valid": "41ca0ba2a87b1b6f",
-    "test": "22d2e8f9cdaa5fa4",
+    "train": "1fbbb62a205ac913",
+    "valid": "3591cd87d56e1a51",
+    "test": "7a0ac7cb03770e27",
 }
 
 
@@ -116,12 +116,13 @@ def test_held_out_splits_have_no_duplicates(
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_every_held_out_word_form_occurs_in_the_first_20000_train_pairs(
+def test_nearly_every_held_out_word_form_occurs_in_the_first_120000_train_pairs(
     train: list[Pair], valid: list[Pair], unseen: list[Pair], side: int
 ) -> None:
-    known = forms(train[:20_000], side)
-    assert forms(valid, side) <= known
-    assert forms(unseen, side) <= known
+    known = forms(train[:120_000], side)
+    held = forms(valid, side) | forms(unseen, side)
+    assert len(held & known) / len(held) > 0.99
+    assert held <= forms(train, side)
 
 
 def test_held_out_combinations_never_occur_in_train(train: list[Pair]) -> None:
@@ -146,11 +147,11 @@ def test_a_few_percent_of_combinations_are_held_out_for_each_split() -> None:
 
 
 def test_sentences_are_diverse_and_of_moderate_length(train: list[Pair]) -> None:
-    assert len(set(train)) / len(train) > 0.95
+    assert len(set(train)) > 130_000  # Of 200,000: words are as unequal as in any text.
     lengths = [len(english.split()) for english, _ in train]
-    assert 7 <= sum(lengths) / len(lengths) <= 9
+    assert 6 <= sum(lengths) / len(lengths) <= 8
     assert min(lengths) >= 2
-    assert max(lengths) <= 16
+    assert max(lengths) <= 12
 
 
 def test_plain_transitive_statements_alone_exceed_five_million() -> None:

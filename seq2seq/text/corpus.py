@@ -19,7 +19,7 @@ from seq2seq.errors import InputError
 from seq2seq.text import hub
 from seq2seq.text.lines import COMPRESSIONS, read_lines, sha256_file
 
-PHRASEBOOK_PAIRS = {"train": 20_000, "valid": 500, "test": 500}
+PHRASEBOOK_PAIRS = {"train": 120_000, "valid": 500, "test": 500}
 """How many pairs a split of the phrasebook has unless a limit says otherwise."""
 
 _PHRASEBOOK_SEED = 0

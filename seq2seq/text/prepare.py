@@ -23,7 +23,7 @@ from seq2seq.text.corpus import Corpus, Pair, open_corpus
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.tokenizer import Tokenizer, train_tokenizer
 
-FORMAT = 1  # Raise it when the cache's content or the meaning of an option changes.
+FORMAT = 2  # Raise it when the cache's content or the meaning of an option changes.
 CHUNK = 10_000  # Pairs encoded and written at a time.
 
 Tell = Callable[[str], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import tempfile
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,10 +22,12 @@ LINE_BYTES_AT_MOST = 4192
 # Every kind of white space becomes a blank; what has no width or steers a terminal
 # goes. All else stays as it is: NFKC would rewrite "…" and Chinese punctuation, which
 # references keep.
-_SPACES = [0x9, 0xA, 0xB, 0xC, 0xD, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]
+_SPACES = [0x0, 0x9, 0xA, 0xB, 0xC, 0xD, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]
 _SPACES += [0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
 _GONE = [*range(0x1, 0x9), *range(0xE, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
 _GONE += [0xAD, 0x200B, 0x2060, 0xFEFF]
+_PLAIN: dict[int, str | None] = dict.fromkeys(_SPACES, " ") | dict.fromkeys(_GONE)
+_SPECIAL = re.compile("[" + re.escape("".join(map(chr, _PLAIN))) + "]")
 
 
 class Tokenizer:
@@ -40,6 +42,8 @@ class Tokenizer:
 
     def __init__(self, model: bytes) -> None:
         self.model = model
+        if not model:
+            raise InputError("this is no SentencePiece model: it is empty.")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
             ids = [
@@ -85,9 +89,8 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
         """Cut lines into ids, without control pieces; a blank line has none."""
-        # SentencePiece ends a text at NUL.
-        clean = [line.replace("\0", " ") if "\0" in line else line for line in lines]
-        encoded: list[list[int]] = self._processor.encode(clean, num_threads=1)
+        plain = list(map(_plain, lines))
+        encoded: list[list[int]] = self._processor.encode(plain, num_threads=1)
         return encoded
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
@@ -111,29 +114,30 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
     if not sample:
         raise InputError("there is no text to train a tokenizer on.")
     model = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder:
-        rules = Path(folder) / "rules.tsv"
-        text = "".join(f"{code:X}\t20\n" for code in _SPACES)
-        rules.write_text(text + "".join(f"{code:X}\t\n" for code in _GONE))
-        try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(sample),
-                model_writer=model,
-                model_type=options.kind,
-                vocab_size=options.vocab_size,
-                character_coverage=_coverage(sample, options),
-                normalization_rule_tsv=str(rules),
-                num_threads=2,  # Fixed: the number changes the result.
-                max_sentence_length=LINE_BYTES_AT_MOST,
-                minloglevel=2,
-                pad_id=PAD,
-                unk_id=UNK,
-                bos_id=BOS,
-                eos_id=EOS,
-            )
-        except RuntimeError as error:
-            raise InputError(_too_large(str(error), options.vocab_size)) from error
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sample),
+            model_writer=model,
+            model_type=options.kind,
+            vocab_size=options.vocab_size,
+            character_coverage=_coverage(sample, options),
+            normalization_rule_name="identity",  # _plain has done what we want.
+            num_threads=2,  # Fixed: the number changes the result.
+            max_sentence_length=LINE_BYTES_AT_MOST,
+            minloglevel=2,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+        )
+    except RuntimeError as error:
+        raise InputError(_too_large(str(error), options.vocab_size)) from error
     return Tokenizer(model.getvalue())
+
+
+def _plain(line: str) -> str:
+    """Make white space blanks and drop what has no width."""
+    return line.translate(_PLAIN) if _SPECIAL.search(line) else line
 
 
 def _sample(lines: Iterable[str]) -> list[str]:
@@ -143,8 +147,8 @@ def _sample(lines: Iterable[str]) -> list[str]:
     for number, line in enumerate(lines):
         if number % step:
             continue
-        # A longer line would be skipped with a warning; NUL would end it.
-        kept.append(line.replace("\0", " ")[: LINE_BYTES_AT_MOST // 4])
+        # A longer line would be skipped with a warning.
+        kept.append(_plain(line)[: LINE_BYTES_AT_MOST // 4])
         if len(kept) == LINES_AT_MOST:
             kept = kept[::2]
             step *= 2
