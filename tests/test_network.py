@@ -87,7 +87,9 @@ def whole_sequence(model: EncoderDecoder, batch: Batch) -> Tensor:
         return torch.log_softmax(model.decoder.logits(features), dim=-1)
 
 
-VARIANTS = list(itertools.product(CELLS, [True, False], ["none", "fixed"], [1, 2]))
+VARIANTS = list(
+    itertools.product(CELLS, [True, False], ["none", "fixed", "general"], [1, 2])
+)
 OTHER_CELL = {"rnn": "lstm", "gru": "rnn", "lstm": "gru"}
 
 
@@ -124,7 +126,7 @@ def test_every_shape_learns_and_decodes(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["none", "fixed"])
+@pytest.mark.parametrize("attention", ["none", "fixed", "general"])
 def test_one_step_at_a_time_equals_the_whole_sequence(
     cell: str, attention: str
 ) -> None:
@@ -195,7 +197,7 @@ def test_padding_never_reaches_the_loss(both: bool) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["none", "fixed"])
+@pytest.mark.parametrize("attention", ["none", "fixed", "general"])
 def test_a_beam_of_one_is_greedy_search(cell: str, attention: str) -> None:
     model = exact(decoder={"cell": cell}, attention={"kind": attention})
     batch = collate(SOURCES, TARGETS)
@@ -208,7 +210,7 @@ def test_a_beam_of_one_is_greedy_search(cell: str, attention: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["none", "fixed"])
+@pytest.mark.parametrize("attention", ["none", "fixed", "general"])
 def test_a_beam_score_is_the_teacher_forced_score(cell: str, attention: str) -> None:
     model = exact(
         encoder={"cell": cell, "layers": 2},
