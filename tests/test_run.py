@@ -251,8 +251,8 @@ def seq2seq(*arguments: str, cwd: Path, text: bytes = b"") -> tuple[int, str, st
 def corpus(folder: Path, **files: bytes) -> Path:
     folder.mkdir()
     for name in ("train.en", "train.de", "valid.en", "valid.de"):
-        content = files.get(name.replace(".", "_"), b"a dog\nthe cat\n")
-        (folder / name).write_bytes(content)
+        usual = b"a dog\nthe cat\n" if name.endswith("en") else b"ein Hund\ndie Katze\n"
+        (folder / name).write_bytes(files.get(name.replace(".", "_"), usual))
     return folder
 
 

@@ -71,7 +71,7 @@ from seq2seq.text.lexicon import (
     Verb,
 )
 
-VERSION = 3
+VERSION = 4
 """Raised whenever `phrase_pairs` yields other sentences than before."""
 
 Split = Literal["train", "valid", "test"]
@@ -512,10 +512,10 @@ class _Draw:
             if chance < 0.48:
                 return self.name(head)
             if chance < 0.51:
-                first, second = self.name(head), self.name(head)
-                if first != second:
-                    both = f"{first.english} and {second.english}"
-                    return Phrase(both, both.replace(" and ", " und "), MANY)
+                first = self.name(head)
+                second = self.name(head, first.english)
+                both = f"{first.english} and {second.english}"
+                return Phrase(both, both.replace(" and ", " und "), MANY)
         return self.noun(verb.subjects, NOMINATIVE, head)
 
     def object(
