@@ -71,7 +71,6 @@ class History(Callback):
         self.steps_per_epoch = steps_per_epoch
         self.say = say
         self.seconds = 0.0  # Of earlier runs.
-        self.best_bleu = 0.0
         self._bar: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
