@@ -1,25 +1,33 @@
 """Recipes as YAML: found by name, built on one another, checked, overridden, written.
 
-Knows files, lines and what pydantic has to say; not what any key is for (recipe.py) or
-how YAML is spelt (strict_yaml.py). All faults of a recipe come at once, each as
-`file:line: key: what is wrong`.
+Knows files, merging and overrides; not what any key is for (recipe.py), how YAML is
+spelt (strict_yaml.py) or how faults are worded (recipe_faults.py). All faults of a
+recipe come at once.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 import seq2seq
 from seq2seq.errors import RecipeError
 from seq2seq.recipe import Recipe
+from seq2seq.recipe_faults import (
+    EXTENDS,
+    KIND,
+    did_you_mean,
+    find_faults,
+    listed,
+    sections,
+)
 from seq2seq.strict_yaml import (
     MAX_DEPTH,
     Fault,
@@ -33,33 +41,12 @@ from seq2seq.strict_yaml import (
     show,
 )
 
-EXTENDS = "extends"
-"""The key of a file that names the recipe that it builds on."""
 MAX_CHAIN = 8
 """So many recipes may build on one another, the first and the last included."""
 
-_KIND = "kind"
 _SUFFIXES = (".yaml", ".yml")
 # What makes a value on the command line more than plain text.
 _INDICATORS = tuple("[{\"'&*!|>%@`")
-
-_TYPES = {
-    "int_type": "an integer",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "string_type": "a string",
-    "list_type": "a list",
-    "dict_type": "a mapping of keys to values",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-}
-_BOUNDS = {
-    "greater_than": ("gt", "greater than"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "less than"),
-    "less_than_equal": ("le", "at most"),
-}
 
 
 def recipe_names() -> list[str]:
@@ -99,7 +86,7 @@ def recipe_path(name: str) -> Path:
         pass  # A name that no file can have, or a folder that may not be looked into.
     stem = re.sub(r"\.ya?ml$", "", name)
     wrong = "no such file" if stem != name else "neither a shipped recipe nor a file"
-    hint = _did_you_mean(stem, names) or _listed(", shipped are ", names)
+    hint = did_you_mean(stem, names) or listed(", shipped are ", names)
     raise refusal([Fault(Place(name, None), wrong + hint)])
 
 
@@ -109,6 +96,7 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     A mapping is merged key by key into that of the recipe below; any other value takes
     its place, and so does a mapping whose `kind` is another one. The overrides together
     are one more recipe on top, whatever their order; of two for one key the last wins.
+    A section that only overrides speak of has the `kind` of its default.
 
     Args:
         name: The name of a shipped recipe, or the path of a file.
@@ -121,22 +109,16 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: With a line for each fault. A fault that only several values
             together make is blamed on the first override that brings it.
     """
-    written = _read_chain(name)
-    layers = _parse_overrides(overrides)
-    stages = [written]
-    for count in range(1, len(layers) + 1):
-        together = reduce(_merge_recipes, layers[:count])
-        stages.append(_merge_recipes(written, together))
+    layers, malformed = _parse_overrides(overrides)
     try:
-        return Recipe.model_validate(_plain(stages[-1]))
-    except ValidationError as error:
-        faults = _faults(error, stages[-1])
-    seen = [{fault.text for fault in _check(stage)} for stage in stages]
-    blamed = []
-    for fault in faults:
-        first = next(i for i, texts in enumerate(seen) if fault.text in texts)
-        blamed.append(fault._replace(place=layers[first - 1].place) if first else fault)
-    raise refusal(blamed)
+        recipe = _build(name, layers)
+    except RecipeError as error:
+        if not malformed:
+            raise
+        raise RecipeError("\n".join([str(error), *malformed])) from error
+    if malformed:
+        raise RecipeError("\n".join(malformed))
+    return recipe
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -172,6 +154,33 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def _build(name: str, layers: Sequence[Node]) -> Recipe:
+    """Merge a recipe with its overrides and check it."""
+    written = _read_chain(name)
+    stages = [written]
+    for count in range(1, len(layers) + 1):
+        together = reduce(_merge_recipes, layers[:count])
+        stages.append(_start_from_defaults(_merge_recipes(written, together)))
+    try:
+        return Recipe.model_validate(_plain(stages[-1]))
+    except ValidationError as error:
+        faults = find_faults(error, stages[-1])
+    seen = [{fault.text for fault in _check(stage)} for stage in stages]
+    blamed = []
+    for fault in faults:
+        first = next(i for i, texts in enumerate(seen) if fault.text in texts)
+        blamed.append(fault._replace(place=layers[first - 1].place) if first else fault)
+    raise refusal(blamed)
+
+
+def _check(tree: Node) -> list[Fault]:
+    try:
+        Recipe.model_validate(_plain(tree))
+    except ValidationError as error:
+        return find_faults(error, tree)
+    return []
 
 
 # Files --------------------------------------------------------------------------------
@@ -229,7 +238,7 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
     elif name in names:
         return recipe_path(name), f"{name}.yaml"
     elif not name.endswith(_SUFFIXES):
-        hint = _did_you_mean(name, names)
+        hint = did_you_mean(name, names)
         text = f"{show(base)} is neither a shipped recipe nor a .yaml file{hint}"
     elif PurePosixPath(name).is_absolute():
         text = f"{show(base)} is absolute; give the path from this file's folder"
@@ -247,17 +256,15 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
 # Overrides and merging ----------------------------------------------------------------
 
 
-def _parse_overrides(overrides: Iterable[str]) -> list[Node]:
-    """Turn each `key.key=value` into the recipe that says only this."""
-    layers, errors = [], []
+def _parse_overrides(overrides: Iterable[str]) -> tuple[list[Node], list[str]]:
+    """Turn each `key.key=value` into the recipe that says only this, or a message."""
+    layers, malformed = [], []
     for override in overrides:
         try:
             layers.append(_parse_override(override))
         except RecipeError as error:
-            errors.append(str(error))
-    if errors:
-        raise RecipeError("\n".join(errors))
-    return layers
+            malformed.append(str(error))
+    return layers, malformed
 
 
 def _parse_override(override: str) -> Node:
@@ -290,18 +297,42 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
     """Merge two values for which the schema wants the type `wanted`."""
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
-    models = _models(wanted)
-    was, becomes = base.value.get(_KIND), over.value.get(_KIND)
-    if len(models) > 1 and was and becomes and was.value != becomes.value:
+    was, becomes = base.value.get(KIND), over.value.get(KIND)
+    if len(sections(wanted)) > 1 and was and becomes and was.value != becomes.value:
         return over
     merged = dict(base.value)
     for key, node in over.value.items():
-        fields = [m.model_fields[key] for m in models if key in m.model_fields]
-        inner = fields[0].annotation if fields else None
+        field = _field(wanted, key)
+        inner = field.annotation if field else None
         merged[key] = _merge(merged[key], node, inner) if key in merged else node
     # An override has no line to send the reader to, but the section below it has.
     last = base if over.place.line is None else over
     return last._replace(value=merged)
+
+
+def _start_from_defaults(tree: Node, wanted: Any = Recipe) -> Node:
+    """Give sections that only overrides speak of the kind that they have by default.
+
+    A section in a file says its kind, so that the file reads without the schema.
+    """
+    if not isinstance(tree.value, dict):
+        return tree
+    values = dict(tree.value)
+    for key, node in tree.value.items():
+        if (field := _field(wanted, key)) and isinstance(node.value, dict):
+            kind = getattr(field.default, KIND, None)
+            start = {}
+            if kind and node.place.line is None:
+                start = {KIND: Node(kind, node.place, node.key)}
+            section = node._replace(value=start | node.value)
+            values[key] = _start_from_defaults(section, field.annotation)
+    return tree._replace(value=values)
+
+
+def _field(wanted: Any, key: str) -> FieldInfo | None:
+    """Find a key in a section, or in the first of a union that has it."""
+    models = sections(wanted)
+    return next((m.model_fields[key] for m in models if key in m.model_fields), None)
 
 
 def _plain(node: Node) -> Any:
@@ -310,145 +341,3 @@ def _plain(node: Node) -> Any:
     if isinstance(node.value, list):
         return [_plain(value) for value in node.value]
     return node.value
-
-
-# Faults -------------------------------------------------------------------------------
-
-
-class _Spot(NamedTuple):
-    """What pydantic's location of a fault means in the recipe."""
-
-    keys: tuple[str | int, ...]
-    wanted: Any  # The type that the schema has there; None if it has none.
-
-
-def _spot(location: Iterable[str | int]) -> _Spot:
-    """Follow a location through the schema; the tags of unions are no keys."""
-    keys: list[str | int] = []
-    wanted: Any = Recipe
-    for part in location:
-        models = _models(wanted)
-        if isinstance(part, int):
-            keys.append(part)
-        elif len(models) > 1:
-            wanted = next((m for m in models if part in _kinds([m])), None)
-        elif models:
-            keys.append(part)
-            field = models[0].model_fields.get(part)
-            wanted = field.annotation if field else None
-    return _Spot(tuple(keys), wanted)
-
-
-def _models(wanted: Any) -> list[type[BaseModel]]:
-    """Find the sections that a type names; several make a union told apart by kind."""
-    if args := get_args(wanted):
-        return [model for arg in args for model in _models(arg)]
-    is_model = isinstance(wanted, type) and issubclass(wanted, BaseModel)
-    return [wanted] if is_model else []
-
-
-def _choices(wanted: Any) -> list[object]:
-    args = get_args(wanted)
-    if get_origin(wanted) is Literal:
-        return list(args)
-    return [choice for arg in args for choice in _choices(arg)]
-
-
-def _kinds(models: Iterable[type[BaseModel]]) -> list[object]:
-    fields = [model.model_fields[_KIND] for model in models]
-    return [kind for field in fields for kind in _choices(field.annotation)]
-
-
-def _check(tree: Node) -> list[Fault]:
-    try:
-        Recipe.model_validate(_plain(tree))
-    except ValidationError as error:
-        return _faults(error, tree)
-    return []
-
-
-def _faults(error: ValidationError, tree: Node) -> list[Fault]:
-    """Turn what pydantic found into faults with places and plain words."""
-    faults = []
-    for detail in error.errors(include_url=False):
-        spot = _spot(detail["loc"])
-        if detail["type"].startswith("union_tag"):
-            spot = _Spot((*spot.keys, _KIND), spot.wanted)
-        node = _nearest(tree, spot.keys)
-        if detail["type"] == "extra_forbidden":
-            text = _unknown_key(detail["loc"])
-            place = node.key
-        else:
-            context = detail.get("ctx", {})
-            text = _wrong_value(detail["type"], detail["msg"], context, node, spot)
-            place = node.place
-        name = ".".join(shorten(str(key)) for key in spot.keys)
-        faults.append(Fault(place, f"{name}: {text}" if name else text))
-    return faults
-
-
-def _nearest(tree: Node, keys: Iterable[str | int]) -> Node:
-    """Find the value at a key, or else the nearest above it."""
-    for key in keys:
-        if isinstance(tree.value, dict) and key in tree.value:
-            tree = tree.value[str(key)]
-        elif isinstance(tree.value, list) and isinstance(key, int):
-            tree = tree.value[key]
-        else:
-            break
-    return tree
-
-
-def _unknown_key(location: Sequence[str | int]) -> str:
-    models = _models(_spot(location[:-1]).wanted)
-    valid = [key for model in models for key in model.model_fields]
-    if len(location) == 1:
-        valid.append(EXTENDS)
-    hint = _did_you_mean(str(location[-1]), valid)
-    return "unknown key" + (hint or _listed(", valid here are ", valid))
-
-
-def _wrong_value(
-    kind: str, message: str, context: Mapping[str, Any], node: Node, spot: _Spot
-) -> str:
-    came = show(node)
-    if kind in ("missing", "union_tag_not_found"):
-        kinds = _kinds(_models(spot.wanted)) if kind != "missing" else []
-        return "required but not given" + _listed(", one of ", kinds)
-    if kind in ("literal_error", "union_tag_invalid"):
-        union = kind == "union_tag_invalid"
-        valid = _kinds(_models(spot.wanted)) if union else _choices(spot.wanted)
-        hint = _did_you_mean(str(node.value), valid)
-        return f"{came} is not one of {_listed('', valid)}{hint}"
-    if kind in _TYPES:
-        return f"{came} is not {_TYPES[kind]}"
-    if kind in _BOUNDS:
-        name, words = _BOUNDS[kind]
-        bound = str(context[name]).removesuffix(".0")
-        return f"{came} is not {words} {bound}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_too_short":
-        return f"{came} is shorter than {_characters(context['min_length'])}"
-    if kind == "string_too_long":
-        return f"{came} is longer than {_characters(context['max_length'])}"
-    if kind == "string_pattern_mismatch":
-        return f"{came} does not match {context['pattern']}"
-    return f"{came}: {message[:1].lower()}{message[1:]}"
-
-
-def _characters(count: int) -> str:
-    return f"{count} character" if count == 1 else f"{count} characters"
-
-
-def _listed(lead: str, choices: Sequence[object]) -> str:
-    shown = (f"'{c}'" if isinstance(c, str) else str(c) for c in choices)
-    return lead + ", ".join(shown) if choices else ""
-
-
-def _did_you_mean(word: str, choices: Iterable[object]) -> str:
-    spelt = [str(choice) for choice in choices]
-    for variant in (word[:100], re.sub(r"[- ]", "_", word[:100].lower())):
-        if close := difflib.get_close_matches(variant, spelt, n=1):
-            return f", did you mean '{close[0]}'?"
-    return ""

@@ -16,8 +16,8 @@ import yaml
 
 from seq2seq.errors import RecipeError
 
-MAX_BYTES = 1 << 20
-"""The longest file that is read."""
+MAX_BYTES = 1 << 16
+"""The longest file that is read: enough for any recipe, and soon refused."""
 MAX_DEPTH = 32
 """The deepest nesting of lists and mappings."""
 MAX_FAULTS = 100

@@ -3,25 +3,26 @@ import itertools
 
 import pytest
 
+from seq2seq.text.function_words import (
+    BARE,
+    NOT_A,
+    NOT_BARE,
+    POSSESSIVES,
+    THE,
+    THIS,
+    A,
+    Determiner,
+)
 from seq2seq.text.lexicon import (
     ACCUSATIVE,
     ADJECTIVES,
-    BARE,
     CLAIMS,
     COMPARATIVES,
     DATIVE,
     MANY,
-    NOT_A,
-    NOT_BARE,
     NOUN,
-    NUMBERS,
-    POSSESSIVES,
-    THE,
-    THIS,
     VERB,
     VERBS,
-    A,
-    Determiner,
 )
 from seq2seq.text.phrasebook import (
     BE,
@@ -44,6 +45,7 @@ from seq2seq.text.phrasebook import (
     statement,
     subordinate,
 )
+from seq2seq.text.times import NUMBERS
 
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 FROZEN: dict[Split, str] = {

@@ -246,9 +246,7 @@ def test_files_that_cannot_be_read_are_refused() -> None:
     assert refused("x" * 5000)[0].endswith(nothing) or recipe_names()
     assert refused("")[0].startswith(f": {nothing}")
     huge = write(b"#" * (MAX_BYTES + 1))
-    assert refused(huge) == [
-        "my.yaml: larger than 1,048,576 bytes, which no recipe needs"
-    ]
+    assert refused(huge) == ["my.yaml: larger than 65,536 bytes, which no recipe needs"]
     assert refused(write(b"a: 1\nb: \xff\n")) == ["my.yaml:2: byte 0xff is not UTF-8"]
     marked = b"\xef\xbb\xbfa: 1\nb: \xff\n"
     assert refused(write(marked)) == ["my.yaml:2: byte 0xff is not UTF-8"]
@@ -517,6 +515,75 @@ def test_all_malformed_overrides_come_at_once() -> None:
     assert len(refused(write(VALID), "a", "b", "seed=3")) == 2
 
 
+def test_a_malformed_override_hides_no_other_fault() -> None:
+    malformed = "-o seed: not of the form key=value or key.key=value"
+    assert refused(write(VALID.replace("0.3", "3")), "seed", "data.limit=0") == [
+        "my.yaml:8: model.dropout: 3 is not less than 1",
+        "-o data.limit=0: data.limit: 0 is not at least 1",
+        malformed,
+    ]
+    assert refused(write("a: 1\na: 2\n"), "seed") == [
+        "my.yaml:2: a: duplicate key, first in line 1",
+        malformed,
+    ]
+    assert refused("none.yaml", "seed")[1:] == [malformed]
+
+
+# Neither a model nor an optimizer nor a schedule.
+BARE = VALID[: VALID.index("model:")] + "train:\n  max_steps: 10\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "came"),
+    [
+        (
+            "train.optimizer.learning_rate=5e-4",
+            "optimizer",
+            {"kind": "adam", "learning_rate": 5e-4, "weight_decay": 0.0},
+        ),
+        (
+            "train.optimizer={weight_decay: 0.5}",
+            "optimizer",
+            {"kind": "adam", "learning_rate": 1e-3, "weight_decay": 0.5},
+        ),
+        (
+            "train.schedule.warmup_steps=7",
+            "schedule",
+            {"kind": "constant", "warmup_steps": 7},
+        ),
+    ],
+)
+def test_an_override_of_a_section_that_is_not_written_starts_from_its_default(
+    override: str, key: str, came: dict[str, Any]
+) -> None:
+    write(BARE, "base.yaml")
+    for name in ("base.yaml", write("extends: base.yaml\n")):
+        assert read_recipe(name, [override]).train.model_dump()[key] == came
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_kind_among_the_overrides_goes_before_that_of_the_default(turn: int) -> None:
+    overrides = ["train.optimizer.momentum=0.5", "train.optimizer.kind=sgd"][::turn]
+    optimizer = read_recipe(write(BARE), overrides).train.optimizer
+    assert optimizer.model_dump()["momentum"] == 0.5
+
+
+def test_what_the_default_does_not_know_is_refused() -> None:
+    assert refused(write(BARE), "train.optimizer.momentum=0.5") == [
+        "-o train.optimizer.momentum=0.5: train.optimizer.momentum: unknown key, "
+        "valid here are 'kind', 'learning_rate', 'weight_decay'"
+    ]
+    (line,) = refused(write(BARE), "model.attention.kynd=general")
+    assert line.endswith("model.attention.kynd: unknown key, did you mean 'kind'?")
+
+
+def test_an_override_does_not_mend_a_file_that_leaves_out_its_kind() -> None:
+    text = VALID.replace("    kind: adam\n", "")
+    (line,) = refused(write(text), "train.optimizer.weight_decay=0.2")
+    assert line.startswith("my.yaml:13: train.optimizer.kind: required but not given, ")
+    assert read_recipe(write(text), ["train.optimizer.kind=adam"])
+
+
 def test_an_innocent_override_is_not_blamed() -> None:
     text = VALID.replace("  path: corpus\n", "")
     assert refused(write(text), "data.limit=5", "seed=2") == [
@@ -563,7 +630,7 @@ def test_all_faults_come_at_once_sorted_by_line() -> None:
         "my.yaml:4: data.source: 'e n' does not match ^[A-Za-z0-9][A-Za-z0-9_-]*$",
         "my.yaml:8: model.encoder.cel: unknown key, did you mean 'cell'?",
         "my.yaml:9: model.decoder.cell: 'LSTM' is not one of 'rnn', 'gru', 'lstm', "
-        "did you mean 'lstm'?",
+        "'min_gru', 'min_lstm', did you mean 'lstm'?",
         "my.yaml:9: model.decoder.layers: 99 is not at most 32",
         "my.yaml:10: model.dropout: 1.5 is not less than 1",
         "my.yaml:11: model.attention.heads: unknown key, valid here are 'kind'",

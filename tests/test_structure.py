@@ -28,6 +28,7 @@ LAYERS = [
     ["data", "run_folder", "scores", "weights"],
     ["nn", "search", "text"],
     ["recipe_file"],
+    ["recipe_faults"],
     ["recipe", "strict_yaml", "structures"],
     ["errors"],
 ]

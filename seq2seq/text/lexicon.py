@@ -1,12 +1,15 @@
-"""Words of the embedded corpus and their forms, English beside German.
+"""Content words of the embedded corpus and their forms, English beside German.
 
-Knows single words: their inflection, gender, class and what they combine with. Knows
-no sentences, no word order and no chance; `phrasebook` does.
+Knows adjectives, nouns, verbs and names: their inflection, gender, class and what they
+combine with. Knows no words that only hold a sentence together (`function_words`), no
+numbers or times (`times`), no sentences, no word order and no chance.
 Every word and table was written for this project.
 """
 
 from typing import NamedTuple
 
+Pair = tuple[str, str]
+"""The same in English and in German: a word, a phrase or a sentence."""
 NOMINATIVE, ACCUSATIVE, DATIVE = range(3)
 """Index of a case in every German table."""
 MASCULINE, FEMININE, NEUTER, PLURAL = range(4)
@@ -151,19 +154,6 @@ _NOUNS = {
         market markets m Markt Märkte, bridge bridges f Brücke Brücken,
         street streets f Straße Straßen""",
 }
-
-PLACE_PREPOSITIONS = {
-    "station": ("at", "an"),
-    "lake": ("at", "an"),
-    "beach": ("at", "an"),
-    "river": ("at", "an"),
-    "market": ("at", "auf"),
-    "bridge": ("on", "auf"),
-    "street": ("on", "auf"),
-}
-"""How one is at a place; every other place is "in" in both languages."""
-BESIDE = (("on", "auf"), ("under", "unter"), ("next to", "neben"), ("behind", "hinter"))
-"""Prepositions for furniture: with the dative a place, with the accusative a way."""
 
 # English base past participle | German infinitive, third person, participle
 # | subjects | frame and objects. ! lasting state, + separable, * perfect with sein.
@@ -354,174 +344,3 @@ COMPARATIVES = {
 """Comparatives by English adjective."""
 NAMES = {"Anna": "she", "Maria": "she", "Julia": "she", "Peter": "he", "Paul": "he"}
 CITIES = {"Berlin": "Berlin", "London": "London", "Rome": "Rom", "Vienna": "Wien"}
-
-
-Forms = tuple[tuple[tuple[str, str], ...], ...]
-
-
-class Determiner(NamedTuple):
-    """What stands before a noun; the German table gives (its form, adjective ending).
-
-    A negated determiner carries the negation of its clause: not a, kein.
-    """
-
-    english: tuple[str, str]
-    german: Forms  # [case][gender or PLURAL]
-    definite: bool
-    negated: bool = False
-
-
-def _table(
-    stem: str, forms: str, endings: str
-) -> tuple[tuple[tuple[str, str], ...], ...]:
-    cases = zip(forms.split(","), endings.split(","), strict=True)
-    return tuple(
-        tuple(
-            ((stem + form).replace("-", ""), ending)
-            for form, ending in zip(row.split(), ends.split(), strict=True)
-        )
-        for row, ends in cases
-    )
-
-
-_WEAK = "e e e en, en e e en, en en en en"
-_MIXED = "er e es en, en e es en, en en en en"
-_STRONG = "er e es e, en e es e, em er em en"
-_EIN = "- e - e, en e - e, em er em en"
-_NONE = "- - - -, - - - -, - - - -"
-_POSSESSIVES = "my mein, your dein, his sein, her ihr, our unser, their ihr"
-
-THE = Determiner(
-    ("the", "the"), _table("d", "er ie as ie, en ie as ie, em er em en", _WEAK), True
-)
-THIS = Determiner(
-    ("this", "these"), _table("dies", "er e es e, en e es e, em er em en", _WEAK), True
-)
-A = Determiner(("a", ""), _table("ein", _EIN, _MIXED), False)
-BARE = Determiner(("", ""), _table("", _NONE, _STRONG), False)
-POSSESSIVES = {
-    english: Determiner((english, english), _table(german, _EIN, _MIXED), True)
-    for english, german in (row.split() for row in _POSSESSIVES.split(","))
-}
-NOT_A = Determiner(("a", ""), _table("kein", _EIN, _MIXED), False, True)
-NOT_BARE = Determiner(("", ""), _table("kein", _EIN, _MIXED), False, True)
-
-_UNITS = """one ein, two zwei, three drei, four vier, five fünf, six sechs,
-seven sieben, eight acht, nine neun, ten zehn, eleven elf, twelve zwölf,
-thirteen dreizehn, fourteen vierzehn, fifteen fünfzehn, sixteen sechzehn,
-seventeen siebzehn, eighteen achtzehn, nineteen neunzehn"""
-_TENS = """twenty zwanzig, thirty dreißig, forty vierzig, fifty fünfzig, sixty sechzig,
-seventy siebzig, eighty achtzig, ninety neunzig"""
-_MONTHS = """January Januar, February Februar, March März, April April, May Mai,
-June Juni, July Juli, August August, September September, October Oktober,
-November November, December Dezember"""
-_DAYS = """Monday Montag, Tuesday Dienstag, Wednesday Mittwoch, Thursday Donnerstag,
-Friday Freitag, Saturday Samstag, Sunday Sonntag"""
-_IRREGULAR_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-    "twenty": "twentieth",
-    "thirty": "thirtieth",
-}
-
-
-def _pairs(table: str) -> tuple[tuple[str, str], ...]:
-    rows = (row.split() for row in table.split(","))
-    return tuple((english, german) for english, german in rows)
-
-
-def number(value: int) -> tuple[str, str]:
-    """Name a number from 1 to 99 in both languages; one is "ein", as before a noun."""
-    units, tens = _pairs(_UNITS), _pairs(_TENS)
-    if value < 20:
-        return units[value - 1]
-    english, german = tens[value // 10 - 2]
-    if value % 10 == 0:
-        return english, german
-    unit = units[value % 10 - 1]
-    return f"{english}-{unit[0]}", f"{unit[1]}und{german}"
-
-
-def ordinal(value: int) -> tuple[str, str]:
-    """Name the place from 1 to 31: English whole, German without its ending."""
-    english, german = number(value)
-    head, dash, last = english.rpartition("-")
-    last = _IRREGULAR_ORDINALS.get(last, last + "th")
-    stem = {1: "erst", 3: "dritt", 7: "siebt", 8: "acht"}.get(value)
-    return head + dash + last, stem or german + ("t" if value < 20 else "st")
-
-
-NUMBERS = tuple(number(value) for value in range(1, 100))
-HOURS = NUMBERS[:12]
-ORDINALS = tuple(ordinal(value) for value in range(1, 32))
-MONTHS = _pairs(_MONTHS)
-DAYS = _pairs(_DAYS)
-MINUTES = {
-    "half past": ("halb", 1),
-    "a quarter past": ("Viertel nach", 0),
-    "a quarter to": ("Viertel vor", 0),
-    "ten past": ("zehn nach", 0),
-    "ten to": ("zehn vor", 0),
-    "twenty past": ("zwanzig nach", 0),
-    "twenty to": ("zwanzig vor", 0),
-}
-"""English minutes to the German ones and how many hours the German clock is ahead."""
-PRESENT_TIMES = {
-    "today": "heute",
-    "now": "jetzt",
-    "every day": "jeden Tag",
-    "every evening": "jeden Abend",
-    "in the morning": "am Morgen",
-    "in the evening": "am Abend",
-    "in summer": "im Sommer",
-    "in winter": "im Winter",
-}
-PAST_TIMES = {
-    "yesterday": "gestern",
-    "last week": "letzte Woche",
-    "last year": "letztes Jahr",
-}
-FUTURE_TIMES = {
-    "tomorrow": "morgen",
-    "next week": "nächste Woche",
-    "tonight": "heute Abend",
-}
-ADVERBS = {
-    "often": "oft",
-    "always": "immer",
-    "sometimes": "manchmal",
-    "never": "nie",
-    "rarely": "selten",
-}
-"""How often; before the main verb in English, before an indefinite noun in German."""
-SUBJECT_PRONOUNS = {
-    "I": ("ich", I),
-    "you": ("du", YOU),
-    "he": ("er", THIRD),
-    "she": ("sie", THIRD),
-    "we": ("wir", MANY),
-    "they": ("sie", MANY),
-}
-OBJECT_PRONOUNS = {
-    "I": ("me", "mich", "mir"),
-    "you": ("you", "dich", "dir"),
-    "he": ("him", "ihn", "ihm"),
-    "she": ("her", "sie", "ihr"),
-    "we": ("us", "uns", "uns"),
-    "they": ("them", "sie", "ihnen"),
-}
-"""English, accusative and dative, by the subject form."""
-MODALS = {
-    "can": ("can", "", ("kann", "kannst", "kann", "können")),
-    "must": ("must", "", ("muss", "musst", "muss", "müssen")),
-    "will": ("will", "", ("werde", "wirst", "wird", "werden")),
-    "should": ("should", "", ("soll", "sollst", "soll", "sollen")),
-    "would": ("would", "like to ", ("möchte", "möchtest", "möchte", "möchten")),
-    "want": ("", "want to ", ("will", "willst", "will", "wollen")),
-}
-"""English auxiliary, what follows it, and the German present by person."""

@@ -93,6 +93,35 @@ class Tokenizer:
         encoded: list[list[int]] = self._processor.encode(plain, num_threads=1)
         return encoded
 
+    def sample(
+        self, encoded: Sequence[Sequence[int]], *, share: float, seed: int
+    ) -> list[list[int]]:
+        """Cut the text behind ids anew, at random; the same seed cuts the same way.
+
+        Args:
+            encoded: Ids of lines, as `encode` gave them.
+            share: The exponent (unigram) or the share of merges left out (bpe).
+            seed: Decides all.
+
+        Returns:
+            Ids of the same text; lines with unknown pieces stay as they are.
+
+        Source: Kudo 2018, section 3 (unigram); Provilkov et al. 2020 (bpe).
+        """
+        sentencepiece.set_random_generator_seed(seed % 2**32)
+        sampled = [list(ids) for ids in encoded]
+        known = [row for row, ids in enumerate(sampled) if UNK not in ids]
+        cut = self._processor.encode(
+            self.decode([sampled[row] for row in known]),
+            enable_sampling=True,
+            alpha=share,
+            nbest_size=-1,
+            num_threads=1,  # With more, the order of draws would be anybody's.
+        )
+        for row, ids in zip(known, cut, strict=True):
+            sampled[row] = ids
+        return sampled
+
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Join ids to text; an unknown piece shows as "⁇"."""
         return [self._processor.decode(list(each)) for each in ids]
