@@ -101,6 +101,9 @@ def evaluate(
         str | None, typer.Option(help="Where the data is, if not where it was.")
     ] = None,
     beam: Beam = None,
+    lowercase: Annotated[
+        bool, typer.Option(help="Disregard case in BLEU and chrF, as older papers.")
+    ] = False,
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score translations with BLEU, chrF and TER, each with its signature."""
@@ -109,11 +112,17 @@ def evaluate(
     name = "" if run is None else str(run)
     if hypothesis is not None and reference is not None and source is None:
         name = str(hypothesis)
-        found = room.evaluate_hypotheses(hypothesis, reference, language=language)
+        found = room.evaluate_hypotheses(
+            hypothesis, reference, language=language, lowercase=lowercase
+        )
     elif run is not None and source is not None and reference is not None:
-        found = room.evaluate_files(run, source, reference, beam_size=beam)
+        found = room.evaluate_files(
+            run, source, reference, beam_size=beam, lowercase=lowercase
+        )
     elif run is not None and source is None and reference is None and not hypothesis:
-        found = room.evaluate_split(run, split, data_path=data_path, beam_size=beam)
+        found = room.evaluate_split(
+            run, split, data_path=data_path, beam_size=beam, lowercase=lowercase
+        )
     else:
         raise InputError(
             "evaluate needs RUN, or RUN with --source F and --reference F, or "

@@ -33,7 +33,12 @@ class Evaluation:
 
 
 def evaluate_split(
-    run: Path, split: str, *, data_path: str | None = None, beam_size: int | None = None
+    run: Path,
+    split: str,
+    *,
+    data_path: str | None = None,
+    beam_size: int | None = None,
+    lowercase: bool = False,
 ) -> Evaluation:
     """Translate a split of a run's data, score it, keep both in the run folder.
 
@@ -42,6 +47,8 @@ def evaluate_split(
         split: train, valid or test as the recipe names them, or any split of the data.
         data_path: Where the data is now, if it has moved.
         beam_size: Hypotheses kept at each step; the recipe's if None.
+        lowercase: Whether BLEU and chrF disregard case; such scores are kept in
+            scores-lowercase.json.
 
     Raises:
         InputError: If run or split cannot be used.
@@ -54,33 +61,48 @@ def evaluate_split(
     pairs = scored_pairs(data, named)
     sources = [pair.source for pair in pairs]
     references = [pair.target for pair in pairs]
-    found = _translated(run, sources, references, beam_size)
+    found = _translated(
+        run, sources, references, beam_size=beam_size, lowercase=lowercase
+    )
     place = folder.evaluation(split)
     place.mkdir(parents=True, exist_ok=True)
     write_lines(place / "hypotheses.txt", found.hypotheses)
-    write_json(place / "scores.json", asdict(found.scores))
+    name = "scores-lowercase.json" if lowercase else "scores.json"
+    write_json(place / name, asdict(found.scores))
     return found
 
 
 def evaluate_files(
-    run: Path, source: Path, reference: Path, *, beam_size: int | None = None
+    run: Path,
+    source: Path,
+    reference: Path,
+    *,
+    beam_size: int | None = None,
+    lowercase: bool = False,
 ) -> Evaluation:
     """Translate a file and score it against another one."""
     sources, references = list(read_lines(source)), list(read_lines(reference))
-    return _translated(run, sources, references, beam_size)
+    return _translated(
+        run, sources, references, beam_size=beam_size, lowercase=lowercase
+    )
 
 
 def evaluate_hypotheses(
-    hypothesis: Path, reference: Path, *, language: str
+    hypothesis: Path, reference: Path, *, language: str, lowercase: bool = False
 ) -> Evaluation:
     """Score anybody's translations, without a run."""
     hypotheses, references = list(read_lines(hypothesis)), list(read_lines(reference))
-    scores = score(hypotheses, references, language=language)
+    scores = score(hypotheses, references, language=language, lowercase=lowercase)
     return Evaluation(scores, [], hypotheses, references, 0.0)
 
 
 def _translated(
-    run: Path, sources: list[str], references: list[str], beam_size: int | None
+    run: Path,
+    sources: list[str],
+    references: list[str],
+    *,
+    beam_size: int | None,
+    lowercase: bool,
 ) -> Evaluation:
     from seq2seq.translate import Translator
 
@@ -89,5 +111,5 @@ def _translated(
     hypotheses = translator(sources, beam_size=beam_size)
     seconds = time.perf_counter() - started
     language = translator.recipe.data.target
-    scores = score(hypotheses, references, language=language)
+    scores = score(hypotheses, references, language=language, lowercase=lowercase)
     return Evaluation(scores, sources, hypotheses, references, seconds)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Cell = Literal["rnn", "gru", "lstm"]
+Cell = Literal["rnn", "gru", "lstm", "min_gru", "min_lstm"]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32)]
 SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -91,11 +91,42 @@ class TokenizerOptions(Options):
     )
 
 
-class EncoderOptions(Options):
+class StackOptions(Options):
+    """What both halves say of their recurrent layers."""
+
+    cell: Cell = Field(
+        "gru",
+        description="rnn (tanh), gru and lstm are the classics; min_gru and min_lstm "
+        "train in parallel over time (Feng et al. 2024).",
+    )
+    layers: int = Field(2, ge=1, le=32)
+    residual: bool = Field(
+        False,
+        description="Layers above the first add to what they read (Wu et al. 2016).",
+    )
+    layer_norm: bool = Field(
+        False, description="Normalised cells (Ba et al. 2016): steadier, slower."
+    )
+    recurrent_dropout: Share = Field(
+        0.0,
+        description="Share of the state hidden from the gates, the same at every "
+        "position (Gal and Ghahramani 2016); slower.",
+    )
+
+    @model_validator(mode="after")
+    def _parallel_cells_have_no_loop(self) -> StackOptions:
+        looped = self.layer_norm or self.recurrent_dropout > 0
+        if self.cell.startswith("min_") and looped:
+            raise ValueError(
+                f"cell: {self.cell} has neither layer_norm nor recurrent_dropout, "
+                "since its gates do not see its state; use gru or lstm"
+            )
+        return self
+
+
+class EncoderOptions(StackOptions):
     """Many-to-one: a source sentence becomes a context vector."""
 
-    cell: Cell = "gru"
-    layers: int = Field(2, ge=1, le=32)
     hidden_size: int = Field(256, ge=1, description="Of each direction.")
     bidirectional: bool = True
     reverse_source: bool = Field(
@@ -104,11 +135,9 @@ class EncoderOptions(Options):
     )
 
 
-class DecoderOptions(Options):
+class DecoderOptions(StackOptions):
     """One-to-many: a context vector becomes a target sentence."""
 
-    cell: Cell = "gru"
-    layers: int = Field(2, ge=1, le=32)
     hidden_size: int = Field(512, ge=1)
 
 
@@ -124,10 +153,30 @@ class FixedContext(Options):
     kind: Literal["fixed"]
 
 
-class GeneralAttentionOptions(Options):
-    """The decoder reads all of the encoder's states (Luong et al. 2015, general)."""
+class AttentionOptions(Options):
+    """The decoder reads all of the encoder's states, by likeness to its own.
 
-    kind: Literal["general"]
+    dot and general: Luong et al. 2015; additive: Bahdanau et al. 2015.
+    """
+
+    kind: Literal["dot", "general", "additive"]
+    heads: int = Field(1, ge=1, le=64, description="Read so many times at once.")
+    layer: Literal["top", "bottom"] = Field(
+        "top",
+        description="Which decoder layer asks: the top one, for the output (Luong et "
+        "al. 2015), or the bottom one, for the layers above it (Wu et al. 2016).",
+    )
+    input_feeding: bool = Field(
+        False,
+        description="A step also reads what the step before made of its reading "
+        "(Luong et al. 2015, 3.3); slower.",
+    )
+    coverage: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of a loss on reading the same place again (See et al. "
+        "2017, 2.3).",
+    )
 
 
 class ModelOptions(Options):
@@ -136,7 +185,7 @@ class ModelOptions(Options):
     embedding_size: int = Field(256, ge=1)
     encoder: EncoderOptions = EncoderOptions()
     decoder: DecoderOptions = DecoderOptions()
-    attention: NoAttention | FixedContext | GeneralAttentionOptions = Field(
+    attention: NoAttention | FixedContext | AttentionOptions = Field(
         FixedContext(kind="fixed"), discriminator="kind"
     )
     bridge: Literal["linear", "copy"] = Field(
@@ -147,6 +196,14 @@ class ModelOptions(Options):
     dropout: Share = Field(
         0.2, description="On embeddings, between layers and before the output."
     )
+    locked_dropout: bool = Field(
+        False,
+        description="Drop the same units at all positions of a sentence (Gal and "
+        "Ghahramani 2016).",
+    )
+    word_dropout: Share = Field(
+        0.0, description="Share of pieces that neither side sees (the same paper)."
+    )
     tie_embeddings: Literal["none", "decoder", "all"] = Field(
         "decoder",
         description="Which matrices are one: none; the decoder's input and output "
@@ -154,8 +211,8 @@ class ModelOptions(Options):
     )
 
     @model_validator(mode="after")
-    def _a_copy_needs_equal_shapes(self) -> ModelOptions:
-        encoder, decoder = self.encoder, self.decoder
+    def _shapes_fit(self) -> ModelOptions:
+        encoder, decoder, looks = self.encoder, self.decoder, self.attention
         width = encoder.hidden_size * (2 if encoder.bidirectional else 1)
         came = (encoder.cell == "lstm", encoder.layers, width)
         needed = (decoder.cell == "lstm", decoder.layers, decoder.hidden_size)
@@ -165,6 +222,28 @@ class ModelOptions(Options):
                 f"{encoder.layers} x {width} ({encoder.cell}) and the decoder starts "
                 f"from {decoder.layers} x {decoder.hidden_size} ({decoder.cell}); "
                 "make them equal or set bridge: linear"
+            )
+        if not isinstance(looks, AttentionOptions):
+            return self
+        if looks.kind == "dot" and width != decoder.hidden_size:
+            raise ValueError(
+                f"attention: dot compares the encoder's {width} numbers with the "
+                f"decoder's {decoder.hidden_size}; make them equal or use general"
+            )
+        if width % looks.heads or decoder.hidden_size % looks.heads:
+            raise ValueError(
+                f"attention.heads is {looks.heads}, which does not divide the "
+                f"encoder's {width} and the decoder's {decoder.hidden_size}"
+            )
+        if looks.layer == "bottom" and decoder.layers == 1:
+            raise ValueError(
+                "attention.layer: bottom needs a decoder of at least 2 layers, one to "
+                "ask and one to read"
+            )
+        if looks.input_feeding and self.locked_dropout:
+            raise ValueError(
+                "locked_dropout cannot lock across steps with attention.input_feeding; "
+                "turn one of them off"
             )
         return self
 
@@ -237,8 +316,22 @@ class TrainOptions(Options):
         "(Pascanu et al. 2013).",
     )
     label_smoothing: Share = 0.1
+    piece_sampling: Share = Field(
+        0.0,
+        description="Cut training text anew each time. unigram: the exponent of the "
+        "segmentations' probabilities, smaller is wilder (Kudo 2018: 0.1 to 0.5); bpe: "
+        "share of merges left out (Provilkov et al. 2020: 0.1). 0 is off.",
+    )
+    ema_decay: Share | None = Field(
+        None,
+        description="Validate and translate by a moving average of the weights, of "
+        "which so much stays at each step; null for the weights themselves.",
+    )
     validate_every: int = Field(500, ge=1, description="In optimizer steps.")
     checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
+    lens: bool = Field(
+        False, description="Measure gradients, gates and exposure bias into lens.csv."
+    )
     monitor: Literal["bleu", "loss"] = Field(
         "bleu", description="What the best checkpoint and early stopping go by."
     )

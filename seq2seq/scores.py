@@ -43,14 +43,14 @@ class Scores:
     sentences: int
 
 
-def bleu_metric(language: str) -> BLEU:
+def bleu_metric(language: str, *, lowercase: bool = False) -> BLEU:
     """Return BLEU with the tokenizer that sacreBLEU has for the target language.
 
     Raises:
         InputError: If that tokenizer's package is not installed.
     """
     try:
-        return BLEU(trg_lang=language)
+        return BLEU(trg_lang=language, lowercase=lowercase)
     except (ImportError, RuntimeError) as error:
         raise InputError(
             f"BLEU for the language {language!r} needs a tokenizer that is not "
@@ -59,7 +59,11 @@ def bleu_metric(language: str) -> BLEU:
 
 
 def score(
-    hypotheses: Sequence[str], references: Sequence[str], *, language: str
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    language: str,
+    lowercase: bool = False,
 ) -> Scores:
     """Score hypotheses against one reference each.
 
@@ -67,6 +71,8 @@ def score(
         hypotheses: One line for each sentence; a blank one counts as nothing right.
         references: The lines they should be.
         language: The target language, which decides on BLEU's tokenizer.
+        lowercase: Whether BLEU and chrF disregard case, as older papers did; TER
+            always does.
 
     Raises:
         InputError: If the counts differ, there are none, or a reference is blank.
@@ -91,4 +97,6 @@ def score(
         found = metric.corpus_score(list(hypotheses), [list(references)])
         return Score(float(found.score), str(metric.get_signature()))
 
-    return Scores(one(bleu_metric(language)), one(CHRF()), one(TER()), len(references))
+    bleu = bleu_metric(language, lowercase=lowercase)
+    chrf = CHRF(lowercase=lowercase)
+    return Scores(one(bleu), one(chrf), one(TER()), len(references))

@@ -81,13 +81,32 @@ class DecoderState(NamedTuple):
 
     Attributes:
         layers: The state of every decoder layer, each part (R, L, H).
+        fed: The features that the last piece was chosen by, (R, E); None without
+            input feeding.
     """
 
     layers: State
+    fed: Tensor | None = None
 
     def select(self, rows: Tensor) -> DecoderState:
         """Keep these rows, in this order; a row may come twice."""
-        return DecoderState(tuple(part[rows] for part in self.layers))
+        fed = None if self.fed is None else self.fed[rows]
+        return DecoderState(tuple(part[rows] for part in self.layers), fed)
+
+
+class Decoded(NamedTuple):
+    """What the decoder made of target pieces.
+
+    Attributes:
+        features: Of the next piece at every position, (N, T, E).
+        weights: How much each position read of every source position, (N, T, S); None
+            without attention.
+        state: The state after the last piece.
+    """
+
+    features: Tensor
+    weights: Tensor | None
+    state: DecoderState
 
 
 class Source(NamedTuple):

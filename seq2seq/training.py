@@ -17,10 +17,19 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 from torch.utils.data import DataLoader
 
-from seq2seq.callbacks import History, Keeper, batches_done
+from seq2seq.callbacks.history import History
+from seq2seq.callbacks.judge import Judge
+from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
+from seq2seq.callbacks.lens import Lens
 from seq2seq.checkpoint import AtomicCheckpointIO
 from seq2seq.data.batching import BatchPlan
-from seq2seq.data.translation import EncodedPairs, TrainBatches, sorted_batches
+from seq2seq.data.translation import (
+    EncodedPairs,
+    Position,
+    Sampling,
+    TrainBatches,
+    sorted_batches,
+)
 from seq2seq.errors import InputError
 from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.recipe import Recipe
@@ -108,28 +117,6 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return found
 
 
-class _Endless:
-    """Lightning asks for the batches once the checkpoint is read: start from there."""
-
-    def __init__(self, pairs: EncodedPairs, plan: BatchPlan) -> None:
-        self.pairs = pairs
-        self.plan = plan
-        self.trainer: Trainer | None = None
-
-    def __iter__(self) -> Any:
-        trainer = self.trainer
-        assert trainer is not None
-        return iter(
-            TrainBatches(
-                self.pairs,
-                self.plan,
-                done=batches_done(trainer),
-                rank=trainer.global_rank,
-                ranks=trainer.world_size,
-            )
-        )
-
-
 def _fit(
     recipe: Recipe, run: RunFolder, prepared: Prepared, valid: Any, say: _Teller
 ) -> None:
@@ -173,16 +160,37 @@ def _fit(
         steps_per_epoch=plan.steps,
         say=say,
     )
-    keeper = Keeper(
-        run.last.parent,
+    judge = Judge(
+        run.best,
         recipe,
         references=[pair.target for pair in valid],
         tokenizer=prepared.tokenizers.target,
         history=history,
     )
-    batches = _Endless(pairs, plan)
-    trainer = _trainer(recipe, total_steps, [history, keeper], run.path)
-    batches.trainer = trainer
+    # Lightning calls them in this order: the judge sees averaged weights before they
+    # leave, and the keeper saves the average that includes the step just taken.
+    averages = [] if options.ema_decay is None else [averaging(options.ema_decay)]
+    keeper = Keeper(run.last, options)
+    lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
+    lenses = [lens] if options.lens else []
+    trainer = _trainer(
+        recipe, total_steps, [history, judge, *lenses, *averages, keeper], run.path
+    )
+    batches = TrainBatches(
+        pairs,
+        plan,
+        position=lambda: Position(
+            batches_done(trainer), trainer.global_rank, trainer.world_size
+        ),
+        sampling=Sampling(
+            prepared.tokenizers.source,
+            prepared.tokenizers.target,
+            options.piece_sampling,
+            recipe.seed,
+        )
+        if options.piece_sampling
+        else None,
+    )
     resume = run.last if run.last.is_file() else None
     if resume:
         say(f"continuing from {resume}")
@@ -204,14 +212,14 @@ def _fit(
             "steps": trainer.global_step,
             "seconds": round(seconds, 1),
             "parameters": count,
-            "best_step": keeper.best_step,
-            f"best_valid_{options.monitor}": abs(keeper.best),
+            "best_step": judge.best_step,
+            f"best_valid_{options.monitor}": abs(judge.best),
             "stopped": reason,
         },
     )
     say(
         f"finished after {trainer.global_step:,} steps and {seconds / 60:.1f} minutes "
-        f"({reason}); best validation at step {keeper.best_step:,}"
+        f"({reason}); best validation at step {judge.best_step:,}"
     )
     say(f"next: seq2seq evaluate {run.path}")
 

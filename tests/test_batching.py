@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from seq2seq.data.batching import BatchPlan, Planned
 from seq2seq.data.translation import (
     EncodedPairs,
+    Position,
     TrainBatches,
     collate,
     sorted_batches,
@@ -43,14 +44,16 @@ def rows_of(batches: list[Planned]) -> list[list[int]]:
 
 
 class Plain:
-    """Stands in for pairs: a batch is its plan."""
+    """Stands in for encoded pairs: every row is its own number, on both sides."""
 
-    def batch(self, planned: Planned) -> Planned:
-        return planned
+    def rows(self, numbers: Any) -> tuple[Any, Any]:
+        ids = [[int(number) + 4] for number in numbers]
+        return ids, ids
 
 
 def train_batches(plan: BatchPlan, **options: int) -> Iterator[Any]:
-    return iter(TrainBatches(Plain(), plan, **options))
+    position = Position(**options)
+    return iter(TrainBatches(Plain(), plan, position=lambda: position))
 
 
 def normal_lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -243,7 +246,8 @@ def test_pairs_are_read_across_chunks(tmp_path: Path) -> None:
     assert pairs.source.lengths.tolist() == [1, 0, 3]
     assert [pairs.source[row].tolist() for row in range(3)] == [[4], [], [8, 9, 10]]
     assert [pairs.target[row].tolist() for row in range(3)] == [[5, 6], [7], [11]]
-    batch = pairs.batch(Planned(np.array([2, 0]), 50))
+    rows = np.array([2, 0])
+    batch = collate(*pairs.rows(rows), rows=rows, tokens=50)
     assert batch.source.tolist() == [[8, 9, 10, EOS], [4, EOS, PAD, PAD]]
     assert batch.targets.tolist() == [[11, EOS, PAD], [5, 6, EOS]]
     assert batch.rows.tolist() == [2, 0]

@@ -1,4 +1,4 @@
-"""The network's parts and whole: gradients everywhere, and equivalences."""
+"""The network as a whole: gradients everywhere, and equivalences."""
 
 from __future__ import annotations
 
@@ -8,101 +8,103 @@ from typing import Any
 
 import pytest
 import torch
+from networks import (
+    ALL_CELLS,
+    CELLS,
+    SOURCES,
+    TARGETS,
+    V,
+    beam,
+    exact,
+    greedy,
+    network,
+    whole_sequence,
+)
 from pydantic import ValidationError
-from torch import Tensor
 from torch.nn import functional as F
 
 from seq2seq.data.translation import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.bridge import CopyBridge
 from seq2seq.nn.loss import token_loss
-from seq2seq.nn.recurrent import Recurrent
-from seq2seq.recipe import ModelOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, EOS, PAD, Batch, Hypothesis
+from seq2seq.structures import BOS, EOS, PAD
 
-CELLS = ["rnn", "gru", "lstm"]
-SOURCES = [[4, 5, 6, 7, 8], [9], [10, 11, 4], [12, 13, 5, 6]]
-TARGETS = [[7, 8], [9, 10, 11, 12, 13], [14], [15, 16, 4]]
-V = 20
-
-
-def network(**changes: Any) -> EncoderDecoder:
-    """A tiny model in training mode; sections are merged key by key."""
-    sections: dict[str, Any] = {
-        "embedding_size": 8,
-        "encoder": {"cell": "gru", "layers": 1, "hidden_size": 6},
-        "decoder": {"cell": "gru", "layers": 1, "hidden_size": 7},
-        "dropout": 0.0,
-    }
-    for key, value in changes.items():
-        if isinstance(value, dict):
-            sections[key] = {**sections.get(key, {}), **value}
-        else:
-            sections[key] = value
-    torch.manual_seed(0)
-    options = ModelOptions.model_validate(sections)
-    return EncoderDecoder(options, source_pieces=V, target_pieces=V)
+ATTENTIONS: dict[str, dict[str, Any]] = {
+    "none": {"kind": "none"},
+    "fixed": {"kind": "fixed"},
+    "dot": {"kind": "dot"},
+    "general": {"kind": "general"},
+    "additive": {"kind": "additive"},
+    "heads": {"kind": "general", "heads": 2},
+    "bottom": {"kind": "additive", "heads": 2, "layer": "bottom"},
+    "fed": {"kind": "general", "input_feeding": True},
+    "fed bottom": {"kind": "dot", "layer": "bottom", "input_feeding": True},
+}
+SHAPES = list(itertools.product([True, False], [1, 2], ["linear", "copy"]))
+# The cell of the other side where the bridge can join the two.
+OTHER_CELL = {
+    "rnn": "lstm",
+    "gru": "rnn",
+    "lstm": "min_gru",
+    "min_gru": "min_lstm",
+    "min_lstm": "gru",
+}
 
 
-def exact(**changes: Any) -> EncoderDecoder:
-    """A tiny model in double precision that drops nothing."""
-    model = network(**changes)
-    # Biases start at zero, where some faults would not show.
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.3)
-    return model.double().eval()
-
-
-def greedy(model: EncoderDecoder, batch: Batch, limit: int = 12) -> list[Hypothesis]:
-    with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
-        limits = torch.full((len(batch.source),), limit)
-        return greedy_search(model.step, state, memory, max_lengths=limits)
-
-
-def beam(
-    model: EncoderDecoder, batch: Batch, *, size: int, hypotheses: int = 1
-) -> list[list[Hypothesis]]:
-    with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
-        return beam_search(
-            model.step,
-            state,
-            memory,
-            beam_size=size,
-            hypotheses=hypotheses,
-            max_lengths=torch.full((len(batch.source),), 12),
-            length_penalty=0.7,
+@pytest.mark.parametrize("cell", ALL_CELLS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_every_shape_learns_and_decodes(cell: str, attention: str) -> None:
+    for both, layers, bridge in SHAPES:
+        if "bottom" in attention and layers == 1:
+            continue
+        model = network(
+            encoder={
+                "cell": cell,
+                "layers": layers,
+                "bidirectional": both,
+                "hidden_size": 4 if both else 8,
+            },
+            decoder={
+                "cell": cell if bridge == "copy" else OTHER_CELL[cell],
+                "layers": layers,
+                "hidden_size": 8,
+            },
+            attention=ATTENTIONS[attention],
+            bridge=bridge,
+            dropout=0.1,
         )
+        learns_and_decodes(model)
 
 
-def whole_sequence(model: EncoderDecoder, batch: Batch) -> Tensor:
-    """Teacher-forced log-probabilities, (N, T, V)."""
-    with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
-        features, _ = model.decoder(batch.inputs, state, memory)
-        return torch.log_softmax(model.decoder.logits(features), dim=-1)
-
-
-VARIANTS = list(
-    itertools.product(CELLS, [True, False], ["none", "fixed", "general"], [1, 2])
-)
-OTHER_CELL = {"rnn": "lstm", "gru": "rnn", "lstm": "gru"}
-
-
-@pytest.mark.parametrize(("cell", "both", "attention", "layers"), VARIANTS)
-def test_every_shape_learns_and_decodes(
-    cell: str, both: bool, attention: str, layers: int
-) -> None:
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("attention", ["none", "fixed", "bottom", "fed"])
+def test_every_extra_learns_and_decodes(cell: str, attention: str) -> None:
+    shape = {"cell": cell, "layers": 3, "residual": True}
+    shape |= {"layer_norm": True, "recurrent_dropout": 0.2}
+    looks = dict(ATTENTIONS[attention])
+    if attention in ("bottom", "fed"):
+        looks["coverage"] = 0.5
     model = network(
-        encoder={"cell": cell, "layers": layers, "bidirectional": both},
-        decoder={"cell": OTHER_CELL[cell], "layers": 3 - layers},
-        attention={"kind": attention},
+        encoder={**shape, "hidden_size": 4},
+        decoder={**shape, "hidden_size": 8},
+        attention=looks,
         dropout=0.1,
+        locked_dropout=attention != "fed",
+        word_dropout=0.1,
     )
+    learns_and_decodes(model)
+
+
+def attentive(cell: str, attention: str) -> EncoderDecoder:
+    """Two layers a side, of shapes that every attention can compare."""
+    return exact(
+        encoder={"cell": cell, "layers": 2, "hidden_size": 4},
+        decoder={"cell": cell, "layers": 2, "hidden_size": 8},
+        attention=ATTENTIONS[attention],
+    )
+
+
+def learns_and_decodes(model: EncoderDecoder) -> None:
     batch = collate(SOURCES, TARGETS)
     loss = model(batch, smoothing=0.1)
     assert math.isfinite(loss.total.item())
@@ -125,17 +127,17 @@ def test_every_shape_learns_and_decodes(
         assert math.isfinite(hypothesis.score)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["none", "fixed", "general"])
+@pytest.mark.parametrize("cell", ALL_CELLS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_one_step_at_a_time_equals_the_whole_sequence(
     cell: str, attention: str
 ) -> None:
-    model = exact(decoder={"cell": cell, "layers": 2}, attention={"kind": attention})
+    model = attentive(cell, attention)
     batch = collate(SOURCES, TARGETS)
     whole = whole_sequence(model, batch)
     with torch.no_grad():
         state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
-        _, last_state = model.decoder(batch.inputs, state, memory)
+        last_state = model.decoder(batch.inputs, state, memory).state
         for position in range(batch.inputs.shape[1]):
             log_probs, state = model.step(batch.inputs[:, position], state, memory)
             assert log_probs.shape == (len(SOURCES), V)
@@ -147,7 +149,23 @@ def test_one_step_at_a_time_equals_the_whole_sequence(
         torch.testing.assert_close(part, expected)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", ALL_CELLS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_losses_of_a_padded_batch_are_those_of_each_sentence(
+    cell: str, attention: str
+) -> None:
+    model = attentive(cell, attention)
+    with torch.no_grad():
+        loss = model(collate(SOURCES, TARGETS), smoothing=0.1)
+        losses = [
+            model(collate([source], [target]), smoothing=0.1)
+            for source, target in zip(SOURCES, TARGETS, strict=True)
+        ]
+    assert loss.total.item() == pytest.approx(sum(x.total.item() for x in losses))
+    assert loss.nats.item() == pytest.approx(sum(x.nats.item() for x in losses))
+
+
+@pytest.mark.parametrize("cell", ALL_CELLS)
 @pytest.mark.parametrize("both", [True, False])
 @pytest.mark.parametrize("reverse", [True, False])
 def test_a_padded_batch_equals_each_sentence_alone(
@@ -196,10 +214,10 @@ def test_padding_never_reaches_the_loss(both: bool) -> None:
         assert model(wider).total.item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["none", "fixed", "general"])
+@pytest.mark.parametrize("cell", ALL_CELLS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_a_beam_of_one_is_greedy_search(cell: str, attention: str) -> None:
-    model = exact(decoder={"cell": cell}, attention={"kind": attention})
+    model = attentive(cell, attention)
     batch = collate(SOURCES, TARGETS)
     for [narrow], best in zip(
         beam(model, batch, size=1), greedy(model, batch), strict=True
@@ -209,14 +227,10 @@ def test_a_beam_of_one_is_greedy_search(cell: str, attention: str) -> None:
         assert narrow.finished == best.finished
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("attention", ["none", "fixed", "general"])
+@pytest.mark.parametrize("cell", ALL_CELLS)
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_a_beam_score_is_the_teacher_forced_score(cell: str, attention: str) -> None:
-    model = exact(
-        encoder={"cell": cell, "layers": 2},
-        decoder={"cell": cell, "layers": 2},
-        attention={"kind": attention},
-    )
+    model = attentive(cell, attention)
     found = beam(model, collate(SOURCES, TARGETS), size=4, hypotheses=4)
     checked = 0
     for source, hypotheses in zip(SOURCES, found, strict=True):
@@ -316,47 +330,6 @@ def test_reverse_source_equals_reading_the_reversed_source(
         torch.testing.assert_close(found.states[row, :length], flipped)
         assert not found.states[row, length:].any()
     assert torch.equal(found.mask, expected.mask)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_a_recurrent_state_can_be_handed_on(cell: str) -> None:
-    torch.manual_seed(0)
-    stack = Recurrent(4, 5, cell=cell, layers=2).double()
-    inputs = torch.randn(3, 6, 4, dtype=torch.double)
-    whole, last = stack(inputs)
-    first_half, state = stack(inputs[:, :2])
-    second_half, end = stack(inputs[:, 2:], state)
-    torch.testing.assert_close(torch.cat([first_half, second_half], dim=1), whole)
-    for part, expected in zip(end, last, strict=True):
-        torch.testing.assert_close(part, expected)
-    torch.testing.assert_close(whole[:, -1], last[0][:, -1])
-
-
-def test_the_top_layers_final_state_joins_both_directions() -> None:
-    torch.manual_seed(0)
-    stack = Recurrent(4, 5, cell="lstm", layers=2, bidirectional=True).double()
-    inputs = torch.randn(2, 6, 4, dtype=torch.double)
-    outputs, (hidden, cell) = stack(inputs, lengths=torch.tensor([6, 3]))
-    assert hidden.shape == cell.shape == (2, 2, 10)
-    for row, length in enumerate([6, 3]):
-        torch.testing.assert_close(hidden[row, -1, :5], outputs[row, length - 1, :5])
-        torch.testing.assert_close(hidden[row, -1, 5:], outputs[row, 0, 5:])
-
-
-def test_an_untrained_lstm_remembers() -> None:
-    stack = Recurrent(4, 3, cell="lstm", layers=2, bidirectional=True).stack
-    for layer, direction in itertools.product(range(2), ["", "_reverse"]):
-        read = getattr(stack, f"bias_ih_l{layer}{direction}")
-        kept = getattr(stack, f"bias_hh_l{layer}{direction}")
-        # torch's order of gates: input, forget, cell, output.
-        assert (read + kept).tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_transitions_start_orthogonal(cell: str) -> None:
-    stack = Recurrent(4, 3, cell=cell).stack
-    for block in stack.weight_hh_l0.detach().split(3):
-        torch.testing.assert_close(block @ block.T, torch.eye(3))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from seq2seq.callbacks.keeper import Keeper, averaging
 from seq2seq.errors import InputError
 from seq2seq.evaluate import evaluate_hypotheses, evaluate_split
 from seq2seq.recipe import Recipe
@@ -27,6 +28,7 @@ TINY: dict[str, Any] = {
     "embedding_size": 16,
     "encoder": {"cell": "gru", "layers": 1, "hidden_size": 16},
     "decoder": {"cell": "gru", "layers": 1, "hidden_size": 16},
+    "word_dropout": 0.1,
 }
 
 
@@ -50,6 +52,8 @@ def tiny(path: Path | str = "phrasebook", **train_options: Any) -> Recipe:
                 "checkpoint_every": 2,
                 "accumulate": 2,
                 "schedule": {"kind": "plateau", "patience": 1},
+                "ema_decay": 0.9,
+                "piece_sampling": 0.3,
                 **train_options,
             },
         }
@@ -103,12 +107,7 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", [1, 3, 5, 6, 10, 11])
-def test_a_killed_run_continues_to_the_same_bits(
-    run: Path, tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from seq2seq.callbacks import Keeper
-
+def dies_at(patch: pytest.MonkeyPatch, step: int) -> None:
     kept = Keeper.on_train_batch_end
 
     def die(self: Keeper, trainer: Any, *rest: Any) -> None:
@@ -116,12 +115,19 @@ def test_a_killed_run_continues_to_the_same_bits(
         if trainer.global_step == step:
             raise KilledError
 
-    monkeypatch.setattr(Keeper, "on_train_batch_end", die)
-    with pytest.raises(KilledError):
-        train(tiny(), tmp_path / "run")
-    monkeypatch.setattr(Keeper, "on_train_batch_end", kept)
+    patch.setattr(Keeper, "on_train_batch_end", die)
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 6, 10, 11])
+def test_a_killed_run_continues_to_the_same_bits(
+    run: Path, tmp_path: Path, step: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        dies_at(patch, step)
+        with pytest.raises(KilledError):
+            train(tiny(), tmp_path / "run")
     train(tiny(), tmp_path / "run")
-    names = ("state_dict", "optimizer_states")
+    names = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
     one, other = (
         read_checkpoint(folder / "checkpoints/last.ckpt")
         for folder in (run, tmp_path / "run")
@@ -133,6 +139,39 @@ def test_a_killed_run_continues_to_the_same_bits(
         for folder in (run, tmp_path / "run")
     )
     assert whole == continued
+
+
+def test_the_best_checkpoint_holds_the_averaged_weights(tmp_path: Path) -> None:
+    train(tiny(max_steps=4, validate_every=4), tmp_path)
+    best, last = (
+        read_checkpoint(tmp_path / "checkpoints" / f"{name}.ckpt")
+        for name in ("best", "last")
+    )
+    assert_same(best["state_dict"], last["state_dict"])
+    averaged, trained = last["state_dict"], last["current_model_state"]
+    assert any(not torch.equal(averaged[name], trained[name]) for name in trained)
+
+
+def test_an_average_is_short_at_first_and_long_later() -> None:
+    average = averaging(0.9)._kwargs["avg_fn"]
+    old, new = torch.zeros(2), torch.ones(2)
+    assert average(old, new, torch.tensor(1))[0] == pytest.approx(1 - 2 / 11)
+    assert average(old, new, torch.tensor(1000))[0] == pytest.approx(0.1)
+
+
+def test_a_run_without_averages_continues_too(tmp_path: Path) -> None:
+    plain = tiny(max_steps=4, ema_decay=None, piece_sampling=0.0)
+    train(plain, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        dies_at(patch, 3)
+        with pytest.raises(KilledError):
+            train(plain, tmp_path / "cut")
+    train(plain, tmp_path / "cut")
+    one, other = (
+        read_checkpoint(tmp_path / name / "checkpoints/last.ckpt")["state_dict"]
+        for name in ("whole", "cut")
+    )
+    assert_same(one, other)
 
 
 def assert_same(one: Any, other: Any) -> None:

@@ -5,8 +5,9 @@ Knows ids, plans and Lightning's data hooks; not text files, models or search.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,9 @@ from torch import Tensor
 
 from seq2seq.data.batching import BatchPlan, Planned
 from seq2seq.structures import BOS, EOS, PAD, Batch
+from seq2seq.text.tokenizer import Tokenizer
+
+Sequences = Sequence[Sequence[int] | NDArray[np.integer]]
 
 
 class EncodedPairs:
@@ -33,15 +37,11 @@ class EncodedPairs:
     def __len__(self) -> int:
         return len(self.source.lengths)
 
-    def batch(self, planned: Planned) -> Batch:
-        """Build a planned batch."""
-        rows = planned.rows.tolist()
-        return collate(
-            [self.source[row] for row in rows],
-            [self.target[row] for row in rows],
-            rows=planned.rows,
-            tokens=planned.tokens,
-        )
+    def rows(self, numbers: NDArray[np.int64]) -> tuple[Sequences, Sequences]:
+        """Return the ids of these pairs' sources and of their targets."""
+        wanted = numbers.tolist()
+        sources = [self.source[row] for row in wanted]
+        return sources, [self.target[row] for row in wanted]
 
 
 class _Column:
@@ -63,8 +63,8 @@ class _Column:
 
 
 def collate(
-    sources: Sequence[Sequence[int] | NDArray[np.integer]],
-    targets: Sequence[Sequence[int] | NDArray[np.integer]],
+    sources: Sequences,
+    targets: Sequences,
     *,
     rows: NDArray[np.int64] | None = None,
     tokens: int | None = None,
@@ -90,7 +90,7 @@ def collate(
 
 
 def _padded(
-    sequences: Sequence[Sequence[int] | NDArray[np.integer]],
+    sequences: Sequences,
     *,
     before: int | None = None,
     after: int | None = None,
@@ -108,15 +108,63 @@ def _padded(
     return torch.from_numpy(padded)
 
 
+class Position(NamedTuple):
+    """Where a process stands in the endless stream of batches.
+
+    Attributes:
+        done: Batches that this rank has trained on, earlier runs included.
+        rank: This process's number.
+        ranks: How many processes share the plan.
+    """
+
+    done: int = 0
+    rank: int = 0
+    ranks: int = 1
+
+
+class Sampling(NamedTuple):
+    """How training text is cut anew each time it comes.
+
+    Attributes:
+        source: The source side's tokenizer.
+        target: The target side's.
+        share: As in `Tokenizer.sample`.
+        seed: What the cuts depend on, besides the batch's number.
+    """
+
+    source: Tokenizer
+    target: Tokenizer
+    share: float
+    seed: int
+
+    def cut(
+        self,
+        sources: Sequences,
+        targets: Sequences,
+        *,
+        number: int,
+    ) -> tuple[Sequences, Sequences]:
+        """Sample the segmentations of one batch."""
+        seed = (self.seed * 1_000_003 + number) * 2
+        lists = [
+            [np.asarray(ids).tolist() for ids in side] for side in (sources, targets)
+        ]
+        return (
+            self.source.sample(lists[0], share=self.share, seed=seed),
+            self.target.sample(lists[1], share=self.share, seed=seed + 1),
+        )
+
+
 class TrainBatches:
     """The batches of all epochs, one after another, from any of them on.
 
     Args:
         pairs: What to train on.
         plan: Their order.
-        done: Batches of this rank that earlier runs have trained on.
-        rank: This process's number.
-        ranks: How many processes share the plan.
+        position: Says where to begin; asked each time that iteration begins, since
+            Lightning knows it only once it has read the checkpoint.
+        sampling: Cuts the text anew, if so. A batch's loss is divided by the planned
+            number of tokens all the same, so that ranks agree on it.
     """
 
     def __init__(
@@ -124,24 +172,30 @@ class TrainBatches:
         pairs: EncodedPairs,
         plan: BatchPlan,
         *,
-        done: int = 0,
-        rank: int = 0,
-        ranks: int = 1,
+        position: Callable[[], Position] = Position,
+        sampling: Sampling | None = None,
     ) -> None:
         self.pairs = pairs
         self.plan = plan
-        self.done = done
-        self.rank = rank
-        self.ranks = ranks
+        self.position = position
+        self.sampling = sampling
 
     def __iter__(self) -> Iterator[Batch]:
-        per_epoch = self.plan.batches // self.ranks
-        epoch, skipped = divmod(self.done, per_epoch)
+        done, rank, ranks = self.position()
+        per_epoch = self.plan.batches // ranks
+        epoch, skipped = divmod(done, per_epoch)
         while True:
-            mine = self.plan.epoch(epoch)[self.rank :: self.ranks][:per_epoch]
-            for planned in mine[skipped:]:
-                yield self.pairs.batch(planned)
+            mine = self.plan.epoch(epoch)[rank::ranks][:per_epoch]
+            for place in range(skipped, per_epoch):
+                number = (epoch * per_epoch + place) * ranks + rank
+                yield self._batch(mine[place], number)
             epoch, skipped = epoch + 1, 0
+
+    def _batch(self, planned: Planned, number: int) -> Batch:
+        sources, targets = self.pairs.rows(planned.rows)
+        if self.sampling is not None:
+            sources, targets = self.sampling.cut(sources, targets, number=number)
+        return collate(sources, targets, rows=planned.rows, tokens=planned.tokens)
 
 
 def sorted_batches(

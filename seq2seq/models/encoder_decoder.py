@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.nn.attention import GeneralAttention
+from seq2seq.nn.attention import Attention, coverage_loss
 from seq2seq.nn.bridge import CopyBridge, LinearBridge, context_vector
 from seq2seq.nn.decoder import Decoder
+from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import Loss, token_loss
 from seq2seq.nn.recurrent import Recurrent
-from seq2seq.recipe import ModelOptions
+from seq2seq.recipe import DecoderOptions, EncoderOptions, ModelOptions
 from seq2seq.structures import (
     PAD,
     Batch,
+    Decoded,
     DecoderState,
     EncoderOutput,
     Memory,
@@ -44,52 +46,56 @@ class EncoderDecoder(nn.Module):
         self, options: ModelOptions, *, source_pieces: int, target_pieces: int
     ) -> None:
         super().__init__()
-        size, dropout = options.embedding_size, options.dropout
+        size = options.embedding_size
+        self.coverage = 0.0
         source_embedding = _embedding(source_pieces, size)
         target_embedding = (
             source_embedding
             if options.tie_embeddings == "all"
             else _embedding(target_pieces, size)
         )
+        dropout = SequenceDropout(options.dropout, locked=options.locked_dropout)
+        word_dropout = WordDropout(options.word_dropout)
         self.encoder = Encoder(
             source_embedding,
-            Recurrent(
-                size,
-                options.encoder.hidden_size,
-                cell=options.encoder.cell,
-                layers=options.encoder.layers,
-                bidirectional=options.encoder.bidirectional,
-                dropout=dropout,
-            ),
+            _stack(options, options.encoder, size),
             dropout=dropout,
+            word_dropout=word_dropout,
             reverse=options.encoder.reverse_source,
         )
         reader = self.encoder.recurrent
-        context_size = (
-            reader.layers * reader.size if options.attention.kind == "fixed" else 0
-        )
-        attends = options.attention.kind == "general"
+        context_size, read_size, fed_size = 0, 0, 0
+        lower, upper = options.decoder, None
+        attention, looks = None, options.attention
+        if looks.kind == "fixed":
+            context_size = reader.shape.layers * reader.size
+        elif looks.kind != "none":
+            self.coverage = looks.coverage
+            read_size = reader.size
+            fed_size = size if looks.input_feeding else 0
+            attention = Attention(
+                lower.hidden_size, read_size, kind=looks.kind, heads=looks.heads
+            )
+            if looks.layer == "bottom":
+                above = lower.model_copy(update={"layers": lower.layers - 1})
+                lower = lower.model_copy(update={"layers": 1})
+                upper = _stack(options, above, lower.hidden_size, beside=read_size)
         self.decoder = Decoder(
             target_embedding,
-            Recurrent(
-                size + context_size,
-                options.decoder.hidden_size,
-                cell=options.decoder.cell,
-                layers=options.decoder.layers,
-                dropout=dropout,
-            ),
+            _stack(options, lower, size + context_size + fed_size),
+            upper=upper,
             context_size=context_size,
-            attention=GeneralAttention(options.decoder.hidden_size, reader.size)
-            if attends
-            else None,
-            read_size=reader.size if attends else 0,
+            attention=attention,
+            read_size=read_size,
+            input_feeding=fed_size > 0,
             dropout=dropout,
+            word_dropout=word_dropout,
             tied=options.tie_embeddings != "none",
         )
         self.bridge: CopyBridge | LinearBridge = (
             CopyBridge()
             if options.bridge == "copy"
-            else LinearBridge(reader, self.decoder.recurrent)
+            else LinearBridge(reader.shape, self.decoder.shape)
         )
 
     def forward(self, batch: Batch, *, smoothing: float = 0.0) -> Loss:
@@ -98,16 +104,24 @@ class EncoderDecoder(nn.Module):
         The decoder reads the true target (teacher forcing, Williams and Zipser 1989),
         so it runs over all positions in one call.
         """
+        decoded = self.decode(batch)
+        real = batch.targets != PAD
+        logits = self.decoder.logits(decoded.features[real])
+        loss = token_loss(logits, batch.targets[real], smoothing=smoothing)
+        if self.coverage and self.training and decoded.weights is not None:
+            repeated = coverage_loss(decoded.weights, real)
+            loss = loss._replace(total=loss.total + self.coverage * repeated)
+        return loss
+
+    def decode(self, batch: Batch) -> Decoded:
+        """Read sources and true targets; its weights align the two."""
         encoded = self.encoder(batch.source, batch.source_lengths)
         state, memory = self.start(encoded)
-        features, _ = self.decoder(batch.inputs, state, memory)
-        real = batch.targets != PAD
-        logits = self.decoder.logits(features[real])
-        return token_loss(logits, batch.targets[real], smoothing=smoothing)
+        return self.decoder(batch.inputs, state, memory)
 
     def start(self, encoded: EncoderOutput) -> tuple[DecoderState, Memory]:
         """Turn what was read into where the decoder starts and what it may look at."""
-        state = DecoderState(self.bridge(encoded.final))
+        state = self.decoder.start(self.bridge(encoded.final))
         if self.decoder.attention is not None:
             keys = self.decoder.attention.keys(encoded.states)
             return state, Memory(source=Source(keys, encoded.states, encoded.mask))
@@ -128,12 +142,36 @@ class EncoderDecoder(nn.Module):
         Returns:
             Log-probabilities of the next piece in nats, (R, V), and the new state.
         """
-        features, state = self.decoder(last[:, None], state, memory)
-        logits = self.decoder.logits(features[:, 0])
-        return torch.log_softmax(logits.float(), dim=-1), state
+        decoded = self.decoder(last[:, None], state, memory)
+        logits = self.decoder.logits(decoded.features[:, 0])
+        return torch.log_softmax(logits.float(), dim=-1), decoded.state
 
     if TYPE_CHECKING:
         __call__ = forward
+
+
+def _stack(
+    options: ModelOptions,
+    stack: EncoderOptions | DecoderOptions,
+    input_size: int,
+    *,
+    beside: int = 0,
+) -> Recurrent:
+    """Build one side's layers."""
+    both = isinstance(stack, EncoderOptions) and stack.bidirectional
+    return Recurrent(
+        input_size,
+        stack.hidden_size,
+        cell=stack.cell,
+        layers=stack.layers,
+        bidirectional=both,
+        dropout=options.dropout,
+        locked=options.locked_dropout,
+        residual=stack.residual,
+        layer_norm=stack.layer_norm,
+        recurrent_dropout=stack.recurrent_dropout,
+        beside_size=beside,
+    )
 
 
 def _embedding(pieces: int, size: int) -> nn.Embedding:

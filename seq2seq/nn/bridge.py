@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.nn.recurrent import Recurrent
+from seq2seq.nn.recurrent import StateShape
 from seq2seq.structures import State
 
 
@@ -40,16 +40,15 @@ class LinearBridge(nn.Module):
     """Start the decoder from a learned function of the encoder's final state.
 
     Args:
-        encoder: Whose final state comes in.
-        decoder: Whose first state goes out; its cell, depth and width may differ.
+        encoder: The shape that comes in.
+        decoder: The shape that goes out; parts, depth and width may differ.
 
     Source: Cho et al. 2014, section 2.2 and appendix A.1 (tanh of a linear map).
     """
 
-    def __init__(self, encoder: Recurrent, decoder: Recurrent) -> None:
+    def __init__(self, encoder: StateShape, decoder: StateShape) -> None:
         super().__init__()
-        self.parts = decoder.parts
-        self.layers = decoder.layers
+        self.shape = decoder
         self.linear = nn.Linear(
             encoder.parts * encoder.layers * encoder.size,
             decoder.parts * decoder.layers * decoder.size,
@@ -59,7 +58,7 @@ class LinearBridge(nn.Module):
         """Turn parts of (N, L, H) into the decoder's, each (N, L', H')."""
         joined = torch.cat([part.flatten(1) for part in final], dim=1)
         mapped = torch.tanh(self.linear(joined))
-        parts = mapped.unflatten(1, (self.parts, self.layers, -1))
+        parts = mapped.unflatten(1, (self.shape.parts, self.shape.layers, -1))
         return tuple(parts.unbind(1))
 
     if TYPE_CHECKING:

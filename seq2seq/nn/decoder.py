@@ -11,56 +11,80 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.nn.attention import GeneralAttention
-from seq2seq.nn.recurrent import Recurrent
-from seq2seq.structures import DecoderState, Memory
+from seq2seq.nn.attention import Attention
+from seq2seq.nn.dropout import SequenceDropout, WordDropout
+from seq2seq.nn.recurrent import Recurrent, StateShape
+from seq2seq.structures import Decoded, DecoderState, Memory, State
 
 
 class Decoder(nn.Module):
     """Run a recurrent stack over target pieces and score the next one.
 
     Where the memory holds a context vector, it is read at every step, and again by
-    the output layer (Cho et al. 2014, section 2.2 and appendix A.1.2); else the
-    initial state is all that the decoder knows of the source (Sutskever et al. 2014).
+    the output layer (Cho et al. 2014, section 2.2 and appendix A.1.2). With attention
+    the states of `lower` ask, and what they read goes to the output layer (Luong et
+    al. 2015, section 3) and to every layer of `upper`, if there is one (Wu et al.
+    2016, section 3). Without either, the initial state is all that the decoder knows
+    of the source (Sutskever et al. 2014).
 
     Args:
         embedding: A vector for each target piece, (V, E).
-        recurrent: The stack; it reads E + context_size numbers a step.
+        lower: The layers below attention; they read E + context_size numbers a step,
+            and E more with input feeding.
+        upper: The layers above attention; they read lower's states, and beside them
+            what attention read.
         context_size: C, or 0 where there is no context vector at every step.
-        attention: How the source is read before the output (Luong et al. 2015), if so.
+        attention: How the source is read, if so.
         read_size: Size of what attention reads.
-        dropout: Share of units dropped from embeddings and before the output.
+        input_feeding: Whether a step also reads the features of the step before (Luong
+            et al. 2015, section 3.3). Then time passes in Python.
+        dropout: What becomes of units of embeddings, between layers and before the
+            output.
+        word_dropout: What becomes of whole embeddings.
         tied: Whether the output matrix is the embedding (Press and Wolf 2017).
     """
 
     def __init__(
         self,
         embedding: nn.Embedding,
-        recurrent: Recurrent,
+        lower: Recurrent,
         *,
+        upper: Recurrent | None = None,
         context_size: int = 0,
-        attention: GeneralAttention | None = None,
+        attention: Attention | None = None,
         read_size: int = 0,
-        dropout: float = 0.0,
+        input_feeding: bool = False,
+        dropout: SequenceDropout,
+        word_dropout: WordDropout,
         tied: bool = False,
     ) -> None:
         super().__init__()
         pieces, size = embedding.weight.shape
         self.embedding = embedding
         self.scale = math.sqrt(size)  # As in the encoder.
-        self.recurrent = recurrent
+        self.lower = lower
+        self.upper = upper
         self.context_size = context_size
         self.attention = attention
-        self.dropout = nn.Dropout(dropout)
-        self.readout = nn.Linear(recurrent.size + context_size + read_size, size)
+        self.input_feeding = input_feeding
+        self.dropout = dropout
+        self.word_dropout = word_dropout
+        layers = lower.shape.layers + (0 if upper is None else upper.shape.layers)
+        self.shape = StateShape(lower.shape.parts, layers, lower.size)
+        self.readout = nn.Linear(lower.size + context_size + read_size, size)
         self.output = nn.Linear(size, pieces)
         nn.init.zeros_(self.output.bias)
         if tied:
             self.output.weight = embedding.weight
 
-    def forward(
-        self, inputs: Tensor, state: DecoderState, memory: Memory
-    ) -> tuple[Tensor, DecoderState]:
+    def start(self, layers: State) -> DecoderState:
+        """Begin from these layers' states, each part (N, L, H)."""
+        if not self.input_feeding:
+            return DecoderState(layers)
+        size = self.embedding.embedding_dim
+        return DecoderState(layers, layers[0].new_zeros(len(layers[0]), size))
+
+    def forward(self, inputs: Tensor, state: DecoderState, memory: Memory) -> Decoded:
         """Read pieces and describe what should follow each of them.
 
         The same code serves a whole target (T pieces) and one step of a search (one).
@@ -71,21 +95,48 @@ class Decoder(nn.Module):
             memory: What may be read at every step.
 
         Returns:
-            Features of the next piece, (N, T, E), for `logits`; and the state after
-            the last piece.
+            Features for `logits`, attention's weights, and the state after the last
+            piece.
         """
-        embedded = self.dropout(self.embedding(inputs) * self.scale)
+        embedded = self.word_dropout(self.embedding(inputs) * self.scale)
+        embedded = self.dropout(embedded)
+        if state.fed is None:
+            return self._run(embedded, state, memory)
+        steps = []
+        for position in range(inputs.shape[1]):
+            assert state.fed is not None
+            read = torch.cat([embedded[:, position], state.fed], dim=1)
+            steps.append(self._run(read[:, None], state, memory))
+            state = steps[-1].state
+        features = torch.cat([step.features for step in steps], dim=1)
+        weights = [step.weights for step in steps if step.weights is not None]
+        return Decoded(features, torch.cat(weights, dim=1) if weights else None, state)
+
+    def _run(self, read: Tensor, state: DecoderState, memory: Memory) -> Decoded:
+        """Take as many steps as are known, in one call of every layer."""
+        context = None
         if memory.context is not None:
-            context = memory.context[:, None].expand(-1, inputs.shape[1], -1)
-            embedded = torch.cat([embedded, context], dim=2)
-        hidden, layers = self.recurrent(embedded, state.layers)
+            context = memory.context[:, None].expand(-1, read.shape[1], -1)
+            read = torch.cat([read, context], dim=2)
+        below = self.lower.shape.layers
+        layers = tuple(part[:, :below] for part in state.layers)
+        hidden, layers = self.lower(read, layers)
+        told, weights = [] if context is None else [context], None
         if self.attention is not None and memory.source is not None:
-            read, _ = self.attention(hidden, *memory.source)
-            hidden = torch.cat([hidden, read], dim=2)
-        if memory.context is not None:
-            hidden = torch.cat([hidden, context], dim=2)
-        features = torch.tanh(self.readout(self.dropout(hidden)))
-        return self.dropout(features), DecoderState(layers)
+            looked, weights = self.attention(hidden, memory.source)
+            told.append(looked)
+        if self.upper is not None:
+            above = tuple(part[:, below:] for part in state.layers)
+            dropped = self.dropout(hidden)
+            beside = self.dropout(torch.cat(told, dim=2))
+            hidden, above = self.upper(dropped, above, beside=beside)
+            layers = tuple(
+                torch.cat(parts, dim=1) for parts in zip(layers, above, strict=True)
+            )
+        joined = torch.cat([hidden, *told], dim=2)
+        features = torch.tanh(self.readout(self.dropout(joined)))
+        fed = features[:, -1] if self.input_feeding else None
+        return Decoded(self.dropout(features), weights, DecoderState(layers, fed))
 
     def logits(self, features: Tensor) -> Tensor:
         """Score every piece of the vocabulary: (..., E) to (..., V)."""

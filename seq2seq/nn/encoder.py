@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.recurrent import Recurrent
 from seq2seq.structures import EncoderOutput
 
@@ -21,7 +22,8 @@ class Encoder(nn.Module):
     Args:
         embedding: A vector for each piece instead of a one-hot row, (V, E).
         recurrent: The stack that reads the vectors.
-        dropout: Share of embedding units dropped, in [0, 1).
+        dropout: What becomes of the vectors' units.
+        word_dropout: What becomes of whole vectors.
         reverse: Read every sentence from its end (Sutskever et al. 2014, section 3.3:
             the first source words come to stand near the first target words).
     """
@@ -31,7 +33,8 @@ class Encoder(nn.Module):
         embedding: nn.Embedding,
         recurrent: Recurrent,
         *,
-        dropout: float = 0.0,
+        dropout: SequenceDropout,
+        word_dropout: WordDropout,
         reverse: bool = False,
     ) -> None:
         super().__init__()
@@ -40,7 +43,8 @@ class Encoder(nn.Module):
         # they should have unit variance (Vaswani et al. 2017, section 3.4).
         self.scale = math.sqrt(embedding.embedding_dim)
         self.recurrent = recurrent
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
+        self.word_dropout = word_dropout
         self.reverse = reverse
 
     def forward(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
@@ -61,7 +65,8 @@ class Encoder(nn.Module):
             # Piece i goes to length - 1 - i; padding stays where it is.
             mirror = torch.where(mask, ends - 1 - positions, positions)
             source = source.gather(1, mirror)
-        embedded = self.dropout(self.embedding(source) * self.scale)
+        embedded = self.word_dropout(self.embedding(source) * self.scale)
+        embedded = self.dropout(embedded)
         states, final = self.recurrent(embedded, lengths=lengths)
         if self.reverse:
             states = states.gather(1, mirror[:, :, None].expand_as(states))

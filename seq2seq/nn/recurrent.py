@@ -1,24 +1,29 @@
-"""One face for the recurrent cells: RNN, GRU and LSTM, in stacks, in both directions.
+"""One face for all recurrent stacks: cells, layers, directions, residual connections.
 
-Knows tensors and torch's fused layers; not embeddings, attention or what a sequence
-means. Packing, joining directions and transposing happen here and nowhere else.
+Knows tensors and its kinds of layers; not embeddings, attention or what a sequence
+means.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seq2seq.nn.dropout import SequenceDropout
+from seq2seq.nn.fused import FusedLayer
+from seq2seq.nn.normalised import NormalisedLayer
+from seq2seq.nn.scan import SCANNED, ScanLayer
 from seq2seq.structures import State
 
-CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
-    "rnn": nn.RNN,
-    "gru": nn.GRU,
-    "lstm": nn.LSTM,
-}
-STATE_PARTS = {"rnn": 1, "gru": 1, "lstm": 2}
+
+class StateShape(NamedTuple):
+    """What a stack's state looks like: so many parts, each (N, layers, size)."""
+
+    parts: int
+    layers: int
+    size: int
 
 
 class Recurrent(nn.Module):
@@ -27,13 +32,19 @@ class Recurrent(nn.Module):
     Args:
         input_size: Size of what it reads at a position.
         hidden_size: Size of each direction's state.
-        cell: rnn (tanh), gru or lstm.
+        cell: rnn (tanh), gru, lstm, min_gru or min_lstm.
         layers: How many layers stand on one another.
         bidirectional: Whether every layer also reads from the end.
         dropout: Share of units dropped between layers, in [0, 1).
+        locked: Whether a sentence drops the same units at all positions.
+        residual: Whether layers above the first add to what they read (Wu et al. 2016,
+            section 3.1).
+        layer_norm: Whether the cells are normalised (Ba et al. 2016).
+        recurrent_dropout: Share of the state's units hidden from the gates.
+        beside_size: Size of what every layer reads beside the layer below, or 0.
 
-    Source: Elman 1990 (rnn); Cho et al. 2014 (gru); Hochreiter and Schmidhuber 1997
-    (lstm); Schuster and Paliwal 1997 (both directions).
+    Without layer_norm and recurrent_dropout every layer is one call for a whole
+    sequence.
     """
 
     def __init__(
@@ -45,45 +56,46 @@ class Recurrent(nn.Module):
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        locked: bool = False,
+        residual: bool = False,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        beside_size: int = 0,
     ) -> None:
         super().__init__()
-        self.cell = cell
-        self.layers = layers
-        self.directions = 2 if bidirectional else 1
-        self.size = hidden_size * self.directions
-        self.parts = STATE_PARTS[cell]
-        self.stack = CELLS[cell](
-            input_size,
-            hidden_size,
-            num_layers=layers,
-            batch_first=True,
-            bidirectional=bidirectional,
-            # torch warns of dropout that has no layer to stand between.
-            dropout=dropout if layers > 1 else 0.0,
-        )
-        self.reset_parameters()
+        self.size = hidden_size * (2 if bidirectional else 1)
+        self.residual = residual
+        self.dropout = SequenceDropout(dropout, locked=locked)
 
-    def reset_parameters(self) -> None:
-        """Start from orthogonal transitions and, in LSTMs, open forget gates."""
-        for name, parameter in self.stack.named_parameters():
-            if name.startswith("weight_hh"):
-                # A rotation neither shrinks nor grows the state (Saxe et al. 2014).
-                for block in parameter.data.split(self.stack.hidden_size):
-                    nn.init.orthogonal_(block)
-            elif name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(parameter)
-            else:
-                nn.init.zeros_(parameter)
-                if self.cell == "lstm" and name.startswith("bias_ih"):
-                    # An untrained cell should remember (Jozefowicz et al. 2015).
-                    size = self.stack.hidden_size
-                    parameter.data[size : 2 * size] = 1.0
+        def layer(size: int) -> FusedLayer | ScanLayer | NormalisedLayer:
+            if cell in SCANNED:
+                return ScanLayer(
+                    size, hidden_size, cell=cell, bidirectional=bidirectional
+                )
+            if layer_norm or recurrent_dropout:
+                return NormalisedLayer(
+                    size,
+                    hidden_size,
+                    cell=cell,
+                    bidirectional=bidirectional,
+                    normalise=layer_norm,
+                    recurrent_dropout=recurrent_dropout,
+                )
+            return FusedLayer(size, hidden_size, cell=cell, bidirectional=bidirectional)
+
+        self.layers = nn.ModuleList(
+            layer((self.size if number else input_size) + beside_size)
+            for number in range(layers)
+        )
+        self.shape = StateShape(2 if cell == "lstm" else 1, layers, self.size)
 
     def forward(
         self,
         inputs: Tensor,
         state: State | None = None,
+        *,
         lengths: Tensor | None = None,
+        beside: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Run over whole sequences.
 
@@ -91,44 +103,22 @@ class Recurrent(nn.Module):
             inputs: (N, T, input_size).
             state: Where to start from, each part (N, L, H); zeros if None.
             lengths: Real positions of each sequence, (N,), on the CPU; all if None.
+            beside: What every layer also reads, (N, T, beside_size).
 
         Returns:
-            The top layer's state at every position, (N, T, H), zero at padding, and
+            What the top layer says at every position, (N, T, H), zero at padding, and
             the state after each sequence's last real position, each part (N, L, H).
         """
-        first = None if state is None else self._to_torch(state)
-        if lengths is None or int(lengths.min()) == inputs.shape[1]:
-            outputs, last = self.stack(inputs, first)
-        else:
-            packed = pack_padded_sequence(
-                inputs, lengths, batch_first=True, enforce_sorted=False
-            )
-            packed_outputs, last = self.stack(packed, first)
-            outputs, _ = pad_packed_sequence(
-                packed_outputs, batch_first=True, total_length=inputs.shape[1]
-            )
-        return cast(Tensor, outputs), self._from_torch(last)
-
-    def _to_torch(self, state: State) -> Tensor | tuple[Tensor, ...]:
-        """Turn (N, L, D * H) parts into torch's (L * D, N, H)."""
-        parts = tuple(
-            part.unflatten(2, (self.directions, -1))
-            .permute(1, 2, 0, 3)
-            .flatten(0, 1)
-            .contiguous()
-            for part in state
-        )
-        return parts if self.parts == 2 else parts[0]
-
-    def _from_torch(self, state: Tensor | tuple[Tensor, ...]) -> State:
-        """Turn torch's (L * D, N, H) parts into (N, L, D * H)."""
-        parts = (state,) if isinstance(state, Tensor) else state
-        return tuple(
-            part.unflatten(0, (self.layers, self.directions))
-            .permute(2, 0, 1, 3)
-            .flatten(2)
-            for part in parts
-        )
+        finals = []
+        for number, layer in enumerate(self.layers):
+            below = self.dropout(inputs) if number else inputs
+            read = below if beside is None else torch.cat([below, beside], dim=2)
+            first = None if state is None else tuple(part[:, number] for part in state)
+            outputs, final = layer(read, first, lengths)
+            inputs = outputs + inputs if self.residual and number else outputs
+            finals.append(final)
+        joined = tuple(torch.stack(parts, dim=1) for parts in zip(*finals, strict=True))
+        return inputs, joined
 
     if TYPE_CHECKING:
         __call__ = forward

@@ -1,0 +1,1 @@
+"""What happens around training steps. Knows Lightning's hooks; not the maths."""

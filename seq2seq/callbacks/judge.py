@@ -1,0 +1,146 @@
+"""Validation: is it better, and is it enough? Knows scores and what to keep of a run.
+
+Knows Lightning's hooks, text and scores; not the network's insides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from seq2seq.callbacks.history import History, perplexity
+from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.recipe import Plateau, Recipe
+from seq2seq.scores import bleu_metric
+from seq2seq.structures import Batch
+from seq2seq.text.tokenizer import Tokenizer
+
+
+class Judge(Callback):
+    """Score validations, keep the best checkpoint, stop when it is time.
+
+    Args:
+        path: Where the best checkpoint goes.
+        recipe: What is monitored, and for how long it may fail to improve.
+        references: The validation targets, in the order of the corpus.
+        tokenizer: The target side's.
+        history: Is told of every validation.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        recipe: Recipe,
+        *,
+        references: Sequence[str],
+        tokenizer: Tokenizer,
+        history: History,
+    ) -> None:
+        self.path = path
+        self.train = recipe.train
+        self.references = references
+        self.language = recipe.data.target
+        self.tokenizer = tokenizer
+        self.history = history
+        self.best = -math.inf
+        self.best_step = 0
+        self.worse = 0  # Validations since the best one.
+        self.since_reduction = 0
+        self.reductions = 0  # Of the learning rate.
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with no translations."""
+        self._clear()
+
+    def _clear(self) -> None:
+        self.nats, self.tokens = 0.0, 0
+        self.lines: dict[int, tuple[int, ...]] = {}
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Gather sums and translations."""
+        self.nats += float(outputs["nats"])
+        self.tokens += int(outputs["tokens"])
+        found = zip(batch.rows.tolist(), outputs["hypotheses"], strict=True)
+        self.lines.update({row: hypothesis.pieces for row, hypothesis in found})
+
+    def on_validation_epoch_end(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        """Score, compare with the best, save what is better.
+
+        Averaged weights, if any, are still in place of the trained ones.
+        """
+        assert isinstance(pl_module, TranslationModule)
+        loss = self.nats / self.tokens
+        ordered = [self.lines[row] for row in range(len(self.references))]
+        bleu = bleu_metric(self.language)
+        hypotheses = self.tokenizer.decode(ordered)
+        score = bleu.corpus_score(hypotheses, [list(self.references)]).score
+        self._clear()
+        value = score if self.train.monitor == "bleu" else -loss
+        is_best = value > self.best
+        if is_best:
+            self.best, self.best_step = value, trainer.global_step
+            self.worse = self.since_reduction = 0
+        else:
+            self.worse += 1
+            self.since_reduction += 1
+        schedule = self.train.schedule
+        if isinstance(schedule, Plateau) and self.since_reduction >= schedule.patience:
+            self.reductions += 1
+            pl_module.reductions = self.reductions
+            self.since_reduction = 0
+        metrics = {
+            "valid_loss": loss,
+            "valid_perplexity": perplexity(loss),
+            "valid_bleu": score,
+        }
+        self.history.validated(trainer, metrics, is_best)
+        if self.train.patience is not None and self.worse >= self.train.patience:
+            trainer.should_stop = True
+        if is_best:
+            trainer.save_checkpoint(self.path, weights_only=True)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """End after the last step, which has Lightning validate once more."""
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep what decides on stopping and on the learning rate."""
+        return {
+            "best": self.best,
+            "best_step": self.best_step,
+            "worse": self.worse,
+            "since_reduction": self.since_reduction,
+            "reductions": self.reductions,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the module back what a checkpoint kept for it."""
+        assert isinstance(pl_module, TranslationModule)
+        pl_module.reductions = self.reductions

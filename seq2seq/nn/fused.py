@@ -1,0 +1,99 @@
+"""One recurrent layer as torch's fused call, in one direction or both.
+
+Knows tensors and torch's layers; not stacks, embeddings or what a sequence means.
+Packing and joining directions happen here and in the other kinds of layer only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seq2seq.structures import State
+
+FUSED: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
+    "rnn": nn.RNN,
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+}
+
+
+class FusedLayer(nn.Module):
+    """A tanh RNN, GRU or LSTM layer: a whole sequence is one call.
+
+    Args:
+        input_size: Size of what it reads at a position.
+        hidden_size: Size of each direction's state.
+        cell: rnn, gru or lstm.
+        bidirectional: Whether it also reads from the end.
+
+    Source: Elman 1990 (rnn); Cho et al. 2014 (gru); Hochreiter and Schmidhuber 1997
+    (lstm); Schuster and Paliwal 1997 (both directions).
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, cell: str, bidirectional: bool
+    ) -> None:
+        super().__init__()
+        self.parts = 2 if cell == "lstm" else 1
+        self.directions = 2 if bidirectional else 1
+        self.layer = FUSED[cell](
+            input_size, hidden_size, batch_first=True, bidirectional=bidirectional
+        )
+        for name, parameter in self.layer.named_parameters():
+            if name.startswith("weight_hh"):
+                # A rotation neither shrinks nor grows the state (Saxe et al. 2014).
+                for block in parameter.data.split(hidden_size):
+                    nn.init.orthogonal_(block)
+            elif name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+                if cell == "lstm" and name.startswith("bias_ih"):
+                    # An untrained cell should remember (Jozefowicz et al. 2015).
+                    parameter.data[hidden_size : 2 * hidden_size] = 1.0
+
+    def forward(
+        self, inputs: Tensor, state: State | None, lengths: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Run over whole sequences.
+
+        Args:
+            inputs: (N, T, input_size).
+            state: Where to start from, each part (N, H); zeros if None.
+            lengths: Real positions of each sequence, (N,), on the CPU; all if None.
+
+        Returns:
+            The state at every position, (N, T, H), zero at padding, and the state
+            after each sequence's last real position, each part (N, H).
+        """
+        first = None if state is None else self._to_torch(state)
+        if lengths is None or int(lengths.min()) == inputs.shape[1]:
+            outputs, last = self.layer(inputs, first)
+        else:
+            packed = pack_padded_sequence(
+                inputs, lengths, batch_first=True, enforce_sorted=False
+            )
+            packed_outputs, last = self.layer(packed, first)
+            outputs, _ = pad_packed_sequence(
+                packed_outputs, batch_first=True, total_length=inputs.shape[1]
+            )
+        return cast(Tensor, outputs), self._from_torch(last)
+
+    def _to_torch(self, state: State) -> Tensor | tuple[Tensor, ...]:
+        """Turn (N, D * H) parts into torch's (D, N, H)."""
+        parts = tuple(
+            part.unflatten(1, (self.directions, -1)).transpose(0, 1).contiguous()
+            for part in state
+        )
+        return parts if self.parts == 2 else parts[0]
+
+    def _from_torch(self, state: Tensor | tuple[Tensor, ...]) -> State:
+        """Turn torch's (D, N, H) parts into (N, D * H)."""
+        parts = (state,) if isinstance(state, Tensor) else state
+        return tuple(part.transpose(0, 1).flatten(1) for part in parts)
+
+    if TYPE_CHECKING:
+        __call__ = forward

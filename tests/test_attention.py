@@ -1,0 +1,208 @@
+"""Attention: its weights, what it reads, and that it learns to align."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from networks import SOURCES, TARGETS, exact, network
+from pydantic import ValidationError
+from torch import Tensor
+
+from seq2seq.data.translation import collate
+from seq2seq.nn.attention import Attention, coverage_loss
+from seq2seq.structures import PAD, Source
+
+KINDS = [
+    {"kind": "dot"},
+    {"kind": "general"},
+    {"kind": "additive"},
+    {"kind": "dot", "heads": 2},
+    {"kind": "general", "heads": 4},
+    {"kind": "additive", "heads": 2},
+]
+
+
+def attend(options: dict[str, Any]) -> tuple[Attention, Tensor, Source]:
+    torch.manual_seed(0)
+    attention = Attention(8, 8, **options).double()
+    states = torch.randn(3, 5, 8, dtype=torch.double)
+    mask = torch.arange(5) < torch.tensor([5, 1, 3])[:, None]
+    queries = torch.randn(3, 4, 8, dtype=torch.double)
+    return attention, queries, Source(attention.keys(states), states, mask)
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_weights_sum_to_one_over_real_positions_only(options: dict[str, Any]) -> None:
+    attention, queries, source = attend(options)
+    read, weights = attention(queries, source)
+    assert read.shape == (3, 4, 8)
+    assert weights.shape == (3, 4, 5)
+    torch.testing.assert_close(weights.sum(dim=2), torch.ones(3, 4, dtype=torch.double))
+    assert (weights >= 0).all()
+    assert not weights.masked_select(~source.mask[:, None]).any()
+    # A sentence of one piece can only be read whole.
+    torch.testing.assert_close(read[1], source.states[1, 0].expand(4, 8))
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_padding_is_never_read(options: dict[str, Any]) -> None:
+    attention, queries, source = attend(options)
+    states = source.states.masked_fill(~source.mask[:, :, None], 1e3)
+    found = attention(queries, Source(attention.keys(states), states, source.mask))
+    for one, other in zip(found, attention(queries, source), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_scores_are_those_of_the_papers() -> None:
+    for kind in ("dot", "general", "additive"):
+        attention, queries, source = attend({"kind": kind})
+        _, weights = attention(queries, source)
+        query, states = queries[0, 0], source.states[0]
+        if kind == "dot":
+            scores = [query @ state for state in states]
+        elif kind == "general":
+            assert attention.project is not None
+            scores = [query @ attention.project.weight @ state for state in states]
+        else:
+            assert attention.project is not None
+            assert attention.query is not None
+            asked = attention.query(query)
+            scores = [
+                torch.tanh(asked + attention.project(state)) @ attention.energy[0, :, 0]
+                for state in states
+            ]
+        expected = torch.softmax(torch.stack(scores), dim=0)
+        torch.testing.assert_close(weights[0, 0], expected)
+
+
+def test_several_heads_read_their_own_parts() -> None:
+    attention, queries, source = attend({"kind": "dot", "heads": 2})
+    read, weights = attention(queries, source)
+    means = []
+    for part in (slice(0, 4), slice(4, 8)):
+        scores = queries[0, 0, part] @ source.states[0, :, part].T / math.sqrt(4)
+        each = torch.softmax(scores, dim=0)
+        torch.testing.assert_close(read[0, 0, part], each @ source.states[0, :, part])
+        means.append(each)
+    torch.testing.assert_close(weights[0, 0], torch.stack(means).mean(dim=0))
+
+
+def test_coverage_counts_what_is_read_again() -> None:
+    weights = torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]])
+    real = torch.tensor([[True, True, True]])
+    assert coverage_loss(weights, real).item() == pytest.approx(0 + 0.5 + 0.5)
+    assert coverage_loss(weights, real & torch.tensor([True, True, False])) == 0.5
+
+
+def test_coverage_is_part_of_training_alone() -> None:
+    looks = {"kind": "general", "coverage": 2.0}
+    model, plain = network(attention=looks), network(attention={"kind": "general"})
+    plain.load_state_dict(model.state_dict())
+    batch = collate(SOURCES, TARGETS)
+    weights = model.decode(batch).weights
+    assert weights is not None
+    extra = 2.0 * coverage_loss(weights, batch.targets != PAD).item()
+    assert extra > 0
+    found, expected = model(batch), plain(batch)
+    assert found.total.item() == pytest.approx(expected.total.item() + extra, rel=1e-5)
+    assert torch.equal(found.nats, expected.nats)
+    assert torch.equal(model.eval()(batch).total, plain.eval()(batch).total)
+
+
+@pytest.mark.parametrize("fed", [True, False])
+@pytest.mark.parametrize("layer", ["top", "bottom"])
+def test_a_padded_batch_aligns_as_each_sentence_alone(fed: bool, layer: str) -> None:
+    model = exact(
+        decoder={"layers": 2},
+        attention={"kind": "general", "layer": layer, "input_feeding": fed},
+    )
+    with torch.no_grad():
+        together = model.decode(collate(SOURCES, TARGETS)).weights
+        assert together is not None
+        for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+            alone = model.decode(collate([source], [target])).weights
+            assert alone is not None
+            rows, columns = len(target) + 1, len(source) + 1
+            torch.testing.assert_close(together[row, :rows, :columns], alone[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"attention": {"kind": "dot"}}, "dot compares the encoder's 12 numbers with"),
+        ({"attention": {"kind": "general", "heads": 5}}, "heads is 5, which does not"),
+        ({"attention": {"kind": "general", "layer": "bottom"}}, "at least 2 layers"),
+        (
+            {
+                "attention": {"kind": "general", "input_feeding": True},
+                "locked_dropout": True,
+            },
+            "cannot lock across steps",
+        ),
+        (
+            {"decoder": {"cell": "min_gru", "layer_norm": True}},
+            "has neither layer_norm",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(model: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        network(**model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "looks",
+    [
+        {"kind": "dot"},
+        {"kind": "general"},
+        {"kind": "additive"},
+        {"kind": "general", "heads": 2},
+        {"kind": "general", "layer": "bottom"},
+        {"kind": "general", "input_feeding": True},
+        {"kind": "additive", "coverage": 0.2},
+    ],
+    ids=str,
+)
+def test_attention_learns_to_align(looks: dict[str, Any]) -> None:
+    """Say the source backwards in other pieces: piece i stands for place S - 1 - i."""
+    model = network(
+        embedding_size=32,
+        encoder={"hidden_size": 24, "bidirectional": True},
+        decoder={"hidden_size": 48, "layers": 2 if "layer" in looks else 1},
+        attention=looks,
+    )
+    draw = torch.Generator().manual_seed(0)
+
+    def batch(count: int) -> tuple[Any, Tensor]:
+        lengths = torch.randint(3, 9, (count,), generator=draw).tolist()
+        sources = [
+            torch.randperm(8, generator=draw)[:length].add(4).tolist()
+            for length in lengths
+        ]
+        targets = [[piece + 8 for piece in reversed(source)] for source in sources]
+        return collate(sources, targets), torch.tensor(lengths)
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for step in range(400):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-2 * (1 - step / 400)
+        learned, _ = batch(32)
+        optimizer.zero_grad()
+        (model(learned).total / learned.tokens).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    model.eval()
+    unseen, lengths = batch(200)
+    with torch.no_grad():
+        weights = model.decode(unseen).weights
+    assert weights is not None
+    right = total = 0
+    for row, length in enumerate(lengths.tolist()):
+        truth = torch.arange(length - 1, -1, -1)
+        right += int((weights[row, :length].argmax(dim=1) == truth).sum())
+        total += length
+    assert right / total >= 0.99
