@@ -62,10 +62,11 @@ def test_scores_are_those_of_the_papers() -> None:
         _, weights = attention(queries, source)
         query, states = queries[0, 0], source.states[0]
         if kind == "dot":
-            scores = [query @ state for state in states]
+            scores = [query @ state / math.sqrt(8) for state in states]
         elif kind == "general":
             assert attention.project is not None
-            scores = [query @ attention.project.weight @ state for state in states]
+            weight = attention.project.weight / math.sqrt(8)
+            scores = [query @ weight @ state for state in states]
         else:
             assert attention.project is not None
             assert attention.query is not None

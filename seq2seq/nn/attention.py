@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
     Source: Luong et al. 2015, section 3.1 (dot, general); Bahdanau et al. 2015, section
     3.1 and appendix A.1.2 (additive); Vaswani et al. 2017, section 3.2 (heads, and
-    scores scaled where there are several).
+    scores divided by the root of the query's size, which the former papers do not).
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class Attention(nn.Module):
         self.heads = heads
         self.query: nn.Linear | None = None
         self.project: nn.Linear | None = None
-        self.scale = 1.0 if heads == 1 else (query_size / heads) ** -0.5
+        # Unscaled, as in Luong et al., the weights are all but one-hot after some
+        # hundred steps, often on the wrong word, and learn no more.
+        self.scale = (query_size / heads) ** -0.5
         if kind != "dot":
             self.project = nn.Linear(state_size, query_size, bias=False)
         if kind == "additive":
