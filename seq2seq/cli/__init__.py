@@ -1,0 +1,42 @@
+"""The command line: a file for each verb, joined here.
+
+Nothing heavy is imported before a verb runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from seq2seq.cli.evaluate import evaluate
+from seq2seq.cli.recipe import recipes
+from seq2seq.cli.train import train
+from seq2seq.cli.translate import translate
+from seq2seq.errors import InputError
+
+app = typer.Typer(
+    help="Recurrent machine translation: train from a recipe, translate, evaluate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (train, translate, evaluate):
+    app.command()(verb)
+app.add_typer(recipes, name="recipe")
+
+
+def main() -> None:
+    """Run the command line; a user's fault becomes a line and an exit status."""
+    try:
+        app()
+    except InputError as error:
+        text = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
+        print(f"error: {text}" if error.exit_status == 1 else text, file=sys.stderr)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

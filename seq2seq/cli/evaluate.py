@@ -1,0 +1,109 @@
+"""seq2seq evaluate. Knows arguments; imports nothing heavy before the verb runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seq2seq.cli.options import Beam
+from seq2seq.errors import InputError
+
+if TYPE_CHECKING:
+    from seq2seq.evaluate import Evaluation
+
+
+def evaluate(
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder; not for --hypothesis.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Which split: train, valid, test or the data's name.")
+    ] = "test",
+    source: Annotated[Path | None, typer.Option(help="A file to translate.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Its translations.")] = None,
+    hypothesis: Annotated[
+        Path | None, typer.Option(help="A file to score as it is.")
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="With --hypothesis: the target language.")
+    ] = "de",
+    data_path: Annotated[
+        str | None, typer.Option(help="Where the data is, if not where it was.")
+    ] = None,
+    beam: Beam = None,
+    lowercase: Annotated[
+        bool, typer.Option(help="Disregard case in BLEU and chrF, as older papers.")
+    ] = False,
+    json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Score translations with BLEU, chrF and TER, each with its signature."""
+    from seq2seq import evaluate as room
+
+    name = "" if run is None else str(run)
+    if hypothesis is not None and reference is not None and source is None:
+        name = str(hypothesis)
+        found = room.evaluate_hypotheses(
+            hypothesis, reference, language=language, lowercase=lowercase
+        )
+    elif run is not None and source is not None and reference is not None:
+        found = room.evaluate_files(
+            run, source, reference, beam_size=beam, lowercase=lowercase
+        )
+    elif run is not None and source is None and reference is None and not hypothesis:
+        found = room.evaluate_split(
+            run, split, data_path=data_path, beam_size=beam, lowercase=lowercase
+        )
+    else:
+        raise InputError(
+            "evaluate needs RUN, or RUN with --source F and --reference F, or "
+            "--hypothesis F with --reference F."
+        )
+    _show(found, name, as_json=json)
+
+
+def _show(found: Evaluation, name: str, *, as_json: bool) -> None:
+    """Print scores and five translations."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        print(json.dumps(asdict(found.scores), ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    scores = found.scores
+    table = Table(title=Text(f"{name}: {scores.sentences:,} sentences"))
+    table.add_column("metric")
+    table.add_column("score", justify="right")
+    table.add_column("signature", overflow="fold")
+    for label, each in (
+        ("BLEU", scores.bleu),
+        ("chrF", scores.chrf),
+        ("TER (lower is better)", scores.ter),
+    ):
+        table.add_row(label, f"{each.score:.2f}", each.signature)
+    console.print(table)
+    if not found.sources:
+        return
+    step = max(1, len(found.sources) // 5)
+    for number in range(0, len(found.sources), step)[:5]:
+        console.print()
+        for label, line in (
+            ("source", found.sources[number]),
+            ("hypothesis", found.hypotheses[number]),
+            ("reference", found.references[number]),
+        ):
+            console.print(Text(f"{label:>10}  {line}"), soft_wrap=True)
+    rate = len(found.sources) / max(found.seconds, 1e-9)
+    console.print(
+        f"\ntranslated in {found.seconds:.1f} s, {rate:,.0f} sentences a second"
+    )
+    console.print(
+        f'next: echo "The old man buys a red car." | seq2seq translate {name}',
+        soft_wrap=True,
+    )

@@ -1,0 +1,19 @@
+"""Arguments that several verbs take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeName = Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("-o", help="Override a key: -o model.dropout=0.2. May be repeated."),
+]
+RunPath = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart.")]
+Beam = Annotated[
+    int | None,
+    typer.Option(min=1, max=1000, help="Beam size; 1 is greedy. [the recipe's]"),
+]

@@ -1,0 +1,25 @@
+"""seq2seq train. Knows arguments; imports nothing heavy before the verb runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seq2seq.cli.options import Overrides, RecipeName
+
+
+def train(
+    recipe: RecipeName,
+    override: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The run folder. [runs/RECIPE]")
+    ] = None,
+) -> None:
+    """Train a recipe; the same command again continues where it stopped."""
+    from seq2seq.recipe_file import read_recipe
+
+    resolved = read_recipe(recipe, override or [])
+    from seq2seq.training import train as train_recipe
+
+    name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
+    train_recipe(resolved, output or Path("runs") / name)

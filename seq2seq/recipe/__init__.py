@@ -1,0 +1,77 @@
+"""What a recipe may say: every key with its type, default and reason.
+
+Knows names and limits of values; not YAML (recipe_file.py), tensors or files. Sizes are
+counted in the unit that the key's name or description gives.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from seq2seq.recipe.base import Options
+from seq2seq.recipe.data import DataOptions, SplitOptions, TokenizerOptions
+from seq2seq.recipe.model import (
+    AttentionOptions,
+    Cell,
+    DecoderOptions,
+    EncoderOptions,
+    FixedContext,
+    ModelOptions,
+    NoAttention,
+    StackOptions,
+)
+from seq2seq.recipe.search import SearchOptions
+from seq2seq.recipe.train import (
+    SGD,
+    Adam,
+    Constant,
+    Cosine,
+    InverseSqrt,
+    Plateau,
+    TrainOptions,
+)
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AttentionOptions",
+    "Cell",
+    "Constant",
+    "Cosine",
+    "DataOptions",
+    "DecoderOptions",
+    "EncoderOptions",
+    "FixedContext",
+    "InverseSqrt",
+    "ModelOptions",
+    "NoAttention",
+    "Options",
+    "Plateau",
+    "Recipe",
+    "SearchOptions",
+    "SplitOptions",
+    "StackOptions",
+    "TokenizerOptions",
+    "TrainOptions",
+]
+
+
+class Recipe(Options):
+    """Everything that a training depends on."""
+
+    description: str = Field("", description="One line for `seq2seq recipe ls`.")
+    seed: int = Field(1, ge=0, lt=2**63)
+    data: DataOptions
+    tokenizer: TokenizerOptions = TokenizerOptions()
+    model: ModelOptions = ModelOptions()
+    train: TrainOptions
+    search: SearchOptions = SearchOptions()
+
+    @model_validator(mode="after")
+    def _one_matrix_needs_one_vocabulary(self) -> Recipe:
+        if self.model.tie_embeddings == "all" and not self.tokenizer.joint:
+            raise ValueError(
+                "model.tie_embeddings: all needs tokenizer.joint: true, "
+                "since one matrix cannot serve two vocabularies"
+            )
+        return self

@@ -1,0 +1,79 @@
+"""Recipe sections data and tokenizer: which text, and how it is cut."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from seq2seq.recipe.base import Options
+
+Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32)]
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100)]
+
+
+class SplitOptions(Options):
+    """Which split of the data serves as what."""
+
+    train: SplitName = "train"
+    valid: SplitName = "valid"
+    test: SplitName = "test"
+
+
+class DataOptions(Options):
+    """Where sentence pairs come from and which of them are kept."""
+
+    path: str = Field(
+        min_length=1,
+        description="A folder, a dataset on the Hugging Face Hub, or 'phrasebook', "
+        "the corpus that is built in.",
+    )
+    config: str | None = Field(None, description="A Hub dataset's configuration.")
+    revision: str | None = Field(None, description="A Hub dataset's revision.")
+    source: Language = Field(description="The language to translate from.")
+    target: Language = Field(description="The language to translate into.")
+    splits: SplitOptions = SplitOptions()
+    limit: int | None = Field(
+        None, ge=1, description="Train on the first so many pairs only."
+    )
+    max_length: int = Field(
+        100, ge=1, description="Longer sentences are not trained on, in pieces."
+    )
+    max_length_ratio: float = Field(
+        5.0,
+        gt=1.0,
+        description="Pairs whose longer side has more than so many times the pieces "
+        "of the shorter side, and over 10 more, are not trained on.",
+    )
+    drop_duplicates: bool = Field(True, description="Train on each distinct pair once.")
+    drop_copies: bool = Field(
+        True, description="Do not train on pairs whose target is the source."
+    )
+
+    @model_validator(mode="after")
+    def _languages_differ(self) -> DataOptions:
+        if self.source == self.target:
+            raise ValueError(
+                f"data.source and data.target are both {self.source!r}; "
+                "a translation needs two languages"
+            )
+        return self
+
+
+class TokenizerOptions(Options):
+    """How SentencePiece cuts text into pieces (Kudo and Richardson 2018)."""
+
+    kind: Literal["unigram", "bpe", "char"] = "unigram"
+    vocab_size: int = Field(
+        4000, ge=8, le=65_536, description="Pieces, the four control pieces included."
+    )
+    joint: bool = Field(
+        True, description="One vocabulary for both languages, or one for each."
+    )
+    character_coverage: float | None = Field(
+        None,
+        ge=0.98,
+        le=1.0,
+        description="Share of the text's characters that get a piece. Left out: all "
+        "of them, unless they would fill over half of the vocabulary.",
+    )

@@ -1,0 +1,107 @@
+"""Recipe section train: how the network learns, and when it stops."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from seq2seq.recipe.base import Options, Share
+
+
+class Adam(Options):
+    """Adam (Kingma and Ba 2015); AdamW decays weights apart from the gradient."""
+
+    kind: Literal["adam", "adamw"]
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+
+
+class SGD(Options):
+    """Stochastic gradient descent."""
+
+    kind: Literal["sgd"]
+    learning_rate: float = Field(0.5, gt=0)
+    momentum: Share = 0.0
+    weight_decay: float = Field(0.0, ge=0)
+
+
+class Constant(Options):
+    """One learning rate, after a linear warm-up."""
+
+    kind: Literal["constant"]
+    warmup_steps: int = Field(0, ge=0)
+
+
+class InverseSqrt(Options):
+    """Linear warm-up, then falling with the square root of the step."""
+
+    kind: Literal["inverse_sqrt"]
+    warmup_steps: int = Field(1000, ge=1)
+
+
+class Cosine(Options):
+    """Linear warm-up, then half a cosine down to `final` times the rate."""
+
+    kind: Literal["cosine"]
+    warmup_steps: int = Field(0, ge=0)
+    final: Share = 0.01
+
+
+class Plateau(Options):
+    """Multiply the rate by `factor` when validation has not improved for a while."""
+
+    kind: Literal["plateau"]
+    warmup_steps: int = Field(0, ge=0)
+    factor: float = Field(0.5, gt=0, lt=1)
+    patience: int = Field(2, ge=1, description="In validations.")
+
+
+class TrainOptions(Options):
+    """How the network learns, and when it stops."""
+
+    max_steps: int | None = Field(None, ge=1, description="In optimizer steps.")
+    max_epochs: int | None = Field(None, ge=1)
+    batch_tokens: int = Field(
+        4096, ge=1, description="Padded pieces of the longer side in a batch."
+    )
+    accumulate: int = Field(1, ge=1, description="Batches to an optimizer step.")
+    optimizer: Adam | SGD = Field(Adam(kind="adam"), discriminator="kind")
+    schedule: Constant | InverseSqrt | Cosine | Plateau = Field(
+        Constant(kind="constant"), discriminator="kind"
+    )
+    clip_norm: float | None = Field(
+        1.0,
+        gt=0,
+        description="Longest gradient, in its Euclidean norm; null leaves it as it is "
+        "(Pascanu et al. 2013).",
+    )
+    label_smoothing: Share = 0.1
+    piece_sampling: Share = Field(
+        0.0,
+        description="Cut training text anew each time. unigram: the exponent of the "
+        "segmentations' probabilities, smaller is wilder (Kudo 2018: 0.1 to 0.5); bpe: "
+        "share of merges left out (Provilkov et al. 2020: 0.1). 0 is off.",
+    )
+    ema_decay: Share | None = Field(
+        None,
+        description="Validate and translate by a moving average of the weights, of "
+        "which so much stays at each step; null for the weights themselves.",
+    )
+    validate_every: int = Field(500, ge=1, description="In optimizer steps.")
+    checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
+    lens: bool = Field(
+        False, description="Measure gradients, gates and exposure bias into lens.csv."
+    )
+    monitor: Literal["bleu", "loss"] = Field(
+        "bleu", description="What the best checkpoint and early stopping go by."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many validations without a better one."
+    )
+
+    @model_validator(mode="after")
+    def _it_ends(self) -> TrainOptions:
+        if self.max_steps is None and self.max_epochs is None:
+            raise ValueError("train needs max_steps or max_epochs, or it never ends")
+        return self
