@@ -6,14 +6,23 @@ in data, the hooks in callbacks.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from rich.console import Console
 from torch.utils.data import DataLoader
 
@@ -32,19 +41,38 @@ from seq2seq.data.translation import (
 )
 from seq2seq.errors import InputError
 from seq2seq.models.lightning_module import TranslationModule
-from seq2seq.recipe import Recipe
+from seq2seq.ranks import Ranks
+from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
 
+LAUNCHERS: dict[str, type[ClusterEnvironment]] = {
+    "lightning": LightningEnvironment,
+    "torchrun": TorchElasticEnvironment,
+    "slurm": SLURMEnvironment,
+}
 
-def train(recipe: Recipe, output: Path) -> None:
+
+def train(
+    recipe: Recipe,
+    output: Path,
+    *,
+    ranks: Ranks = Ranks(),  # noqa: B008
+    console: Console | None = None,
+    watchers: Sequence[Callback] = (),
+) -> None:
     """Train what a recipe describes, or continue where an earlier call stopped.
+
+    Every process of a training calls this; the first one writes and speaks.
 
     Args:
         recipe: What to train.
         output: The run folder; made if it is not there.
+        ranks: Which processes train together.
+        console: Where to speak; standard output if None.
+        watchers: Callbacks of the caller's own.
 
     Raises:
         InputError: If the data cannot be used, or the folder holds another recipe's
@@ -52,15 +80,16 @@ def train(recipe: Recipe, output: Path) -> None:
     """
     run = RunFolder(output)
     text = recipe_yaml(recipe)
+    console = console or Console(highlight=False)
+    console.quiet = not ranks.first
     if run.recipe.is_file() and run.last.is_file():
-        _check_same(run, recipe)
+        _check_same(run, recipe, ranks)
     if run.summary.is_file():
-        Console().print(
+        console.print(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
     # The data is opened before anything is written, so that a fault leaves nothing.
-    console = Console(highlight=False)
     valid = scored_pairs(recipe.data, recipe.data.splits.valid)
     prepared = prepare(
         recipe.data, recipe.tokenizer, lambda line: console.print(line, soft_wrap=True)
@@ -69,14 +98,16 @@ def train(recipe: Recipe, output: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
-    with run.log.open("a", encoding="utf-8") as log:
+    place = run.log if ranks.first else Path(os.devnull)
+    with place.open("a", encoding="utf-8") as log:
         say = _Teller(console, log)
         say(prepared.counts.sentence(recipe.data))
-        with atomic_file(run.recipe) as file:
-            file.write(text.encode())
-        run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
-        write_json(run.path / "versions.json", versions())
-        _fit(recipe, run, prepared, valid, say)
+        if ranks.first:
+            with atomic_file(run.recipe) as file:
+                file.write(text.encode())
+            run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
+            write_json(run.path / "versions.json", versions())
+        _fit(recipe, run, prepared, valid, say, ranks, watchers)
 
 
 class _Teller:
@@ -92,8 +123,8 @@ class _Teller:
         self.log.flush()
 
 
-def _check_same(run: RunFolder, recipe: Recipe) -> None:
-    """Refuse to continue a run with another recipe."""
+def _check_same(run: RunFolder, recipe: Recipe, ranks: Ranks) -> None:
+    """Refuse to continue a run with another recipe, or another number of processes."""
     before = run.read_recipe().model_dump(mode="json")
     now = recipe.model_dump(mode="json")
     changed = sorted(_differences(before, now))
@@ -101,6 +132,15 @@ def _check_same(run: RunFolder, recipe: Recipe) -> None:
         raise InputError(
             f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
             "Name another folder with --output, or remove this one."
+        )
+    data = run.path / "data.json"
+    count = json.loads(data.read_text()).get("ranks", 1) if data.is_file() else 1
+    if count != ranks.count:
+        # A step's batches are dealt to all processes: others would be dealt others.
+        raise InputError(
+            f"{run.path} was trained by {count} process{'es' if count > 1 else ''}, "
+            f"now there {'are' if ranks.count > 1 else 'is'} {ranks.count}. Start as "
+            "many, or name another folder with --output."
         )
 
 
@@ -118,7 +158,13 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _fit(
-    recipe: Recipe, run: RunFolder, prepared: Prepared, valid: Any, say: _Teller
+    recipe: Recipe,
+    run: RunFolder,
+    prepared: Prepared,
+    valid: Any,
+    say: _Teller,
+    ranks: Ranks,
+    watchers: Sequence[Callback],
 ) -> None:
     """Build the model and let Lightning train it."""
     options = recipe.train
@@ -127,9 +173,10 @@ def _fit(
         pairs.source.lengths + 1,
         pairs.target.lengths + 1,
         batch_tokens=options.batch_tokens,
-        step_batches=options.accumulate,
+        step_batches=options.accumulate * ranks.count,
         seed=recipe.seed,
     )
+    _check_steps(plan, pairs=len(pairs), options=options, ranks=ranks)
     limits = [options.max_steps, (options.max_epochs or 0) * plan.steps or None]
     total_steps = min(limit for limit in limits if limit is not None)
     torch.manual_seed(recipe.seed)
@@ -140,15 +187,15 @@ def _fit(
         total_steps=total_steps,
     )
     efficiency = plan.padding_efficiency()
-    write_json(
-        run.path / "data.json",
-        {
-            "train": {"fingerprint": prepared.fingerprint, **vars(prepared.counts)},
-            "valid": {"sentences": len(valid)},
-            "batches_per_epoch": plan.batches,
-            "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
-        },
-    )
+    told = {
+        "train": {"fingerprint": prepared.fingerprint, **vars(prepared.counts)},
+        "valid": {"sentences": len(valid)},
+        "batches_per_epoch": plan.batches,
+        "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
+        "ranks": ranks.count,
+    }
+    if ranks.first:
+        write_json(run.path / "data.json", told)
     count = sum(parameter.numel() for parameter in module.parameters())
     say(
         f"{count:,} parameters; {plan.batches:,} batches an epoch; {total_steps:,} "
@@ -173,9 +220,8 @@ def _fit(
     keeper = Keeper(run.last, options)
     lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
     lenses = [lens] if options.lens else []
-    trainer = _trainer(
-        recipe, total_steps, [history, judge, *lenses, *averages, keeper], run.path
-    )
+    callbacks = [history, judge, *lenses, *averages, keeper, *watchers]
+    trainer = _trainer(recipe, total_steps, callbacks, run.path, ranks)
     batches = TrainBatches(
         pairs,
         plan,
@@ -197,12 +243,16 @@ def _fit(
     trainer.fit(
         module,
         train_dataloaders=batches,
-        val_dataloaders=_validation(valid, prepared.tokenizers, options.batch_tokens),
+        val_dataloaders=_validation(
+            valid, prepared.tokenizers, options.batch_tokens, ranks
+        ),
         ckpt_path=resume,
         weights_only=True,
     )
     if trainer.interrupted:
         raise KeyboardInterrupt
+    if not ranks.first:
+        return
     early = trainer.global_step < total_steps
     reason = "no better validation" if early else "all steps done"
     seconds = history.state_dict()["seconds"]
@@ -224,19 +274,44 @@ def _fit(
     say(f"next: seq2seq evaluate {run.path}")
 
 
-def _validation(valid: Any, tokenizers: Tokenizers, batch_tokens: int) -> Any:
-    """Wrap the validation batches, or Lightning takes each tuple for more loaders."""
+def _check_steps(
+    plan: BatchPlan, *, pairs: int, options: TrainOptions, ranks: Ranks
+) -> None:
+    """Refuse a plan whose batches cannot be dealt out evenly."""
+    needed = options.accumulate * ranks.count
+    if plan.batches % needed:
+        raise InputError(
+            f"{pairs:,} pairs make at most {plan.batches:,} batches, but an optimizer "
+            f"step needs {needed} of them: {options.accumulate} (train.accumulate) for "
+            f"each of {ranks.count} processes. Lower either, or add text."
+        )
+
+
+def _validation(
+    valid: Any, tokenizers: Tokenizers, batch_tokens: int, ranks: Ranks
+) -> Any:
+    """Wrap this process's share of the validation batches.
+
+    Unwrapped, Lightning would take each tuple for more loaders.
+    """
     batches = sorted_batches(
         tokenizers.source.encode([pair.source for pair in valid]),
         tokenizers.target.encode([pair.target for pair in valid]),
         batch_tokens=batch_tokens,
     )
-    loader: Any = batches  # DataLoader reads any sequence, whatever its type says.
+    # Without a batch of its own, a process would leave out the hooks that gather. The
+    # judge counts a batch that came twice once.
+    mine = batches[ranks.rank :: ranks.count] or batches[:1]
+    loader: Any = mine  # DataLoader reads any sequence, whatever its type says.
     return DataLoader(loader, batch_size=None, collate_fn=lambda batch: batch)
 
 
 def _trainer(
-    recipe: Recipe, total_steps: int, callbacks: list[Any], folder: Path
+    recipe: Recipe,
+    total_steps: int,
+    callbacks: list[Callback],
+    folder: Path,
+    ranks: Ranks,
 ) -> Trainer:
     """Set Lightning up: one endless epoch, validation by steps, nothing of its own."""
     options = recipe.train
@@ -245,9 +320,13 @@ def _trainer(
     # About workers, loggers and progress bars that we do without on purpose.
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     interval = min(options.validate_every, total_steps) * options.accumulate
+    # Named, since Lightning would take any shell in a SLURM allocation for a task.
+    environment = [LAUNCHERS[ranks.launcher]()] if ranks.count > 1 else []
     return Trainer(
-        accelerator="auto",
-        devices=1,
+        accelerator=ranks.accelerator,
+        devices=ranks.devices,
+        num_nodes=ranks.nodes,
+        strategy="ddp" if ranks.count > 1 else "auto",
         max_epochs=-1,
         max_steps=total_steps,
         accumulate_grad_batches=options.accumulate,
@@ -255,7 +334,7 @@ def _trainer(
         val_check_interval=interval,
         num_sanity_val_steps=0,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *environment],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -25,7 +25,7 @@ LAYERS = [
     ["training", "evaluate"],
     ["callbacks", "translate", "checkpoint"],
     ["models"],
-    ["data", "run_folder", "scores", "weights"],
+    ["data", "ranks", "run_folder", "scores", "weights"],
     ["nn", "search", "text"],
     ["recipe_file"],
     ["recipe_faults"],

@@ -65,9 +65,11 @@ class History(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the file, drop what will be done again, show the bar."""
         step = trainer.global_step
-        self.table.begin(step)
         self.started, self.first_step = time.monotonic(), step
         self._reset()
+        if not trainer.is_global_zero:
+            return
+        self.table.begin(step)
         if self.say.console.is_terminal:
             self._bar = Progress(
                 TextColumn("step {task.completed}/{task.total}"),
@@ -99,9 +101,13 @@ class History(Callback):
         step = trainer.global_step
         if (batch_idx + 1) % trainer.accumulate_grad_batches or step % REPORT_EVERY:
             return
-        tokens = int(self.tokens)
-        loss = float(self.nats) / tokens
+        # Every process gets here at the same step; the first one tells of all.
+        tokens = int(trainer.strategy.reduce(self.tokens, reduce_op="sum"))
+        loss = float(trainer.strategy.reduce(self.nats, reduce_op="sum")) / tokens
         rate = tokens / (time.monotonic() - self.since)
+        if not trainer.is_global_zero:
+            self._reset()
+            return
         norm = trainer.callback_metrics.get("gradient_norm", torch.tensor(math.nan))
         self._write(
             step=step,
@@ -127,6 +133,9 @@ class History(Callback):
         self, trainer: Trainer, metrics: dict[str, float], best: bool
     ) -> None:
         """Take in a validation's result."""
+        if not trainer.is_global_zero:
+            self._reset()
+            return
         self._write(step=trainer.global_step, **metrics, best=int(best))
         self.say(
             f"step {trainer.global_step}  validation loss {metrics['valid_loss']:.3f}  "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import distributed
 
 from seq2seq.callbacks.history import History, perplexity
 from seq2seq.models.lightning_module import TranslationModule
@@ -57,7 +58,8 @@ class Judge(Callback):
         self._clear()
 
     def _clear(self) -> None:
-        self.nats, self.tokens = 0.0, 0
+        # By a batch's first row: where batches are few, two processes may get the same.
+        self.sums: dict[int, tuple[float, int]] = {}
         self.lines: dict[int, tuple[int, ...]] = {}
 
     def on_validation_batch_end(
@@ -70,9 +72,9 @@ class Judge(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Gather sums and translations."""
-        self.nats += float(outputs["nats"])
-        self.tokens += int(outputs["tokens"])
-        found = zip(batch.rows.tolist(), outputs["hypotheses"], strict=True)
+        rows = batch.rows.tolist()
+        self.sums[rows[0]] = float(outputs["nats"]), int(outputs["tokens"])
+        found = zip(rows, outputs["hypotheses"], strict=True)
         self.lines.update({row: hypothesis.pieces for row, hypothesis in found})
 
     def on_validation_epoch_end(
@@ -83,7 +85,10 @@ class Judge(Callback):
         Averaged weights, if any, are still in place of the trained ones.
         """
         assert isinstance(pl_module, TranslationModule)
-        loss = self.nats / self.tokens
+        if trainer.world_size > 1:
+            self._gather()
+        sums = [self.sums[row] for row in sorted(self.sums)]
+        loss = sum(nats for nats, _ in sums) / sum(tokens for _, tokens in sums)
         ordered = [self.lines[row] for row in range(len(self.references))]
         bleu = bleu_metric(self.language)
         hypotheses = self.tokenizer.decode(ordered)
@@ -112,6 +117,14 @@ class Judge(Callback):
             trainer.should_stop = True
         if is_best:
             trainer.save_checkpoint(self.path, weights_only=True)
+
+    def _gather(self) -> None:
+        """Give every process what all of them found, so that all decide alike."""
+        shares: list[Any] = [None] * distributed.get_world_size()
+        distributed.all_gather_object(shares, (self.sums, self.lines))
+        for sums, lines in shares:
+            self.sums.update(sums)
+            self.lines.update(lines)
 
     def on_train_batch_end(
         self,

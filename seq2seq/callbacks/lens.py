@@ -66,7 +66,8 @@ class Lens(Callback):
         """Open the file, drop what will be done again."""
         assert isinstance(pl_module, TranslationModule)
         self.table = Table(self.path, columns(pl_module.network))
-        self.table.begin(trainer.global_step)
+        if trainer.is_global_zero:
+            self.table.begin(trainer.global_step)
         self.parts = parts(pl_module.network)
         self.sums = self.sums.to(pl_module.device)
 
@@ -113,7 +114,7 @@ class Lens(Callback):
     def on_validation_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
-        """Write a row."""
+        """Write a row; of several processes the first, on its own sentences."""
         row: dict[str, float] = {"step": trainer.global_step}
         if self.steps:
             means = (self.sums / self.steps).tolist()
@@ -123,7 +124,8 @@ class Lens(Callback):
             row[name] = value / self.positions[side]
         forced, free = (row[name] for name in LOSSES)
         row["exposure_gap"] = free - forced
-        self.table.add(row)
+        if trainer.is_global_zero:
+            self.table.add(row)
         self.sums = torch.zeros_like(self.sums)
         self.steps = 0
         self._clear()

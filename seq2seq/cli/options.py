@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,25 @@ RecipeName = Annotated[str, typer.Argument(help="A shipped recipe or a YAML file
 Overrides = Annotated[
     list[str] | None,
     typer.Option("-o", help="Override a key: -o model.dropout=0.2. May be repeated."),
+]
+
+
+class Accelerator(str, Enum):
+    """What a training computes on."""
+
+    AUTO, CPU, GPU = "auto", "cpu", "gpu"
+
+
+AcceleratorName = Annotated[
+    Accelerator, typer.Option(help="What to compute on; auto takes a GPU if there is.")
+]
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Train on so many GPUs of this machine, a process for each. torchrun and "
+        "srun say it themselves. [1]",
+    ),
 ]
 RunPath = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart.")]
 Beam = Annotated[

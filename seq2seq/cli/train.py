@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import Overrides, RecipeName
+from seq2seq.cli.options import (
+    Accelerator,
+    AcceleratorName,
+    Devices,
+    Overrides,
+    RecipeName,
+)
 
 
 def train(
@@ -14,12 +20,16 @@ def train(
     output: Annotated[
         Path | None, typer.Option(help="The run folder. [runs/RECIPE]")
     ] = None,
+    devices: Devices = None,
+    accelerator: AcceleratorName = Accelerator.AUTO,
 ) -> None:
     """Train a recipe; the same command again continues where it stopped."""
     from seq2seq.recipe_file import read_recipe
 
     resolved = read_recipe(recipe, override or [])
+    from seq2seq.ranks import find_ranks
     from seq2seq.training import train as train_recipe
 
     name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
-    train_recipe(resolved, output or Path("runs") / name)
+    ranks = find_ranks(devices, accelerator.value)
+    train_recipe(resolved, output or Path("runs") / name, ranks=ranks)

@@ -45,8 +45,13 @@ class TranslationModule(LightningModule):
         )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set what depends on the step alone, so that a resumed run repeats it."""
-        mixed = (self.recipe.seed * 1_000_003 + batch_idx) * 1009 + self.global_rank
+        """Set what depends on the step alone, so that a resumed run repeats it.
+
+        A batch draws by its number among all processes' batches, so it makes no
+        difference which of them trains on it.
+        """
+        number = batch_idx * self.trainer.world_size + self.global_rank
+        mixed = (self.recipe.seed * 1_000_003 + number) * 1009
         # torch.manual_seed does the same for all devices, 200 times as slowly.
         torch.default_generator.manual_seed(mixed % 2**63)
         if self.device.type == "cuda":

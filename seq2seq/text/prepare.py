@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from filelock import FileLock
 
 from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
@@ -144,6 +145,27 @@ def prepare(data: DataOptions, options: TokenizerOptions, tell: Tell) -> Prepare
     ]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     folder = cache_folder() / fingerprint[:32]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Of several processes that need it, one prepares and the others find it done.
+        with FileLock(folder.with_suffix(".lock")):
+            return _prepare(corpus, data, options, tell, folder, fingerprint)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the cache cannot be written: {error.strerror or error}. "
+            "Set SEQ2SEQ_CACHE to a folder that can."
+        ) from error
+
+
+def _prepare(
+    corpus: Corpus,
+    data: DataOptions,
+    options: TokenizerOptions,
+    tell: Tell,
+    folder: Path,
+    fingerprint: str,
+) -> Prepared:
+    """Prepare into a folder of the cache, or find it done."""
     counts_file = folder / "counts.json"  # Written last: it says that all is there.
     pairs_file = folder / "pairs.arrow"
     if counts_file.is_file():
@@ -153,13 +175,7 @@ def prepare(data: DataOptions, options: TokenizerOptions, tell: Tell) -> Prepare
         tell(f"{corpus.name}: {counts.sentence(data)} (prepared before)")
         return Prepared(Tokenizers(*sides), pairs_file, counts, fingerprint)
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: the cache cannot be written: {error.strerror}. "
-            "Set SEQ2SEQ_CACHE to a folder that can."
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
     tell(f"training a {options.kind} tokenizer of {options.vocab_size:,} pieces")
     tokenizers = _train_tokenizers(corpus, data, options)
     counts = Counts()
