@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +22,14 @@ from seq2seq.callbacks.history import History
 from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
 from seq2seq.callbacks.lens import Lens
+from seq2seq.callbacks.signals import Signals
 from seq2seq.checkpoint import AtomicCheckpointIO
+from seq2seq.continuing import (
+    alone,
+    check_same_data,
+    check_same_recipe,
+    where_it_stopped,
+)
 from seq2seq.data.batching import BatchPlan
 from seq2seq.data.translation import (
     EncodedPairs,
@@ -37,6 +45,7 @@ from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
+from seq2seq.text.sums import LIST
 
 
 def train(recipe: Recipe, output: Path) -> None:
@@ -52,31 +61,36 @@ def train(recipe: Recipe, output: Path) -> None:
     """
     run = RunFolder(output)
     text = recipe_yaml(recipe)
-    if run.recipe.is_file() and run.last.is_file():
-        _check_same(run, recipe)
+    check_same_recipe(run, recipe)
     if run.summary.is_file():
         Console().print(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
-    # The data is opened before anything is written, so that a fault leaves nothing.
-    console = Console(highlight=False)
-    valid = scored_pairs(recipe.data, recipe.data.splits.valid)
-    prepared = prepare(
-        recipe.data, recipe.tokenizer, lambda line: console.print(line, soft_wrap=True)
-    )
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
-    with run.log.open("a", encoding="utf-8") as log:
-        say = _Teller(console, log)
-        say(prepared.counts.sentence(recipe.data))
-        with atomic_file(run.recipe) as file:
-            file.write(text.encode())
-        run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
-        write_json(run.path / "versions.json", versions())
-        _fit(recipe, run, prepared, valid, say)
+    with Signals() as signals:
+        # Data is opened before anything is written, so that a fault leaves nothing.
+        console = Console(highlight=False)
+        valid = scored_pairs(recipe.data, recipe.data.splits.valid)
+        prepared = prepare(
+            recipe.data,
+            recipe.tokenizer,
+            lambda line: console.print(line, soft_wrap=True),
+        )
+        check_same_data(run, prepared)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
+        with alone(run), run.log.open("a", encoding="utf-8") as log:
+            say = _Teller(console, log)
+            say(prepared.counts.sentence(recipe.data))
+            (run.path / LIST).unlink(missing_ok=True)  # Until all are in place.
+            with atomic_file(run.recipe) as file:
+                file.write(text.encode())
+            run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
+            run.write_sums()
+            write_json(run.path / "versions.json", versions())
+            _fit(recipe, run, prepared, valid, say, signals)
 
 
 class _Teller:
@@ -92,33 +106,13 @@ class _Teller:
         self.log.flush()
 
 
-def _check_same(run: RunFolder, recipe: Recipe) -> None:
-    """Refuse to continue a run with another recipe."""
-    before = run.read_recipe().model_dump(mode="json")
-    now = recipe.model_dump(mode="json")
-    changed = sorted(_differences(before, now))
-    if changed:
-        raise InputError(
-            f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
-            "Name another folder with --output, or remove this one."
-        )
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    found: list[str] = []
-    for key in before.keys() | now.keys():
-        if key == "description":
-            continue
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += [f"{key}.{rest}" for rest in _differences(old, new)]
-        elif old != new:
-            found.append(f"{key} was {old!r}, is now {new!r}")
-    return found
-
-
 def _fit(
-    recipe: Recipe, run: RunFolder, prepared: Prepared, valid: Any, say: _Teller
+    recipe: Recipe,
+    run: RunFolder,
+    prepared: Prepared,
+    valid: Any,
+    say: _Teller,
+    signals: Signals,
 ) -> None:
     """Build the model and let Lightning train it."""
     options = recipe.train
@@ -170,11 +164,11 @@ def _fit(
     # Lightning calls them in this order: the judge sees averaged weights before they
     # leave, and the keeper saves the average that includes the step just taken.
     averages = [] if options.ema_decay is None else [averaging(options.ema_decay)]
-    keeper = Keeper(run.last, options)
+    keeper = Keeper(run.last, options, signals)
     lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
     lenses = [lens] if options.lens else []
     trainer = _trainer(
-        recipe, total_steps, [history, judge, *lenses, *averages, keeper], run.path
+        recipe, total_steps, [history, *lenses, judge, *averages, keeper], run
     )
     batches = TrainBatches(
         pairs,
@@ -191,7 +185,7 @@ def _fit(
         if options.piece_sampling
         else None,
     )
-    resume = run.last if run.last.is_file() else None
+    resume = where_it_stopped(run, say)
     if resume:
         say(f"continuing from {resume}")
     trainer.fit(
@@ -201,8 +195,6 @@ def _fit(
         ckpt_path=resume,
         weights_only=True,
     )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     early = trainer.global_step < total_steps
     reason = "no better validation" if early else "all steps done"
     seconds = history.state_dict()["seconds"]
@@ -236,7 +228,7 @@ def _validation(valid: Any, tokenizers: Tokenizers, batch_tokens: int) -> Any:
 
 
 def _trainer(
-    recipe: Recipe, total_steps: int, callbacks: list[Any], folder: Path
+    recipe: Recipe, total_steps: int, callbacks: list[Any], run: RunFolder
 ) -> Trainer:
     """Set Lightning up: one endless epoch, validation by steps, nothing of its own."""
     options = recipe.train
@@ -249,17 +241,17 @@ def _trainer(
         accelerator="auto",
         devices=1,
         max_epochs=-1,
-        max_steps=total_steps,
+        max_steps=total_steps + 1,  # The judge ends it, after a last validation.
         accumulate_grad_batches=options.accumulate,
         check_val_every_n_epoch=None,
         val_check_interval=interval,
         num_sanity_val_steps=0,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO({run.last: run.previous})],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
-        default_root_dir=folder,
+        default_root_dir=run.path,
     )

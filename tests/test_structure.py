@@ -23,6 +23,7 @@ PACKAGE = ROOT / "seq2seq"
 LAYERS = [
     ["cli"],
     ["training", "evaluate"],
+    ["continuing"],
     ["callbacks", "translate", "checkpoint"],
     ["models"],
     ["data", "run_folder", "scores", "weights"],
