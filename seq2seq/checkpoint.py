@@ -82,7 +82,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def write_checkpoint(checkpoint: dict[str, Any], file: BinaryIO) -> None:
     """Write a checkpoint with its sum, as `weights.read_checkpoint` reads it."""
     summing = _Summing(file)
-    torch.save(checkpoint, summing)
+    stream: Any = summing  # torch calls write and flush, whatever its type says.
+    torch.save(checkpoint, stream)
     # torch leaves the comment empty: the last two bytes are its length.
     assert summing.held == b"\0\0"
     file.write(LENGTH + MARK + summing.total.hexdigest().encode())

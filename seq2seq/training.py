@@ -71,11 +71,8 @@ def train(recipe: Recipe, output: Path) -> None:
         # Data is opened before anything is written, so that a fault leaves nothing.
         console = Console(highlight=False)
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
-        prepared = prepare(
-            recipe.data,
-            recipe.tokenizer,
-            lambda line: console.print(line, soft_wrap=True),
-        )
+        show = partial(console.print, soft_wrap=True)
+        prepared = prepare(recipe.data, recipe.tokenizer, show)
         check_same_data(run, prepared)
         try:
             output.mkdir(parents=True, exist_ok=True)

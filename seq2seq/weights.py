@@ -33,7 +33,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             _check(file)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; train first.") from error
     except Exception as error:
@@ -45,7 +45,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     weights = found.get("state_dict") if isinstance(found, dict) else None
     if not isinstance(weights, dict) or not all(map(_plain, weights.items())):
         raise InputError(f"{path} holds no weights; use a checkpoint from a run.")
-    return found
+    return dict(found)
 
 
 def network_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:

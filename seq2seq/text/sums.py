@@ -35,24 +35,27 @@ def check_sums(folder: Path, names: Iterable[str]) -> None:
     """Compare files with the list.
 
     Raises:
-        InputError: If a file is missing or not what was written, or if the list itself
-            is damaged or missing.
+        InputError: If one is missing or not what was written, or if the list is.
     """
+    if fault := find_damage(folder, names):
+        raise InputError(f"{fault}. Restore it from a copy.")
+
+
+def find_damage(folder: Path, names: Iterable[str]) -> str | None:
+    """Tell what is wrong with the first file that is not as listed; None if all are."""
     listed = folder / LIST
     try:
         with listed.open("rb") as file:
             text = file.read(LIST_BYTES_AT_MOST).decode()
-    except FileNotFoundError as error:
-        raise InputError(f"{listed} is missing. Restore it from a copy.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{listed} cannot be read: {error}. Restore it.") from error
+        return f"{listed} cannot be read ({getattr(error, 'strerror', None) or error})"
     found = [_LINE.fullmatch(line) for line in text.splitlines()]
     sums = {match[2]: match[1] for match in found if match}
     for name in names:
         if name not in sums or None in found:
-            raise InputError(f"{listed} is damaged. Restore it from a copy.")
+            return f"{listed} is damaged"
+        if not (folder / name).is_file():
+            return f"{folder / name} is missing"
         if sha256_file(folder / name) != sums[name]:
-            raise InputError(
-                f"{folder / name} is damaged: it is not what was written (see "
-                f"{listed}). Restore it from a copy."
-            )
+            return f"{folder / name} is damaged: {listed} has another sum for it"
+    return None
