@@ -15,3 +15,14 @@ class RecipeError(InputError):
     """A recipe is wrong; the message has a line for each fault, the status is 2."""
 
     exit_status = 2
+
+
+class Interrupted(BaseException):
+    """A signal asks to end; what was trained is on disk. Nobody's fault.
+
+    Like KeyboardInterrupt it is no Exception, so that nothing catches it on the way.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_status = 128 + number

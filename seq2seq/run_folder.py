@@ -2,7 +2,9 @@
 
 recipe.yaml            the resolved recipe
 tokenizer/             source.model and target.model
-checkpoints/           last.ckpt (the newest), best.ckpt (the best validation)
+checkpoints/           last.ckpt (the newest), previous.ckpt (the one before it),
+                       best.ckpt (the best validation); each holds its own sum
+SHA256SUMS             of the recipe and the tokenizers
 metrics.csv            what was measured, step by step
 train.log              what was said on the screen
 data.json              fingerprints and counts of the data
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +27,7 @@ from seq2seq.errors import InputError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe_file import read_recipe
 from seq2seq.text.lines import atomic_file
+from seq2seq.text.sums import LIST, check_sums, write_sums
 from seq2seq.text.tokenizer import Tokenizer
 
 PACKAGES = ("torch", "lightning", "sentencepiece", "datasets", "sacrebleu", "numpy")
@@ -44,6 +48,11 @@ class RunFolder:
     def last(self) -> Path:
         """The newest checkpoint."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest."""
+        return self.path / "checkpoints" / "previous.ckpt"
 
     @property
     def best(self) -> Path:
@@ -70,24 +79,39 @@ class RunFolder:
         return self.path / "tokenizer" / f"{side}.model"
 
     def evaluation(self, split: str) -> Path:
-        """The folder of a split's translations and scores."""
+        """The folder of a split's translations and scores.
+
+        Raises:
+            InputError: If the name could lead out of the run folder.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", split):
+            raise InputError(
+                f"{split!r} is no name of a split; it may hold letters, digits, dots, "
+                "hyphens and underscores, and starts with a letter or digit."
+            )
         return self.path / "evaluation" / split
 
     def read_recipe(self) -> Recipe:
         """Read the resolved recipe.
 
         Raises:
-            InputError: If this is no run folder.
+            InputError: If this is no run folder, or its recipe is damaged.
         """
         if not self.recipe.is_file():
             raise InputError(
                 f"{self.path} is no run folder: it has no recipe.yaml. Name a folder "
                 "that `seq2seq train` made, such as runs/quickstart."
             )
+        self._check("recipe.yaml")
         return read_recipe(str(self.recipe))
 
     def read_tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
-        """Load the source's and the target's tokenizer."""
+        """Load the source's and the target's tokenizer.
+
+        Raises:
+            InputError: If one is missing or damaged.
+        """
+        self._check(*_TOKENIZERS)
         source, target = (Tokenizer.load(self.tokenizer(s)) for s in _SIDES)
         return source, target
 
@@ -97,8 +121,18 @@ class RunFolder:
             self.tokenizer(side).parent.mkdir(parents=True, exist_ok=True)
             tokenizer.save(self.tokenizer(side))
 
+    def write_sums(self) -> None:
+        """Sum up what is written once, when it is."""
+        write_sums(self.path, ["recipe.yaml", *_TOKENIZERS])
+
+    def _check(self, *names: str) -> None:
+        # Runs from before there were sums have none.
+        if (self.path / LIST).exists():
+            check_sums(self.path, names)
+
 
 _SIDES = ("source", "target")
+_TOKENIZERS = [f"tokenizer/{side}.model" for side in _SIDES]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -6,12 +6,13 @@ in data, the hooks in callbacks.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,7 +31,15 @@ from seq2seq.callbacks.history import History
 from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
 from seq2seq.callbacks.lens import Lens
+from seq2seq.callbacks.signals import Signals
 from seq2seq.checkpoint import AtomicCheckpointIO
+from seq2seq.continuing import (
+    alone,
+    check_same_data,
+    check_same_ranks,
+    check_same_recipe,
+    where_it_stopped,
+)
 from seq2seq.data.batching import BatchPlan
 from seq2seq.data.translation import (
     EncodedPairs,
@@ -47,6 +56,7 @@ from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
+from seq2seq.text.sums import LIST
 
 LAUNCHERS: dict[str, type[ClusterEnvironment]] = {
     "lightning": LightningEnvironment,
@@ -82,32 +92,37 @@ def train(
     text = recipe_yaml(recipe)
     console = console or Console(highlight=False)
     console.quiet = not ranks.first
-    if run.recipe.is_file() and run.last.is_file():
-        _check_same(run, recipe, ranks)
+    check_same_recipe(run, recipe)
+    check_same_ranks(run, ranks.count)
     if run.summary.is_file():
         console.print(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
-    # The data is opened before anything is written, so that a fault leaves nothing.
-    valid = scored_pairs(recipe.data, recipe.data.splits.valid)
-    prepared = prepare(
-        recipe.data, recipe.tokenizer, lambda line: console.print(line, soft_wrap=True)
-    )
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
-    place = run.log if ranks.first else Path(os.devnull)
-    with place.open("a", encoding="utf-8") as log:
-        say = _Teller(console, log)
-        say(prepared.counts.sentence(recipe.data))
-        if ranks.first:
-            with atomic_file(run.recipe) as file:
-                file.write(text.encode())
-            run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
-            write_json(run.path / "versions.json", versions())
-        _fit(recipe, run, prepared, valid, say, ranks, watchers)
+    with Signals() as signals:
+        # Data is opened before anything is written, so that a fault leaves nothing.
+        valid = scored_pairs(recipe.data, recipe.data.splits.valid)
+        show = partial(console.print, soft_wrap=True)
+        prepared = prepare(recipe.data, recipe.tokenizer, show)
+        check_same_data(run, prepared)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
+        place = run.log if ranks.first else Path(os.devnull)
+        lock = alone(run) if ranks.first else nullcontext()
+        with lock, place.open("a", encoding="utf-8") as log:
+            say = _Teller(console, log)
+            say.note(prepared.counts.sentence(recipe.data))
+            if ranks.first:
+                (run.path / LIST).unlink(missing_ok=True)  # Until all are in place.
+                with atomic_file(run.recipe) as file:
+                    file.write(text.encode())
+                tokenizers = prepared.tokenizers
+                run.write_tokenizers(tokenizers.source, tokenizers.target)
+                run.write_sums()
+                write_json(run.path / "versions.json", versions())
+            _fit(recipe, run, prepared, valid, say, signals, ranks, watchers)
 
 
 class _Teller:
@@ -119,42 +134,12 @@ class _Teller:
 
     def __call__(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
+        self.note(line)
+
+    def note(self, line: str) -> None:
+        """Write what is on the screen already to the log."""
         self.log.write(time.strftime("%Y-%m-%d %H:%M:%S ") + line + "\n")
         self.log.flush()
-
-
-def _check_same(run: RunFolder, recipe: Recipe, ranks: Ranks) -> None:
-    """Refuse to continue a run with another recipe, or another number of processes."""
-    before = run.read_recipe().model_dump(mode="json")
-    now = recipe.model_dump(mode="json")
-    changed = sorted(_differences(before, now))
-    if changed:
-        raise InputError(
-            f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
-            "Name another folder with --output, or remove this one."
-        )
-    data = run.path / "data.json"
-    count = json.loads(data.read_text()).get("ranks", 1) if data.is_file() else 1
-    if count != ranks.count:
-        # A step's batches are dealt to all processes: others would be dealt others.
-        raise InputError(
-            f"{run.path} was trained by {count} process{'es' if count > 1 else ''}, "
-            f"now there {'are' if ranks.count > 1 else 'is'} {ranks.count}. Start as "
-            "many, or name another folder with --output."
-        )
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    found: list[str] = []
-    for key in before.keys() | now.keys():
-        if key == "description":
-            continue
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += [f"{key}.{rest}" for rest in _differences(old, new)]
-        elif old != new:
-            found.append(f"{key} was {old!r}, is now {new!r}")
-    return found
 
 
 def _fit(
@@ -163,6 +148,7 @@ def _fit(
     prepared: Prepared,
     valid: Any,
     say: _Teller,
+    signals: Signals,
     ranks: Ranks,
     watchers: Sequence[Callback],
 ) -> None:
@@ -217,11 +203,11 @@ def _fit(
     # Lightning calls them in this order: the judge sees averaged weights before they
     # leave, and the keeper saves the average that includes the step just taken.
     averages = [] if options.ema_decay is None else [averaging(options.ema_decay)]
-    keeper = Keeper(run.last, options)
+    keeper = Keeper(run.last, options, signals)
     lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
     lenses = [lens] if options.lens else []
-    callbacks = [history, judge, *lenses, *averages, keeper, *watchers]
-    trainer = _trainer(recipe, total_steps, callbacks, run.path, ranks)
+    callbacks = [history, *lenses, judge, *averages, keeper, *watchers]
+    trainer = _trainer(recipe, total_steps, callbacks, run, ranks)
     batches = TrainBatches(
         pairs,
         plan,
@@ -237,7 +223,7 @@ def _fit(
         if options.piece_sampling
         else None,
     )
-    resume = run.last if run.last.is_file() else None
+    resume = where_it_stopped(run, say)
     if resume:
         say(f"continuing from {resume}")
     trainer.fit(
@@ -249,8 +235,6 @@ def _fit(
         ckpt_path=resume,
         weights_only=True,
     )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     if not ranks.first:
         return
     early = trainer.global_step < total_steps
@@ -310,7 +294,7 @@ def _trainer(
     recipe: Recipe,
     total_steps: int,
     callbacks: list[Callback],
-    folder: Path,
+    run: RunFolder,
     ranks: Ranks,
 ) -> Trainer:
     """Set Lightning up: one endless epoch, validation by steps, nothing of its own."""
@@ -328,17 +312,17 @@ def _trainer(
         num_nodes=ranks.nodes,
         strategy="ddp" if ranks.count > 1 else "auto",
         max_epochs=-1,
-        max_steps=total_steps,
+        max_steps=total_steps + 1,  # The judge ends it, after a last validation.
         accumulate_grad_batches=options.accumulate,
         check_val_every_n_epoch=None,
         val_check_interval=interval,
         num_sanity_val_steps=0,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), *environment],
+        plugins=[AtomicCheckpointIO({run.last: run.previous}), *environment],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
-        default_root_dir=folder,
+        default_root_dir=run.path,
     )

@@ -13,12 +13,14 @@ from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.structures import UNK
 from seq2seq.text.prepare import (
+    FILES,
     Counts,
     Prepared,
     cache_folder,
     prepare,
     scored_pairs,
 )
+from seq2seq.text.sums import LIST
 
 GOOD = [(f"a small {word}", f"ein kleines {word.upper()}") for word in "bcdfgh"]
 BAD = [
@@ -150,7 +152,7 @@ def test_the_same_corpus_elsewhere_is_the_same(corpus: Path) -> None:
 def test_a_run_that_broke_off_starts_over(corpus: Path) -> None:
     first, _ = prepared(corpus)
     expected = ids(first)
-    (first.path.parent / "counts.json").unlink()
+    (first.path.parent / LIST).unlink()
     again, told = prepared(corpus)
     assert len(told) > 1
     assert ids(again) == expected
@@ -238,7 +240,7 @@ def test_ids_take_two_bytes(corpus: Path) -> None:
 def test_the_cache_holds_what_it_says(corpus: Path) -> None:
     found, _ = prepared(corpus)
     names = sorted(path.name for path in found.path.parent.iterdir())
-    assert names == ["counts.json", "pairs.arrow", "source.model", "target.model"]
+    assert names == sorted((*FILES, LIST))
     counts = json.loads((found.path.parent / "counts.json").read_text())
     assert Counts(**counts) == found.counts
 

@@ -23,6 +23,7 @@ PACKAGE = ROOT / "seq2seq"
 LAYERS = [
     ["cli"],
     ["training", "evaluate"],
+    ["continuing"],
     ["callbacks", "translate", "checkpoint"],
     ["models"],
     ["data", "ranks", "run_folder", "scores", "weights"],

@@ -52,6 +52,7 @@ class Judge(Callback):
         self.worse = 0  # Validations since the best one.
         self.since_reduction = 0
         self.reductions = 0  # Of the learning rate.
+        self.judged = 0  # The step of the last validation.
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with no translations."""
@@ -85,6 +86,7 @@ class Judge(Callback):
         Averaged weights, if any, are still in place of the trained ones.
         """
         assert isinstance(pl_module, TranslationModule)
+        self.judged = trainer.global_step
         if trainer.world_size > 1:
             self._gather()
         sums = [self.sums[row] for row in sorted(self.sums)]
@@ -135,7 +137,8 @@ class Judge(Callback):
         batch_idx: int,
     ) -> None:
         """End after the last step, which has Lightning validate once more."""
-        if trainer.global_step == trainer.max_steps:
+        assert isinstance(pl_module, TranslationModule)
+        if trainer.global_step == pl_module.total_steps:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,6 +149,7 @@ class Judge(Callback):
             "worse": self.worse,
             "since_reduction": self.since_reduction,
             "reductions": self.reductions,
+            "judged": self.judged,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -154,6 +158,21 @@ class Judge(Callback):
             setattr(self, name, value)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the module back what a checkpoint kept for it."""
+        """Give the module back what a checkpoint kept for it, and catch up.
+
+        A run that ended amid validation repeats it; one that ended after its last
+        validation has nothing left to do.
+        """
         assert isinstance(pl_module, TranslationModule)
         pl_module.reductions = self.reductions
+        step, last = trainer.global_step, pl_module.total_steps
+        due = step % self.train.validate_every == 0 or step == last
+        if step and due and step != self.judged:
+            loop = trainer.fit_loop.epoch_loop.val_loop
+            loop.restarting = False
+            trainer.validating = True
+            loop.run()
+            trainer.training = True
+        tired = self.train.patience is not None and self.worse >= self.train.patience
+        if tired or step == last:
+            trainer.should_stop = True

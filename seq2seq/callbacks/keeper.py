@@ -6,6 +6,7 @@ Knows Lightning's hooks and when to act; not what is in a checkpoint.
 from __future__ import annotations
 
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from seq2seq.callbacks.signals import Signals
+from seq2seq.errors import Interrupted
 from seq2seq.recipe import TrainOptions
 from seq2seq.structures import Batch
 
@@ -46,23 +49,59 @@ def averaging(decay: float) -> WeightAveraging:
 
 
 class Keeper(Callback):
-    """Write the newest checkpoint.
+    """Write the newest checkpoint, when it is due and when a signal asks to end.
 
-    Where a validation is due at a step, the checkpoint is written after it: a run that
-    is killed in between repeats both.
+    Where a validation is due at a step, the checkpoint is written before it and after
+    it, so that a run that ends amid validation has only that to repeat.
 
     Args:
         path: Where the checkpoint goes.
         options: How often it is due.
+        signals: Says whether a signal came.
     """
 
-    def __init__(self, path: Path, options: TrainOptions) -> None:
+    def __init__(self, path: Path, options: TrainOptions, signals: Signals) -> None:
         self.path = path
         self.options = options
+        self.signals = signals
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on there is something to lose."""
+        self.signals.take()
+        self.signals.waits = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All is saved."""
+        self.signals.waits = False
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Nothing more will be."""
+        self.signals.waits = False
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save what was trained; averaged weights are not yet in its place."""
+        trainer.save_checkpoint(self.path)
+        self._end_if_asked(trainer)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """End amid validation; several ranks would have to agree, and wait."""
+        if trainer.world_size == 1:
+            self._end_if_asked(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save what the validation has decided."""
         trainer.save_checkpoint(self.path)
+        self._end_if_asked(trainer)
 
     def on_train_batch_end(
         self,
@@ -72,11 +111,23 @@ class Keeper(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Save when it is due, unless a validation at this step will."""
+        """Save when it is due or asked for, unless a validation at this step will."""
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         step = trainer.global_step
         if trainer.should_stop or step % self.options.validate_every == 0:
             return
-        if step % self.options.checkpoint_every == 0:
+        asked = self._asked(trainer)
+        if asked or step % self.options.checkpoint_every == 0:
             trainer.save_checkpoint(self.path)
+        if asked:
+            raise Interrupted(self.signals.asked or SIGTERM)
+
+    def _asked(self, trainer: Trainer) -> bool:
+        """Tell whether a signal came to any rank; all of them ask at the same time."""
+        asked = self.signals.asked is not None
+        return bool(trainer.strategy.reduce_boolean_decision(asked, all=False))
+
+    def _end_if_asked(self, trainer: Trainer) -> None:
+        if self._asked(trainer):
+            raise Interrupted(self.signals.asked or SIGTERM)

@@ -13,7 +13,7 @@ from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
-from seq2seq.errors import InputError
+from seq2seq.errors import InputError, Interrupted
 
 app = typer.Typer(
     help="Recurrent machine translation: train from a recipe, translate, evaluate.",
@@ -37,6 +37,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except Interrupted as signal:
+        print("interrupted; the same command continues", file=sys.stderr)
+        sys.exit(signal.exit_status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

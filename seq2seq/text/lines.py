@@ -153,7 +153,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                 f"{path} cannot be written: there is no folder {target.parent}. Make "
                 "it first, or choose another place."
             )
-        temporary = target.parent / f".seq2seq-{secrets.token_hex(8)}.tmp"
+        temporary = temporary_in(target.parent)
         try:
             with temporary.open("xb") as stream:
                 yield stream
@@ -168,6 +168,17 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             f"{path} cannot be written: {error.strerror or error}. Mend that, or "
             "choose another place."
         ) from error
+
+
+def temporary_in(folder: Path) -> Path:
+    """Name a file that is not there yet, for what is about to take its place."""
+    return folder / f".seq2seq-{secrets.token_hex(8)}.tmp"
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed; none may be at work."""
+    for leftover in folder.glob(".seq2seq-*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def sha256_file(path: Path) -> str:

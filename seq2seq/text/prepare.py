@@ -10,21 +10,24 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.text.corpus import Corpus, Pair, open_corpus
-from seq2seq.text.lines import atomic_file
+from seq2seq.text.lines import atomic_file, remove_leftovers
+from seq2seq.text.sums import LIST, find_damage, write_sums
 from seq2seq.text.tokenizer import Tokenizer, train_tokenizer
 
 FORMAT = 2  # Raise it when the cache's content or the meaning of an option changes.
+FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
 CHUNK = 10_000  # Pairs encoded and written at a time.
 
 Tell = Callable[[str], None]
@@ -145,16 +148,55 @@ def prepare(data: DataOptions, options: TokenizerOptions, tell: Tell) -> Prepare
     ]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     folder = cache_folder() / fingerprint[:32]
+    found = _found(folder, fingerprint, lambda line: None)
+    if found is None:
+        with _alone(folder, tell):
+            # Somebody else may have prepared it while we waited.
+            found = _found(folder, fingerprint, tell)
+            if found is None:
+                return _prepare(corpus, data, options, tell, folder, fingerprint)
+    tell(f"{corpus.name}: {found.counts.sentence(data)} (prepared before)")
+    return found
+
+
+def _found(folder: Path, fingerprint: str, tell: Tell) -> Prepared | None:
+    """Return what was prepared before, if it is there and whole."""
+    if not (folder / LIST).is_file():
+        return None
+    if fault := find_damage(folder, FILES):
+        tell(f"{fault}; preparing it anew")
+        return None
+    source, target, counts, pairs = (folder / name for name in FILES)
+    return Prepared(
+        Tokenizers(Tokenizer.load(source), Tokenizer.load(target)),
+        pairs,
+        Counts(**json.loads(counts.read_text())),
+        fingerprint,
+    )
+
+
+@contextmanager
+def _alone(folder: Path, tell: Tell) -> Iterator[None]:
+    """Let one process at a time prepare a folder.
+
+    The system takes the lock back when a process ends, however it ends.
+    """
+    lock = FileLock(folder.with_name(folder.name + ".lock"))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Of several processes that need it, one prepares and the others find it done.
-        with FileLock(folder.with_suffix(".lock")):
-            return _prepare(corpus, data, options, tell, folder, fingerprint)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            tell("waiting for another training that prepares the same data")
+            lock.acquire()
     except OSError as error:
         raise InputError(
-            f"{folder}: the cache cannot be written: {error.strerror or error}. "
+            f"{folder}: the cache cannot be written: {error.strerror}. "
             "Set SEQ2SEQ_CACHE to a folder that can."
         ) from error
+    with lock:
+        remove_leftovers(folder)
+        yield
 
 
 def _prepare(
@@ -165,17 +207,9 @@ def _prepare(
     folder: Path,
     fingerprint: str,
 ) -> Prepared:
-    """Prepare into a folder of the cache, or find it done."""
-    counts_file = folder / "counts.json"  # Written last: it says that all is there.
-    pairs_file = folder / "pairs.arrow"
-    if counts_file.is_file():
-        names = ("source", "target")
-        sides = [Tokenizer.load(folder / f"{side}.model") for side in names]
-        counts = Counts(**json.loads(counts_file.read_text()))
-        tell(f"{corpus.name}: {counts.sentence(data)} (prepared before)")
-        return Prepared(Tokenizers(*sides), pairs_file, counts, fingerprint)
-
-    folder.mkdir(parents=True, exist_ok=True)
+    """Do it, and write the list of sums last: it says that all is there."""
+    (folder / LIST).unlink(missing_ok=True)
+    counts_file, pairs_file = folder / "counts.json", folder / "pairs.arrow"
     tell(f"training a {options.kind} tokenizer of {options.vocab_size:,} pieces")
     tokenizers = _train_tokenizers(corpus, data, options)
     counts = Counts()
@@ -192,6 +226,7 @@ def _prepare(
     tokenizers.target.save(folder / "target.model")
     with atomic_file(counts_file) as file:
         file.write(json.dumps(asdict(counts)).encode())
+    write_sums(folder, FILES)
     tell(f"{corpus.name}: {counts.sentence(data)}")
     return Prepared(tokenizers, pairs_file, counts, fingerprint)
 

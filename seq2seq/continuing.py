@@ -1,0 +1,145 @@
+"""Going on with a run: is it the same one, is nobody else at it, where did it stop?
+
+Knows run folders and what was written there; not how training goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from seq2seq.checkpoint import newest_valid
+from seq2seq.errors import InputError
+from seq2seq.recipe import Recipe
+from seq2seq.run_folder import RunFolder
+from seq2seq.text.lines import remove_leftovers
+from seq2seq.text.prepare import Prepared
+
+
+@contextmanager
+def alone(run: RunFolder) -> Iterator[None]:
+    """Keep a second training out of a run folder, and sweep up after a killed one.
+
+    The system takes the lock back when a process ends, however it ends. Only the first
+    of several ranks locks; the others belong to it.
+
+    Raises:
+        InputError: If another training is at it.
+    """
+    if int(os.environ.get("LOCAL_RANK") or 0) or int(os.environ.get("RANK") or 0):
+        yield
+        return
+    lock = FileLock(run.path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"another training writes to {run.path}. Wait for it, or name another "
+            "folder with --output."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{run.path} cannot be written: {error.strerror}. Mend that, or name "
+            "another folder with --output."
+        ) from error
+    with lock:
+        for folder in (run.path, run.last.parent, run.tokenizer("source").parent):
+            remove_leftovers(folder)
+        yield
+
+
+def check_same_recipe(run: RunFolder, recipe: Recipe) -> None:
+    """Refuse to continue a run with another recipe.
+
+    Raises:
+        InputError: If it was begun with another one, or its recipe is damaged.
+    """
+    if not run.recipe.is_file() or not (run.last.is_file() or run.previous.is_file()):
+        return
+    before = run.read_recipe().model_dump(mode="json")
+    now = recipe.model_dump(mode="json")
+    changed = sorted(_differences(before, now))
+    if changed:
+        raise InputError(
+            f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
+            "Name another folder with --output, or remove this one."
+        )
+
+
+def check_same_ranks(run: RunFolder, count: int) -> None:
+    """Refuse to continue a run with another number of processes.
+
+    Raises:
+        InputError: If there are now more or fewer: a step's batches are dealt to all,
+            so each would be dealt others.
+    """
+    notes = run.path / "data.json"
+    if not (run.last.is_file() or run.previous.is_file()) or not notes.is_file():
+        return
+    try:
+        before = int(json.loads(notes.read_bytes()).get("ranks", 1))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{notes} is damaged; restore it from a copy.") from error
+    if before != count:
+        raise InputError(
+            f"{run.path} was trained by {before} process{'es' if before > 1 else ''}, "
+            f"now there {'are' if count > 1 else 'is'} {count}. Start as many, or name "
+            "another folder with --output."
+        )
+
+
+def check_same_data(run: RunFolder, prepared: Prepared) -> None:
+    """Refuse to continue a run on other sentence pairs or other pieces.
+
+    Raises:
+        InputError: If they are not what the run was begun with.
+    """
+    if not (run.last.is_file() or run.previous.is_file()):
+        return
+    notes = run.path / "data.json"
+    try:
+        before = json.loads(notes.read_bytes())["train"]["fingerprint"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{notes} is damaged; restore it from a copy.") from error
+    if before != prepared.fingerprint:
+        raise InputError(
+            f"{run.path} was trained on other data than there is now. Restore the "
+            "data, or name another folder with --output."
+        )
+    both = (prepared.tokenizers.source, prepared.tokenizers.target)
+    for old, new in zip(run.read_tokenizers(), both, strict=True):
+        if old.model != new.model:
+            raise InputError(
+                f"{run.path} was trained with other tokenizers than there are now; "
+                "the same text gave others. Name another folder with --output."
+            )
+
+
+def where_it_stopped(run: RunFolder, say: Callable[[str], None]) -> Path | None:
+    """Choose the training state to continue from: the newest that is whole, if any.
+
+    Raises:
+        InputError: If there are some, but none is whole.
+    """
+    return newest_valid((run.last, run.previous), say)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    for key in before.keys() | now.keys():
+        if key == "description":
+            continue
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += [f"{key}.{rest}" for rest in _differences(old, new)]
+        elif old != new:
+            found.append(f"{key} was {old!r}, is now {new!r}")
+    return found
