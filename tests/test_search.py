@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis
+from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis, Step
 
 NEVER = -math.inf
 
@@ -51,14 +53,14 @@ class Calls:
     memory: list[int] = field(default_factory=list)
 
 
-def step(
-    last: Tensor, state: TableState, memory: TableMemory
-) -> tuple[Tensor, TableState]:
+def step(last: Tensor, state: TableState, memory: TableMemory) -> Step[TableState]:
     """Look up log P(piece | previous, last), as (R, V)."""
-    assert torch.equal(state.sentence, memory.sentence)  # Rows never mix.
+    each = len(last) // len(memory.sentence)
+    places = torch.arange(len(memory.sentence)).repeat_interleave(each)
+    assert torch.equal(state.sentence, memory.sentence[places])  # Rows never mix.
     state.calls.step.append(len(last))
-    log_probs = memory.tables[torch.arange(len(last)), state.previous, last]
-    return log_probs, state._replace(previous=last)
+    log_probs = memory.tables[places, state.previous, last]
+    return Step(log_probs, state._replace(previous=last))
 
 
 def start(tables: Tensor) -> tuple[TableState, TableMemory, Calls]:
@@ -170,33 +172,24 @@ def beam(
     tables: Tensor,
     limits: list[int],
     *,
-    beam_size: int,
-    length_penalty: float = 1.0,
     hypotheses: int = 1,
+    **options: Any,
 ) -> list[list[Hypothesis]]:
     state, memory, _ = start(tables)
     return beam_search(
         step,
         state,
         memory,
-        beam_size=beam_size,
-        max_lengths=torch.tensor(limits),
-        length_penalty=length_penalty,
+        Demands(max_lengths=torch.tensor(limits)),
+        SearchOptions(**options),
         hypotheses=hypotheses,
     )
 
 
-def greedy(
-    tables: Tensor, limits: list[int], *, length_penalty: float = 1.0
-) -> list[Hypothesis]:
+def greedy(tables: Tensor, limits: list[int], **options: Any) -> list[Hypothesis]:
     state, memory, _ = start(tables)
-    return greedy_search(
-        step,
-        state,
-        memory,
-        max_lengths=torch.tensor(limits),
-        length_penalty=length_penalty,
-    )
+    demands = Demands(max_lengths=torch.tensor(limits))
+    return greedy_search(step, state, memory, demands, SearchOptions(**options))
 
 
 class Case(NamedTuple):
@@ -254,9 +247,8 @@ def test_a_sure_end_stops_the_search_before_the_limit() -> None:
         step,
         state,
         memory,
-        beam_size=4,
-        max_lengths=torch.tensor([5]),
-        length_penalty=1.0,
+        Demands(max_lengths=torch.tensor([5])),
+        SearchOptions(beam_size=4),
     )
     # One step: log(0.9) = -0.105 is more than log(0.1) / 6 = -0.384.
     assert (found[0][0].pieces, calls.step) == ((), [1])
@@ -391,26 +383,28 @@ def test_finished_sentences_leave_the_batch() -> None:
     goes_on = table(
         5, {(BOS, BOS): {a: 1.0}, (BOS, a): {a: 1.0}, (a, a): {EOS: 0.5, a: 0.5}}
     )
-    tables, limits = torch.cat([goes_on, ends_at_once]), torch.tensor([4, 4])
+    tables = torch.cat([goes_on, ends_at_once])
+    demands = Demands(max_lengths=torch.tensor([4, 4]))
 
     state, memory, calls = start(tables)
-    greedy_search(step, state, memory, max_lengths=limits)
+    greedy_search(step, state, memory, demands, SearchOptions())
     assert calls.step[:3] == [2, 1, 1]
     assert calls.state == calls.memory == [1]  # Once, when the sentence left.
 
     state, memory, calls = start(tables)
-    beam_search(step, state, memory, max_lengths=limits, beam_size=2)
+    beam_search(step, state, memory, demands, SearchOptions(beam_size=2))
     assert calls.step[:3] == [2, 2, 2]  # Two beams of the other sentence.
-    assert calls.memory == [2]  # As many rows as before, but other ones.
+    assert calls.memory == [1]
 
 
-def test_memory_is_selected_only_when_a_sentence_leaves_or_its_beams_grow() -> None:
+def test_beams_share_the_memory_of_their_sentence_until_it_leaves() -> None:
     tables = random_tables(1, sentences=3, vocabulary=9)
     state, memory, calls = start(tables)
-    limits = torch.tensor([6, 6, 2])
-    beam_search(step, state, memory, beam_size=4, max_lengths=limits)
-    changes = [b for a, b in itertools.pairwise(calls.step) if a != b]
-    assert calls.memory == changes
+    demands = Demands(max_lengths=torch.tensor([6, 6, 2]))
+    beam_search(step, state, memory, demands, SearchOptions(beam_size=4))
+    grown = [rows for rows in calls.step if rows != 3]  # All but the first step.
+    left = [b // 4 for a, b in itertools.pairwise(grown) if a != b]
+    assert calls.memory == left
     assert len(calls.step) > len(calls.memory) + 1
     assert calls.state == calls.step[1:]
 
@@ -476,11 +470,12 @@ def test_a_dead_end_returns_what_exists(beam_size: int) -> None:
 def test_the_model_never_reads_an_impossible_piece() -> None:
     def strict_step(
         last: Tensor, state: TableState, memory: TableMemory
-    ) -> tuple[Tensor, TableState]:
+    ) -> Step[TableState]:
         assert not torch.isin(last, torch.tensor([PAD, EOS])).any()
-        log_probs, new = step(last, state, memory)
+        said = step(last, state, memory)
         # A dead end of a real decoder: softmax over nothing.
-        return torch.where(last.unsqueeze(1) == UNK, math.nan, log_probs), new
+        gone = (last == UNK)[:, None]
+        return Step(torch.where(gone, math.nan, said.log_probs), said.state)
 
     # Few pieces for many beams; UNK has probability zero, and would read as NaN.
     tables = random_tables(3, sentences=4, vocabulary=6)
@@ -490,8 +485,8 @@ def test_the_model_never_reads_an_impossible_piece() -> None:
         strict_step,
         state,
         memory,
-        beam_size=9,
-        max_lengths=torch.tensor([3, 4, 5, 6]),
+        Demands(max_lengths=torch.tensor([3, 4, 5, 6])),
+        SearchOptions(beam_size=9),
         hypotheses=9,
     )
     assert all(UNK not in h.pieces for hypotheses in found for h in hypotheses)
@@ -512,11 +507,8 @@ def test_scores_that_are_not_finite_are_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam_size": 0}, "beam_size is 0, but must be at least 1"),
         ({"hypotheses": 0}, "hypotheses is 0, but must be from 1 to the beam size, 2"),
         ({"hypotheses": 3}, "hypotheses is 3, but must be from 1 to the beam size, 2"),
-        ({"length_penalty": -0.5}, "length_penalty is -0.5, but must be"),
-        ({"length_penalty": math.nan}, "length_penalty is nan, but must be"),
         ({"limits": [3, 0]}, "max_lengths holds 0, but every sentence needs"),
         ({"limits": [[3], [3]]}, r"max_lengths has the shape \(2, 1\)"),
     ],
