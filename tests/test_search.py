@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tables import (
+    NEVER,
+    Case,
+    TableMemory,
+    TableState,
+    assert_same,
+    beam,
+    brute_force,
+    cases,
+    greedy,
+    log_prob_of,
+    many,
+    random_tables,
+    slow_beam,
+    start,
+    step,
+    table,
+)
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
@@ -18,199 +35,6 @@ from seq2seq.search.beam import beam_search
 from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
 from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis, Step
-
-NEVER = -math.inf
-
-
-class TableState(NamedTuple):
-    """The piece before the last one, so that a wrong row gives wrong numbers."""
-
-    previous: Tensor
-    sentence: Tensor
-    calls: Calls
-
-    def select(self, rows: Tensor) -> TableState:
-        self.calls.state.append(len(rows))
-        return TableState(self.previous[rows], self.sentence[rows], self.calls)
-
-
-class TableMemory(NamedTuple):
-    tables: Tensor
-    sentence: Tensor
-    calls: Calls
-
-    def select(self, rows: Tensor) -> TableMemory:
-        self.calls.memory.append(len(rows))
-        return TableMemory(self.tables[rows], self.sentence[rows], self.calls)
-
-
-@dataclass
-class Calls:
-    """Row counts of all steps and selections."""
-
-    step: list[int] = field(default_factory=list)
-    state: list[int] = field(default_factory=list)
-    memory: list[int] = field(default_factory=list)
-
-
-def step(last: Tensor, state: TableState, memory: TableMemory) -> Step[TableState]:
-    """Look up log P(piece | previous, last), as (R, V)."""
-    each = len(last) // len(memory.sentence)
-    places = torch.arange(len(memory.sentence)).repeat_interleave(each)
-    assert torch.equal(state.sentence, memory.sentence[places])  # Rows never mix.
-    state.calls.step.append(len(last))
-    log_probs = memory.tables[places, state.previous, last]
-    return Step(log_probs, state._replace(previous=last))
-
-
-def start(tables: Tensor) -> tuple[TableState, TableMemory, Calls]:
-    calls, sentence = Calls(), torch.arange(len(tables))
-    previous = torch.full_like(sentence, BOS)
-    return (
-        TableState(previous, sentence, calls),
-        TableMemory(tables, sentence, calls),
-        calls,
-    )
-
-
-def random_tables(
-    seed: int, *, sentences: int, vocabulary: int, impossible: float = 0.0
-) -> Tensor:
-    """Random tables, (N, V, V, V); some pieces impossible, EOS among them."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (sentences, vocabulary, vocabulary, vocabulary)
-    logits = 1.5 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    log_probs = logits.log_softmax(dim=-1)
-    gone = torch.rand(shape, generator=generator) < impossible
-    return log_probs.masked_fill(gone, NEVER)
-
-
-def table(vocabulary: int, rows: dict[tuple[int, int], dict[int, float]]) -> Tensor:
-    """One table from probabilities by (previous, last), (1, V, V, V)."""
-    made = torch.zeros(1, vocabulary, vocabulary, vocabulary, dtype=torch.float64)
-    for (previous, last), probabilities in rows.items():
-        for piece, probability in probabilities.items():
-            made[0, previous, last, piece] = probability
-    return made.log()
-
-
-def log_prob_of(one: Tensor, pieces: tuple[int, ...], *, finished: bool) -> float:
-    path = (BOS, BOS, *pieces, *([EOS] if finished else []))
-    return math.fsum(
-        float(one[path[i], path[i + 1], path[i + 2]]) for i in range(len(path) - 2)
-    )
-
-
-def real_pieces(one: Tensor) -> list[int]:
-    return [piece for piece in range(len(one)) if piece not in (PAD, BOS, EOS)]
-
-
-def brute_force(
-    one: Tensor, max_length: int, penalty: float
-) -> list[tuple[tuple[int, ...], float]]:
-    """Every finished sequence that is possible, and its score, best first."""
-    everything = []
-    for length in range(max_length + 1):
-        for pieces in itertools.product(real_pieces(one), repeat=length):
-            total = log_prob_of(one, pieces, finished=True)
-            if total > NEVER:
-                everything.append((pieces, total / (length + 1) ** penalty))
-    return sorted(everything, key=lambda item: -item[1])
-
-
-def slow_beam(
-    one: Tensor, *, beam_size: int, max_length: int, penalty: float, hypotheses: int
-) -> list[Hypothesis]:
-    """Run the same search in plain lists, for one sentence, without the bound."""
-    alive: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    finished: list[Hypothesis] = []
-    cut: list[Hypothesis] = []
-    for length in range(max_length + 1):
-        candidates = []
-        for pieces, total in alive:
-            previous, last = (BOS, BOS, *pieces)[-2:]
-            for piece in [*real_pieces(one), EOS]:
-                new = total + float(one[previous, last, piece])
-                if new > NEVER:
-                    candidates.append((pieces, piece, new))
-        candidates.sort(key=lambda candidate: -candidate[2])
-        over = set()
-        for pieces, piece, total in candidates[:beam_size]:
-            if piece == EOS:
-                over.add(pieces)
-                score = total / (length + 1) ** penalty
-                finished.append(Hypothesis(pieces, total, score, True))
-        going = [
-            ((*pieces, piece), total)
-            for pieces, piece, total in candidates
-            if piece != EOS
-        ][:beam_size]
-        if len(finished) >= beam_size:
-            break
-        if not going or length == max_length:
-            cut = [
-                Hypothesis(pieces, total, total / max(length, 1) ** penalty, False)
-                for pieces, total in alive
-                if pieces not in over
-            ]
-            break
-        alive = going
-    ranked = sorted(finished, key=lambda h: -h.score)
-    return (ranked + sorted(cut, key=lambda h: -h.score))[:hypotheses]
-
-
-def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
-    assert [(h.pieces, h.finished) for h in found] == [
-        (h.pieces, h.finished) for h in expected
-    ]
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-9)
-        assert ours.score == pytest.approx(theirs.score, abs=1e-9)
-
-
-def beam(
-    tables: Tensor,
-    limits: list[int],
-    *,
-    hypotheses: int = 1,
-    **options: Any,
-) -> list[list[Hypothesis]]:
-    state, memory, _ = start(tables)
-    return beam_search(
-        step,
-        state,
-        memory,
-        Demands(max_lengths=torch.tensor(limits)),
-        SearchOptions(**options),
-        hypotheses=hypotheses,
-    )
-
-
-def greedy(tables: Tensor, limits: list[int], **options: Any) -> list[Hypothesis]:
-    state, memory, _ = start(tables)
-    demands = Demands(max_lengths=torch.tensor(limits))
-    return greedy_search(step, state, memory, demands, SearchOptions(**options))
-
-
-class Case(NamedTuple):
-    tables: Tensor
-    limits: list[int]
-    penalty: float
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    limits = draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))
-    tables = random_tables(
-        draw(st.integers(0, 2**31)),
-        sentences=len(limits),
-        vocabulary=draw(st.integers(4, 9)),
-        impossible=draw(st.sampled_from([0.0, 0.3, 0.7, 0.95])),
-    )
-    return Case(tables, limits, draw(st.sampled_from([0.0, 0.6, 1.0, 2.0])))
-
-
-many = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 1.7])

@@ -23,7 +23,7 @@ PACKAGE = ROOT / "seq2seq"
 LAYERS = [
     ["cli"],
     ["training", "evaluate"],
-    ["callbacks", "translate", "checkpoint"],
+    ["callbacks", "translate", "checkpoint", "utility"],
     ["models"],
     ["data", "run_folder", "scores", "weights"],
     ["nn", "search", "text"],

@@ -165,7 +165,7 @@ def beam_search(
 
     each = [contests[i : i + groups] for i in range(0, len(contests), groups)]
     return lattice.hypotheses(
-        [[contest.endings for contest in some] for some in each], ranking, hypotheses
+        [[contest.best() for contest in some] for some in each], ranking, hypotheses
     )
 
 

@@ -88,3 +88,17 @@ class Contest:
             or self._bar >= self.ranking.bound(alive, self.limit)
             or (self.ranking.options.stop == "count" and len(self.endings) >= self.size)
         )
+
+    def best(self) -> list[Ending]:
+        """Return those wanted: finished ones first, then by falling score.
+
+        Those that lack something are left out where others do not.
+        """
+        whole = any(ending.complete for ending in self.endings)
+        kept = [ending for ending in self.endings if ending.complete or not whole]
+        return sorted(kept, key=rank)[: self.wanted]
+
+
+def rank(ending: Ending) -> tuple[bool, float]:
+    """Return what puts the better ending first."""
+    return not ending.finished, -ending.score

@@ -11,7 +11,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from seq2seq.search.contest import Ending
+from seq2seq.search.contest import Ending, rank
 from seq2seq.search.ranking import Ranking
 from seq2seq.structures import Hypothesis
 
@@ -39,30 +39,26 @@ class Lattice:
         until there are enough.
 
         Args:
-            endings: Of each sentence, of each group.
+            endings: Of each sentence, of each group, best first.
             ranking: How they are ranked.
             count: The most to return of each sentence.
 
         Returns:
             Of each sentence, different ones, finished ones first, then by falling
-            score. Those that lack something are left out where others do not.
+            score.
         """
         sizes = [part.shape[1] for part in self.links]
         together = torch.cat(self.links, dim=1).cpu()  # One wait, not one a step.
         links = [p.tolist() for p in torch.split_with_sizes(together, sizes, dim=1)]
         firsts = [0, *accumulate(sizes)]
 
-        def order(ending: Ending) -> tuple[bool, float]:
-            return not ending.finished, -ending.score
-
         chosen: list[list[tuple[list[int], Ending, list[int]]]] = []
         for groups in endings:
-            whole = any(ending.complete for group in groups for ending in group)
-            turns: list[tuple[int, tuple[bool, float], Ending]] = []
-            for group in groups:
-                kept = [e for e in group if e.complete or not whole]
-                ranked = sorted(kept, key=order)
-                turns += [(turn, order(e), e) for turn, e in enumerate(ranked)]
+            turns = [
+                (turn, rank(ending), ending)
+                for group in groups
+                for turn, ending in enumerate(group)
+            ]
             turns.sort(key=lambda item: item[:2])
             best: dict[tuple[int, ...], tuple[list[int], Ending, list[int]]] = {}
             for _, _, ending in turns:
@@ -70,7 +66,7 @@ class Lattice:
                 best.setdefault(tuple(pieces), (pieces, ending, rows))
                 if len(best) == count:
                     break
-            chosen.append(sorted(best.values(), key=lambda item: order(item[1])))
+            chosen.append(sorted(best.values(), key=lambda item: rank(item[1])))
 
         # All weights in one selection: where each of them lies, end to end.
         places = [
