@@ -13,8 +13,8 @@ Masks affirm: True where a piece stands. Lengths count pieces, not padding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -113,9 +113,9 @@ class Source(NamedTuple):
     """What attention reads: the source, position by position.
 
     Attributes:
-        keys: What queries are compared with, (R, S, Q).
-        states: What is read, (R, S, H).
-        mask: True where a source piece stands, (R, S).
+        keys: What queries are compared with, (N, S, Q).
+        states: What is read, (N, S, H).
+        mask: True where a source piece stands, (N, S).
     """
 
     keys: Tensor
@@ -126,8 +126,10 @@ class Source(NamedTuple):
 class Memory(NamedTuple):
     """What the decoder may read at every step, and never changes.
 
+    In a search all rows of a sentence share its row here.
+
     Attributes:
-        context: The context vector of each sentence, (R, C); None where the decoder
+        context: The context vector of each sentence, (N, C); None where the decoder
             sees it only as its initial state.
         source: The encoder's states; None without attention.
     """
@@ -142,6 +144,26 @@ class Memory(NamedTuple):
         return Memory(context, source)
 
 
+StateT = TypeVar("StateT")
+
+
+@dataclass(frozen=True)
+class Step(Generic[StateT]):
+    """What one step of a search says of every row.
+
+    Attributes:
+        log_probs: Log-probabilities of the next piece in nats, (R, V), none above 0;
+            -inf marks a piece that cannot come.
+        state: The state after the last piece, a row for each.
+        weights: How much the step read of every source position, (R, S); None without
+            attention.
+    """
+
+    log_probs: Tensor
+    state: StateT
+    weights: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """One translation as ids.
@@ -151,9 +173,13 @@ class Hypothesis:
         log_prob: Sum of the pieces' log-probabilities in nats, EOS included.
         score: What the search ranked by: log_prob, normalised by length.
         finished: False where the length limit cut it off before EOS.
+        weights: What each piece, and EOS where it was reached, read of every source
+            position, (length, S), on the CPU; None without attention. No part of what
+            makes two hypotheses equal.
     """
 
     pieces: tuple[int, ...]
     log_prob: float
     score: float
     finished: bool
+    weights: Tensor | None = field(default=None, compare=False, repr=False)

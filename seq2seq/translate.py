@@ -18,6 +18,7 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
 from seq2seq.run_folder import RunFolder
 from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
 from seq2seq.structures import Batch
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.weights import network_weights, read_checkpoint
@@ -122,14 +123,7 @@ class Translator:
     def _batch(self, batch: Batch, beam_size: int) -> list[str]:
         encoded = self.network.encoder(batch.source, batch.source_lengths)
         state, memory = self.network.start(encoded)
-        search = self.recipe.search
-        limits = (batch.source_lengths * search.max_length_ratio).long() + 10
-        best = beam_search(
-            self.network.step,
-            state,
-            memory,
-            beam_size=beam_size,
-            max_lengths=limits,
-            length_penalty=search.length_penalty,
-        )
+        search = self.recipe.search.model_copy(update={"beam_size": beam_size})
+        demands = Demands.by_ratio(batch.source_lengths, search)
+        best = beam_search(self.network.step, state, memory, demands, search)
         return self.target.decode([hypotheses[0].pieces for hypotheses in best])

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.recipe import ModelOptions
+from seq2seq.recipe import ModelOptions, SearchOptions
 from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
 from seq2seq.structures import Batch, Hypothesis
 
@@ -51,8 +52,8 @@ def exact(**changes: Any) -> EncoderDecoder:
 def greedy(model: EncoderDecoder, batch: Batch, limit: int = 12) -> list[Hypothesis]:
     with torch.no_grad():
         state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
-        limits = torch.full((len(batch.source),), limit)
-        return greedy_search(model.step, state, memory, max_lengths=limits)
+        demands = Demands(max_lengths=torch.full((len(batch.source),), limit))
+        return greedy_search(model.step, state, memory, demands, SearchOptions())
 
 
 def beam(
@@ -64,10 +65,9 @@ def beam(
             model.step,
             state,
             memory,
-            beam_size=size,
+            Demands(max_lengths=torch.full((len(batch.source),), 12)),
+            SearchOptions(beam_size=size, length_penalty=0.7),
             hypotheses=hypotheses,
-            max_lengths=torch.full((len(batch.source),), 12),
-            length_penalty=0.7,
         )
 
 

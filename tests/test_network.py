@@ -139,7 +139,8 @@ def test_one_step_at_a_time_equals_the_whole_sequence(
         state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
         last_state = model.decoder(batch.inputs, state, memory).state
         for position in range(batch.inputs.shape[1]):
-            log_probs, state = model.step(batch.inputs[:, position], state, memory)
+            said = model.step(batch.inputs[:, position], state, memory)
+            log_probs, state = said.log_probs, said.state
             assert log_probs.shape == (len(SOURCES), V)
             # The search works in single precision.
             torch.testing.assert_close(

@@ -4,220 +4,37 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tables import (
+    NEVER,
+    Case,
+    TableMemory,
+    TableState,
+    assert_same,
+    beam,
+    brute_force,
+    cases,
+    greedy,
+    log_prob_of,
+    many,
+    random_tables,
+    slow_beam,
+    start,
+    step,
+    table,
+)
 from torch import Tensor
 
+from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis
-
-NEVER = -math.inf
-
-
-class TableState(NamedTuple):
-    """The piece before the last one, so that a wrong row gives wrong numbers."""
-
-    previous: Tensor
-    sentence: Tensor
-    calls: Calls
-
-    def select(self, rows: Tensor) -> TableState:
-        self.calls.state.append(len(rows))
-        return TableState(self.previous[rows], self.sentence[rows], self.calls)
-
-
-class TableMemory(NamedTuple):
-    tables: Tensor
-    sentence: Tensor
-    calls: Calls
-
-    def select(self, rows: Tensor) -> TableMemory:
-        self.calls.memory.append(len(rows))
-        return TableMemory(self.tables[rows], self.sentence[rows], self.calls)
-
-
-@dataclass
-class Calls:
-    """Row counts of all steps and selections."""
-
-    step: list[int] = field(default_factory=list)
-    state: list[int] = field(default_factory=list)
-    memory: list[int] = field(default_factory=list)
-
-
-def step(
-    last: Tensor, state: TableState, memory: TableMemory
-) -> tuple[Tensor, TableState]:
-    """Look up log P(piece | previous, last), as (R, V)."""
-    assert torch.equal(state.sentence, memory.sentence)  # Rows never mix.
-    state.calls.step.append(len(last))
-    log_probs = memory.tables[torch.arange(len(last)), state.previous, last]
-    return log_probs, state._replace(previous=last)
-
-
-def start(tables: Tensor) -> tuple[TableState, TableMemory, Calls]:
-    calls, sentence = Calls(), torch.arange(len(tables))
-    previous = torch.full_like(sentence, BOS)
-    return (
-        TableState(previous, sentence, calls),
-        TableMemory(tables, sentence, calls),
-        calls,
-    )
-
-
-def random_tables(
-    seed: int, *, sentences: int, vocabulary: int, impossible: float = 0.0
-) -> Tensor:
-    """Random tables, (N, V, V, V); some pieces impossible, EOS among them."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (sentences, vocabulary, vocabulary, vocabulary)
-    logits = 1.5 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    log_probs = logits.log_softmax(dim=-1)
-    gone = torch.rand(shape, generator=generator) < impossible
-    return log_probs.masked_fill(gone, NEVER)
-
-
-def table(vocabulary: int, rows: dict[tuple[int, int], dict[int, float]]) -> Tensor:
-    """One table from probabilities by (previous, last), (1, V, V, V)."""
-    made = torch.zeros(1, vocabulary, vocabulary, vocabulary, dtype=torch.float64)
-    for (previous, last), probabilities in rows.items():
-        for piece, probability in probabilities.items():
-            made[0, previous, last, piece] = probability
-    return made.log()
-
-
-def log_prob_of(one: Tensor, pieces: tuple[int, ...], *, finished: bool) -> float:
-    path = (BOS, BOS, *pieces, *([EOS] if finished else []))
-    return math.fsum(
-        float(one[path[i], path[i + 1], path[i + 2]]) for i in range(len(path) - 2)
-    )
-
-
-def real_pieces(one: Tensor) -> list[int]:
-    return [piece for piece in range(len(one)) if piece not in (PAD, BOS, EOS)]
-
-
-def brute_force(
-    one: Tensor, max_length: int, penalty: float
-) -> list[tuple[tuple[int, ...], float]]:
-    """Every finished sequence that is possible, and its score, best first."""
-    everything = []
-    for length in range(max_length + 1):
-        for pieces in itertools.product(real_pieces(one), repeat=length):
-            total = log_prob_of(one, pieces, finished=True)
-            if total > NEVER:
-                everything.append((pieces, total / (length + 1) ** penalty))
-    return sorted(everything, key=lambda item: -item[1])
-
-
-def slow_beam(
-    one: Tensor, *, beam_size: int, max_length: int, penalty: float, hypotheses: int
-) -> list[Hypothesis]:
-    """Run the same search in plain lists, for one sentence, without the bound."""
-    alive: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    finished: list[Hypothesis] = []
-    cut: list[Hypothesis] = []
-    for length in range(max_length + 1):
-        candidates = []
-        for pieces, total in alive:
-            previous, last = (BOS, BOS, *pieces)[-2:]
-            for piece in [*real_pieces(one), EOS]:
-                new = total + float(one[previous, last, piece])
-                if new > NEVER:
-                    candidates.append((pieces, piece, new))
-        candidates.sort(key=lambda candidate: -candidate[2])
-        over = set()
-        for pieces, piece, total in candidates[:beam_size]:
-            if piece == EOS:
-                over.add(pieces)
-                score = total / (length + 1) ** penalty
-                finished.append(Hypothesis(pieces, total, score, True))
-        going = [
-            ((*pieces, piece), total)
-            for pieces, piece, total in candidates
-            if piece != EOS
-        ][:beam_size]
-        if len(finished) >= beam_size:
-            break
-        if not going or length == max_length:
-            cut = [
-                Hypothesis(pieces, total, total / max(length, 1) ** penalty, False)
-                for pieces, total in alive
-                if pieces not in over
-            ]
-            break
-        alive = going
-    ranked = sorted(finished, key=lambda h: -h.score)
-    return (ranked + sorted(cut, key=lambda h: -h.score))[:hypotheses]
-
-
-def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
-    assert [(h.pieces, h.finished) for h in found] == [
-        (h.pieces, h.finished) for h in expected
-    ]
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-9)
-        assert ours.score == pytest.approx(theirs.score, abs=1e-9)
-
-
-def beam(
-    tables: Tensor,
-    limits: list[int],
-    *,
-    beam_size: int,
-    length_penalty: float = 1.0,
-    hypotheses: int = 1,
-) -> list[list[Hypothesis]]:
-    state, memory, _ = start(tables)
-    return beam_search(
-        step,
-        state,
-        memory,
-        beam_size=beam_size,
-        max_lengths=torch.tensor(limits),
-        length_penalty=length_penalty,
-        hypotheses=hypotheses,
-    )
-
-
-def greedy(
-    tables: Tensor, limits: list[int], *, length_penalty: float = 1.0
-) -> list[Hypothesis]:
-    state, memory, _ = start(tables)
-    return greedy_search(
-        step,
-        state,
-        memory,
-        max_lengths=torch.tensor(limits),
-        length_penalty=length_penalty,
-    )
-
-
-class Case(NamedTuple):
-    tables: Tensor
-    limits: list[int]
-    penalty: float
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    limits = draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))
-    tables = random_tables(
-        draw(st.integers(0, 2**31)),
-        sentences=len(limits),
-        vocabulary=draw(st.integers(4, 9)),
-        impossible=draw(st.sampled_from([0.0, 0.3, 0.7, 0.95])),
-    )
-    return Case(tables, limits, draw(st.sampled_from([0.0, 0.6, 1.0, 2.0])))
-
-
-many = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis, Step
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 1.7])
@@ -254,9 +71,8 @@ def test_a_sure_end_stops_the_search_before_the_limit() -> None:
         step,
         state,
         memory,
-        beam_size=4,
-        max_lengths=torch.tensor([5]),
-        length_penalty=1.0,
+        Demands(max_lengths=torch.tensor([5])),
+        SearchOptions(beam_size=4),
     )
     # One step: log(0.9) = -0.105 is more than log(0.1) / 6 = -0.384.
     assert (found[0][0].pieces, calls.step) == ((), [1])
@@ -391,26 +207,28 @@ def test_finished_sentences_leave_the_batch() -> None:
     goes_on = table(
         5, {(BOS, BOS): {a: 1.0}, (BOS, a): {a: 1.0}, (a, a): {EOS: 0.5, a: 0.5}}
     )
-    tables, limits = torch.cat([goes_on, ends_at_once]), torch.tensor([4, 4])
+    tables = torch.cat([goes_on, ends_at_once])
+    demands = Demands(max_lengths=torch.tensor([4, 4]))
 
     state, memory, calls = start(tables)
-    greedy_search(step, state, memory, max_lengths=limits)
+    greedy_search(step, state, memory, demands, SearchOptions())
     assert calls.step[:3] == [2, 1, 1]
     assert calls.state == calls.memory == [1]  # Once, when the sentence left.
 
     state, memory, calls = start(tables)
-    beam_search(step, state, memory, max_lengths=limits, beam_size=2)
+    beam_search(step, state, memory, demands, SearchOptions(beam_size=2))
     assert calls.step[:3] == [2, 2, 2]  # Two beams of the other sentence.
-    assert calls.memory == [2]  # As many rows as before, but other ones.
+    assert calls.memory == [1]
 
 
-def test_memory_is_selected_only_when_a_sentence_leaves_or_its_beams_grow() -> None:
+def test_beams_share_the_memory_of_their_sentence_until_it_leaves() -> None:
     tables = random_tables(1, sentences=3, vocabulary=9)
     state, memory, calls = start(tables)
-    limits = torch.tensor([6, 6, 2])
-    beam_search(step, state, memory, beam_size=4, max_lengths=limits)
-    changes = [b for a, b in itertools.pairwise(calls.step) if a != b]
-    assert calls.memory == changes
+    demands = Demands(max_lengths=torch.tensor([6, 6, 2]))
+    beam_search(step, state, memory, demands, SearchOptions(beam_size=4))
+    grown = [rows for rows in calls.step if rows != 3]  # All but the first step.
+    left = [b // 4 for a, b in itertools.pairwise(grown) if a != b]
+    assert calls.memory == left
     assert len(calls.step) > len(calls.memory) + 1
     assert calls.state == calls.step[1:]
 
@@ -476,11 +294,12 @@ def test_a_dead_end_returns_what_exists(beam_size: int) -> None:
 def test_the_model_never_reads_an_impossible_piece() -> None:
     def strict_step(
         last: Tensor, state: TableState, memory: TableMemory
-    ) -> tuple[Tensor, TableState]:
+    ) -> Step[TableState]:
         assert not torch.isin(last, torch.tensor([PAD, EOS])).any()
-        log_probs, new = step(last, state, memory)
+        said = step(last, state, memory)
         # A dead end of a real decoder: softmax over nothing.
-        return torch.where(last.unsqueeze(1) == UNK, math.nan, log_probs), new
+        gone = (last == UNK)[:, None]
+        return Step(torch.where(gone, math.nan, said.log_probs), said.state)
 
     # Few pieces for many beams; UNK has probability zero, and would read as NaN.
     tables = random_tables(3, sentences=4, vocabulary=6)
@@ -490,8 +309,8 @@ def test_the_model_never_reads_an_impossible_piece() -> None:
         strict_step,
         state,
         memory,
-        beam_size=9,
-        max_lengths=torch.tensor([3, 4, 5, 6]),
+        Demands(max_lengths=torch.tensor([3, 4, 5, 6])),
+        SearchOptions(beam_size=9),
         hypotheses=9,
     )
     assert all(UNK not in h.pieces for hypotheses in found for h in hypotheses)
@@ -512,11 +331,8 @@ def test_scores_that_are_not_finite_are_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam_size": 0}, "beam_size is 0, but must be at least 1"),
         ({"hypotheses": 0}, "hypotheses is 0, but must be from 1 to the beam size, 2"),
         ({"hypotheses": 3}, "hypotheses is 3, but must be from 1 to the beam size, 2"),
-        ({"length_penalty": -0.5}, "length_penalty is -0.5, but must be"),
-        ({"length_penalty": math.nan}, "length_penalty is nan, but must be"),
         ({"limits": [3, 0]}, "max_lengths holds 0, but every sentence needs"),
         ({"limits": [[3], [3]]}, r"max_lengths has the shape \(2, 1\)"),
     ],

@@ -24,7 +24,7 @@ LAYERS = [
     ["cli"],
     ["training", "evaluate"],
     ["continuing"],
-    ["callbacks", "translate", "checkpoint"],
+    ["callbacks", "translate", "checkpoint", "utility"],
     ["models"],
     ["data", "ranks", "run_folder", "scores", "weights"],
     ["nn", "search", "text"],

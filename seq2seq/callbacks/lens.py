@@ -244,7 +244,8 @@ def free_running_nats(
     last = batch.inputs[:, 0]
     nats = torch.zeros((), device=last.device)
     for target in batch.targets.unbind(dim=1):
-        log_probs, state = network.step(last, state, memory)
+        said = network.step(last, state, memory)
+        log_probs, state = said.log_probs, said.state
         true = log_probs.gather(1, target[:, None])[:, 0]
         nats = nats - true[target != PAD].sum()
         choices = permitted(log_probs)

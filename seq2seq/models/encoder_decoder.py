@@ -28,6 +28,7 @@ from seq2seq.structures import (
     EncoderOutput,
     Memory,
     Source,
+    Step,
 )
 
 
@@ -131,20 +132,20 @@ class EncoderDecoder(nn.Module):
 
     def step(
         self, last: Tensor, state: DecoderState, memory: Memory
-    ) -> tuple[Tensor, DecoderState]:
+    ) -> Step[DecoderState]:
         """Take one step of a search.
 
         Args:
-            last: The piece before, (R,).
+            last: The piece before, (R,): as many rows of every sentence, one sentence
+                after another.
             state: The state before it was read.
-            memory: What may be read at every step.
-
-        Returns:
-            Log-probabilities of the next piece in nats, (R, V), and the new state.
+            memory: What may be read at every step, a row for each sentence.
         """
         decoded = self.decoder(last[:, None], state, memory)
         logits = self.decoder.logits(decoded.features[:, 0])
-        return torch.log_softmax(logits.float(), dim=-1), decoded.state
+        weights = None if decoded.weights is None else decoded.weights[:, 0]
+        log_probs = torch.log_softmax(logits.float(), dim=-1)
+        return Step(log_probs, decoded.state, weights)
 
     if TYPE_CHECKING:
         __call__ = forward

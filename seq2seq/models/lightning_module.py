@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.optimization import make_optimizer, rate_factor
 from seq2seq.recipe import Recipe
+from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
 from seq2seq.structures import Batch, Hypothesis
 
@@ -91,11 +92,9 @@ class TranslationModule(LightningModule):
         """Translate greedily, as validation does."""
         encoded = self.network.encoder(batch.source, batch.source_lengths)
         state, memory = self.network.start(encoded)
-        ratio = self.recipe.search.max_length_ratio
-        limits = (batch.source_lengths * ratio).long() + 10
-        return greedy_search(
-            self.network.step, state, memory, max_lengths=limits.to(self.device)
-        )
+        search = self.recipe.search
+        demands = Demands.by_ratio(batch.source_lengths.to(self.device), search)
+        return greedy_search(self.network.step, state, memory, demands, search)
 
     def configure_gradient_clipping(
         self,

@@ -74,13 +74,18 @@ class Attention(nn.Module):
         """Read the source once for each query.
 
         Args:
-            queries: The decoder's states, (N, T, Q).
+            queries: The decoder's states, (N, T, Q), or (R, T, Q) where R / N rows in
+                turn belong to each sentence; they share its source without a copy.
             source: What may be read; its keys come from `keys`.
 
         Returns:
             What was read, (N, T, H), and the weights, (N, T, S), the mean of all heads:
-            they sum to one over real positions and are 0 elsewhere.
+            they sum to one over real positions and are 0 elsewhere. R in the place of
+            N where the queries have it.
         """
+        rows, length, size = queries.shape
+        # To attention, the beams of a sentence are as so many positions of one target.
+        queries = queries.reshape(len(source.mask), -1, size)
         keys, states = self._split(source.keys), self._split(source.states)
         if self.query is None:
             asked = self._split(queries * self.scale)
@@ -92,7 +97,8 @@ class Attention(nn.Module):
         scores = scores.masked_fill(~source.mask[:, None, None], -math.inf)
         weights = torch.softmax(scores, dim=-1)
         read = (weights @ states).transpose(1, 2).flatten(2)
-        return read, weights.mean(dim=1)
+        shape = (rows, length, -1)
+        return read.reshape(shape), weights.mean(dim=1).reshape(shape)
 
     def _split(self, tensor: Tensor) -> Tensor:
         """Give every head its part: (N, T, size) to (N, heads, T, size / heads)."""

@@ -90,9 +90,9 @@ class Decoder(nn.Module):
         The same code serves a whole target (T pieces) and one step of a search (one).
 
         Args:
-            inputs: Pieces, (N, T).
+            inputs: Pieces, (N, T), or (R, T) where several rows share a sentence.
             state: The state before the first of them.
-            memory: What may be read at every step.
+            memory: What may be read at every step, a row for each sentence.
 
         Returns:
             Features for `logits`, attention's weights, and the state after the last
@@ -116,7 +116,9 @@ class Decoder(nn.Module):
         """Take as many steps as are known, in one call of every layer."""
         context = None
         if memory.context is not None:
-            context = memory.context[:, None].expand(-1, read.shape[1], -1)
+            beams = len(read) // len(memory.context)
+            context = memory.context.repeat_interleave(beams, dim=0)
+            context = context[:, None].expand(-1, read.shape[1], -1)
             read = torch.cat([read, context], dim=2)
         below = self.lower.shape.layers
         layers = tuple(part[:, :below] for part in state.layers)

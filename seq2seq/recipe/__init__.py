@@ -20,7 +20,7 @@ from seq2seq.recipe.model import (
     NoAttention,
     StackOptions,
 )
-from seq2seq.recipe.search import SearchOptions
+from seq2seq.recipe.search import SamplingOptions, SearchOptions
 from seq2seq.recipe.train import (
     SGD,
     Adam,
@@ -48,6 +48,7 @@ __all__ = [
     "Options",
     "Plateau",
     "Recipe",
+    "SamplingOptions",
     "SearchOptions",
     "SplitOptions",
     "StackOptions",
@@ -73,5 +74,17 @@ class Recipe(Options):
             raise ValueError(
                 "model.tie_embeddings: all needs tokenizer.joint: true, "
                 "since one matrix cannot serve two vocabularies"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _coverage_needs_attention(self) -> Recipe:
+        if self.search.coverage_penalty and self.model.attention.kind in {
+            "none",
+            "fixed",
+        }:
+            raise ValueError(
+                "search.coverage_penalty needs model.attention to look at the source, "
+                f"but its kind is {self.model.attention.kind}"
             )
         return self

@@ -6,85 +6,54 @@ Knows ids and log-probabilities; not text, layers or files.
 from __future__ import annotations
 
 import math
-from itertools import count
-from typing import NamedTuple
+from itertools import compress, count
 
 import torch
 from torch import Tensor
 
+from seq2seq.recipe import SearchOptions
+from seq2seq.search.contest import Contest
+from seq2seq.search.demands import Demands
+from seq2seq.search.expansion import Expansion, expand, expand_groups
 from seq2seq.search.greedy import greedy_search
-from seq2seq.search.step import (
-    MemoryT,
-    StateT,
-    Step,
-    as_hypothesis,
-    checked_limits,
-    normalised,
-    not_finite,
-    permitted,
-)
-from seq2seq.structures import BOS, EOS, Hypothesis
-
-
-class _Expansion(NamedTuple):
-    """What one step makes of W beams per sentence; W' of them go on.
-
-    A log-probability of -inf marks a place where there is nothing.
-
-    Attributes:
-        ended: Log-probabilities of the best K candidates that are EOS, (N, at most K).
-        ended_beams: The beam that each of those ends, from 0 to W - 1, like ended.
-        log_probs: Log-probabilities of the beams that go on, best first, (N, W').
-        pieces: Their new pieces, (N, W').
-        rows: The rows of the step, from 0 to N * W - 1, that they continue, (N, W').
-    """
-
-    ended: Tensor
-    ended_beams: Tensor
-    log_probs: Tensor
-    pieces: Tensor
-    rows: Tensor
-
-
-class _Ending(NamedTuple):
-    """A hypothesis as the place in the lattice of its last piece."""
-
-    log_prob: float
-    length: int  # Pieces, EOS not counted.
-    row: int
-    finished: bool
+from seq2seq.search.lattice import Lattice
+from seq2seq.search.phrases import with_needs
+from seq2seq.search.ranking import Ranking
+from seq2seq.search.step import MemoryT, StateT, StepFunction, not_finite
+from seq2seq.search.track import Asked, Track
+from seq2seq.structures import BOS, EOS, PAD, Hypothesis
 
 
 def beam_search(
-    step: Step[StateT, MemoryT],
+    step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
+    demands: Demands,
+    options: SearchOptions,
     *,
-    beam_size: int,
-    max_lengths: Tensor,
-    length_penalty: float = 1.0,
     hypotheses: int = 1,
 ) -> list[list[Hypothesis]]:
     """Keep the K likeliest beginnings of each sentence, and return the best endings.
 
     In each step the best K continuations of a sentence that are EOS finish, and the
-    best K that are not go on. A sentence ends, and leaves the batch, when K hypotheses
-    have finished, when no beam can still overtake those that will be returned, or
-    at its limit. There it gets one more step, for EOS; the beams that do not finish in
-    it are cut: their log_prob sums their pieces alone. Beams that nothing can
-    follow (all -inf) are cut as well when no other is left. Cut hypotheses only fill
-    the places for which there is no finished one. None has probability zero.
+    best K that are not go on. A sentence ends, and leaves the batch, when no beam can
+    still overtake those that will be returned, at its limit, or when K hypotheses have
+    finished (unless options.stop is bound). At the limit it gets one more step, for
+    EOS; the beams that do not finish in it are cut: their log_prob sums their pieces
+    alone. Beams that nothing can follow (all -inf) are cut as well when no other is
+    left. Cut hypotheses only fill the places for which there is no finished one. None
+    has probability zero.
+
+    With groups, each has K / groups beams and ends as a sentence does. With required
+    phrases, nothing finishes that does not hold them.
 
     Args:
-        step: Says what may come next: (last_pieces (R,), state, memory) to
-            (log_probs (R, V), state).
+        step: Says what may come next.
         state: The state before the first piece, a row for each sentence.
         memory: What the step may read, a row for each sentence.
-        beam_size: K. With 1 this is greedy search.
-        max_lengths: The most pieces of each sentence, EOS not counted, (N,), on the
-            device on which the step works.
-        length_penalty: score = log_prob / length ** length_penalty; length counts the
-            pieces, and EOS where it was reached.
+        demands: What each sentence asks for.
+        options: K (beam_size; with 1 this is greedy search), what may come, how
+            hypotheses rank.
         hypotheses: The most to return of each sentence, from 1 to K.
 
     Returns:
@@ -92,180 +61,197 @@ def beam_search(
         for: all different, finished ones first, then by falling score.
 
     Raises:
-        ValueError: If an argument is out of range, or the step returns NaN or +inf.
+        ValueError: If an argument is out of range, a demand cannot be met, or the step
+            returns NaN or +inf.
 
-    Source: Sutskever et al. 2014, section 3.2; normalisation Wu et al. 2016, section 7.
+    Source: Sutskever et al. 2014, section 3.2.
     """
-    if beam_size < 1:
-        raise ValueError(f"beam_size is {beam_size}, but must be at least 1.")
-    if not 1 <= hypotheses <= beam_size:
+    if not 1 <= hypotheses <= options.beam_size:
         raise ValueError(
             f"hypotheses is {hypotheses}, but must be from 1 to the beam size, "
-            f"{beam_size}. Ask for fewer or widen the beam."
+            f"{options.beam_size}. Ask for fewer or widen the beam."
         )
-    if beam_size == 1:
-        # Not only faster: topk and max may break ties differently.
-        only = greedy_search(
-            step,
-            state,
-            memory,
-            max_lengths=max_lengths,
-            length_penalty=length_penalty,
-        )
+    needed = any(demands.required)
+    if options.beam_size == 1 and options.stop == "count" and not needed:
+        # Not only faster: topk and argmax may break ties differently.
+        only = greedy_search(step, state, memory, demands, options)
         return [[hypothesis] for hypothesis in only]
+    if needed and options.groups > 1:
+        raise ValueError(
+            "required phrases and groups both give out the beam's places; use one."
+        )
 
-    # On the host, a place for each sentence of the whole batch.
-    limits = checked_limits(max_lengths, length_penalty)
-    endings: list[list[_Ending]] = [[] for _ in limits]
+    limits = demands.checked()
     if not limits:
         return []
-
-    # On the host, a place for each sentence under way. To be returned, a hypothesis
-    # has to beat the bar: the score of the last that would be returned now.
-    sentences = list(range(len(limits)))
-    room = max_lengths.cpu()
-    bars = torch.full((len(limits),), -math.inf, dtype=torch.float64)
+    groups, ranking = options.groups, Ranking(options)
+    size = options.beam_size // groups
+    # On the host: all groups of all sentences, and those of sentences under way.
+    contests = [
+        Contest(limit, size, min(hypotheses, size), ranking)
+        for limit in limits
+        for _ in range(groups)
+    ]
+    under_way = contests
 
     # On the device. The first step expands one beam: K equal ones would stay equal.
-    log_probs = torch.zeros(len(limits), 1, device=max_lengths.device)
-    last = torch.full_like(max_lengths, BOS, dtype=torch.long)
-    # For each step the pieces read, and the rows of the step before that they follow.
-    lattice = [torch.stack([last, torch.zeros_like(last)])]
+    device = demands.max_lengths.device
+    log_probs = torch.zeros(len(contests), 1, device=device)
+    last = torch.full((len(contests),), BOS, device=device)
+    copies = torch.arange(len(limits), device=device).repeat_interleave(groups)
+    if groups > 1:
+        state = state.select(copies)
+    asked = Asked.of(demands, options)
+    track = Track.start(asked, len(contests), device)
+    lattice = Lattice(links=[torch.stack([last, torch.zeros_like(last)])])
 
     for length in count():  # Pieces that every beam has.
         width = log_probs.shape[1]
-        step_log_probs, state = step(last, state, memory)
-        found = _expand(step_log_probs, log_probs, beam_size)
+        said = step(last, state, memory)
+        if said.weights is not None:
+            lattice.weights.append(said.weights)
+        read = track.read(said.weights)
+        found, held = _expand(said.log_probs, log_probs, size, length, asked, track)
 
         # The one wait for the device. A float holds a beam's number exactly.
-        columns = [found.ended, found.ended_beams, found.log_probs[:, :1]]
+        columns = [found.log_probs.amax(dim=1, keepdim=True), found.ended]
+        columns.append(found.ended_beams)
+        if read.coverage is not None:
+            passed_over = asked.passed_over(read.coverage).view(-1, width)
+            columns.append(passed_over.gather(1, found.ended_beams))
         report = torch.cat([c.to(found.ended.dtype) for c in columns], dim=1)
         report = report.to("cpu").double()
-        if not bool((report < math.inf).all()):  # NaN is not below anything.
-            raise not_finite()
-        ended, ended_beams = report[:, :-1].chunk(2, dim=1)
-        best_alive = report[:, -1]
+        finite = (report < math.inf).all(dim=1)  # NaN is not below anything.
 
-        done = (best_alive == -math.inf) | (room <= length)
-        for place, rank in (ended > -math.inf).nonzero().tolist():
-            row = place * width + int(ended_beams[place, rank])
-            rivals = endings[sentences[place]]
-            rivals.append(_Ending(float(ended[place, rank]), length, row, True))
-            if len(rivals) >= hypotheses:
-                bars[place] = _scores(rivals, length_penalty)[hypotheses - 1]
-            if len(rivals) >= beam_size:
-                done[place] = True
-        # No beam can overtake: a beam with log-probability p <= 0 can only fall to some
-        # q <= p, over a length n of at most room + 1 with EOS. As the penalty a is not
-        # negative, q / n ** a <= p / n ** a <= p / (room + 1) ** a.
-        done |= bars >= best_alive / (room + 1).double() ** length_penalty
+        for place, (alive, *ended) in enumerate(report.tolist()):
+            contest = under_way[place]
+            if contest.done:
+                continue
+            if not finite[place]:
+                raise not_finite()
+            for ending in zip(*_chunks(ended, found.ended.shape[1]), strict=True):
+                if ending[0] > -math.inf:
+                    contest.add(
+                        ending[0],
+                        length=length,
+                        row=place * width + int(ending[1]),
+                        passed_over=sum(ending[2:]),
+                    )
+            if contest.is_over(alive, length):
+                contest.done = True
+                _cut(contest, place, length, log_probs, asked, track)
 
-        for place in done.nonzero().flatten().tolist():
-            rivals = endings[sentences[place]]
-            if len(rivals) < hypotheses:
-                over = {e.row for e in rivals if e.length == length}
-                for beam, log_prob in enumerate(log_probs[place].tolist()):
-                    row = place * width + beam
-                    if log_prob > -math.inf and row not in over:
-                        rivals.append(_Ending(log_prob, length, row, False))
-
-        shape = log_probs.shape
-        _, _, log_probs, pieces, rows = found
+        rows = torch.arange(len(under_way), device=device)[:, None] * width
+        rows = rows + found.beams
+        log_probs, pieces, state = found.log_probs, found.pieces, said.state
+        done = torch.tensor([contest.done for contest in under_way])
         if bool(done.any()):
-            staying = (~done).nonzero().flatten()
-            if len(staying) == 0:
+            # A group that is done goes on with its sentence, but wins nothing.
+            log_probs = log_probs.masked_fill(done.to(device)[:, None], -math.inf)
+            staying = ~done.view(-1, groups).all(dim=1)
+            if not bool(staying.any()):
                 break
-            sentences = [sentences[place] for place in staying.tolist()]
-            room, bars = room[staying], bars[staying]
-            staying = staying.to(rows.device)
-            log_probs, pieces, rows = log_probs[staying], pieces[staying], rows[staying]
+            if not bool(staying.all()):
+                kept = staying.repeat_interleave(groups)
+                under_way = list(compress(under_way, kept.tolist()))
+                staying, kept = (m.nonzero()[:, 0].to(device) for m in (staying, kept))
+                log_probs, pieces, rows = log_probs[kept], pieces[kept], rows[kept]
+                if held is not None:
+                    held = held[kept]
+                memory, asked = memory.select(staying), asked.select(staying)
         last, rows = pieces.flatten(), rows.flatten()
-        lattice.append(torch.stack([last, rows]))
-        state = state.select(rows)
-        # All beams of a sentence read the same memory: their order does not matter.
-        if log_probs.shape != shape:
-            memory = memory.select(rows)
+        lattice.links.append(torch.stack([last, rows]))
+        state, track = state.select(rows), read.follow(rows, last, held)
 
-    sizes = [part.shape[1] for part in lattice]
-    together = torch.cat(lattice, dim=1).cpu()  # One wait, not one for each step.
-    links = [part.tolist() for part in torch.split_with_sizes(together, sizes, dim=1)]
-    return [_ranked(rivals, links, length_penalty, hypotheses) for rivals in endings]
+    each = [contests[i : i + groups] for i in range(0, len(contests), groups)]
+    return lattice.hypotheses(
+        [[contest.best() for contest in some] for some in each], ranking, hypotheses
+    )
 
 
 def _expand(
-    step_log_probs: Tensor, beam_log_probs: Tensor, beam_size: int
-) -> _Expansion:
-    """Find the best continuations of each sentence.
+    log_probs: Tensor,
+    beam_log_probs: Tensor,
+    size: int,
+    length: int,
+    asked: Asked,
+    track: Track,
+) -> tuple[Expansion, Tensor | None]:
+    """Choose among what may come, and tell which phrases are held then, (N, W', P)."""
+    options, rules, needs = asked.options, asked.rules, asked.needs
+    masked = rules.apply(log_probs, track.history, length)
+    if needs is None:
+        plain = expand_groups(
+            masked,
+            beam_log_probs,
+            size,
+            groups=options.groups,
+            diversity=options.diversity,
+        )
+        return plain, None
+    assert track.history is not None
+    assert track.held is not None
+    unfit = ~track.held.all(dim=1)
+    masked[:, EOS].masked_fill_(unfit, -math.inf)
+    # What is required outranks the rules, but for how a translation begins.
+    wanted = needs.wanted(track.history, track.held)
+    needed = log_probs.gather(1, wanted).masked_fill(wanted == PAD, -math.inf)
+    forced = rules.forced(length, len(masked))
+    if forced is not None:
+        needed = needed.masked_fill((forced != PAD)[:, None], -math.inf)
+    return with_needs(
+        expand(masked, beam_log_probs, size),
+        masked,
+        wanted,
+        needed,
+        beam_log_probs,
+        track.history,
+        track.held,
+        needs,
+    )
+
+
+def _cut(
+    contest: Contest,
+    place: int,
+    length: int,
+    log_probs: Tensor,
+    asked: Asked,
+    track: Track,
+) -> None:
+    """Fill places for which there is no finished hypothesis with what was under way.
 
     Args:
-        step_log_probs: Log-probabilities of the next piece, (R, V) with R = N * W.
-        beam_log_probs: Those of the beams so far, (N, W); -inf for none.
-        beam_size: K, at least W.
+        contest: The endings of a group that is done.
+        place: Its place among the groups under way.
+        length: Pieces of its beams.
+        log_probs: Log-probabilities of all beams, before the step that ended it.
+        asked: What is asked of sentences.
+        track: What the beams left behind, before that step.
     """
-    sentences, width = beam_log_probs.shape
-    # A beam has one EOS, so its best K + 1 pieces hold the best K others. NaN counts
-    # as greater than any number, so it comes through to the report.
-    top, pieces = permitted(step_log_probs).topk(
-        min(beam_size + 1, step_log_probs.shape[1]), dim=1
-    )
-    each = top.shape[1]
-    candidates = beam_log_probs.unsqueeze(2) + top.view(sentences, width, each)
-    candidates = candidates.flatten(1)  # (N, W * each)
-    # W of these may be EOS; the best K others are still among them.
-    candidates, places = candidates.topk(
-        min(beam_size + width, width * each), dim=1
-    )  # (N, at most 2 * K), best first
-    beams = places.div(each, rounding_mode="floor")
-    pieces = pieces.view(sentences, width * each).gather(1, places)
-    is_end = pieces == EOS
-
-    # Those that are not EOS, in their order, then perhaps some that are.
-    alive = is_end.to(torch.uint8).argsort(dim=1, stable=True)[:, :beam_size]
-    log_probs = candidates.masked_fill(is_end, -math.inf).gather(1, alive)
-    # Where nothing can go on, the best beam is repeated: a model is never made to read
-    # a piece that cannot come. With -inf, the copy wins nothing.
-    alive = torch.where(log_probs > -math.inf, alive, alive[:, :1])
-    first_rows = torch.arange(sentences, device=beams.device).unsqueeze(1) * width
-    return _Expansion(
-        ended=candidates.masked_fill(~is_end, -math.inf)[:, :beam_size],
-        ended_beams=beams[:, :beam_size],
-        log_probs=log_probs,
-        pieces=pieces.gather(1, alive),
-        rows=first_rows + beams.gather(1, alive),
-    )
+    if len(contest.endings) >= contest.wanted:
+        return
+    over = {ending.row for ending in contest.endings if ending.length == length}
+    width = log_probs.shape[1]
+    beams = slice(place * width, (place + 1) * width)
+    passed_over = [0.0] * width
+    if track.coverage is not None and length:
+        passed_over = asked.passed_over(track.coverage)[beams].tolist()
+    complete = [True] * width
+    if track.held is not None:
+        complete = track.held[beams].all(dim=1).tolist()
+    for beam, log_prob in enumerate(log_probs[place].tolist()):
+        row = beams.start + beam
+        if log_prob > -math.inf and row not in over:
+            contest.add(
+                log_prob,
+                length=length,
+                row=row,
+                finished=False,
+                complete=complete[beam],
+                passed_over=passed_over[beam],
+            )
 
 
-def _scores(endings: list[_Ending], length_penalty: float) -> list[float]:
-    """Scores of finished hypotheses, best first."""
-    scores = (normalised(e.log_prob, e.length + 1, length_penalty) for e in endings)
-    return sorted(scores, reverse=True)
-
-
-def _ranked(
-    endings: list[_Ending],
-    links: list[list[list[int]]],
-    length_penalty: float,
-    hypotheses: int,
-) -> list[Hypothesis]:
-    """Read the endings of one sentence back to their beginnings, and keep the best."""
-    found = [
-        as_hypothesis(
-            _read_back(links, ending),
-            ending.log_prob,
-            finished=ending.finished,
-            length_penalty=length_penalty,
-        )
-        for ending in endings
-    ]
-    found.sort(key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score))
-    return found[:hypotheses]
-
-
-def _read_back(links: list[list[list[int]]], ending: _Ending) -> list[int]:
-    """Follow the rows from the last piece to the first."""
-    row = ending.row
-    backwards: list[int] = []
-    for pieces, rows in reversed(links[1 : ending.length + 1]):
-        backwards.append(pieces[row])
-        row = rows[row]
-    return backwards[::-1]
+def _chunks(line: list[float], size: int) -> list[list[float]]:
+    return [line[i : i + size] for i in range(0, len(line), size)]

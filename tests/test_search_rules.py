@@ -1,0 +1,231 @@
+"""What may come: n-grams, the unknown piece, lengths, prefixes, forbidden phrases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import SOURCES, TARGETS, exact
+from tables import beam, brute_force, greedy, log_prob_of, random_tables, some
+
+from seq2seq.data.translation import collate
+from seq2seq.recipe import SearchOptions
+from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
+from seq2seq.search.rules import Rules
+from seq2seq.structures import BOS, EOS, PAD, UNK
+
+Pieces = tuple[int, ...]
+
+
+def contains(pieces: Pieces, phrase: Pieces) -> bool:
+    size = len(phrase)
+    return any(pieces[i : i + size] == phrase for i in range(len(pieces) - size + 1))
+
+
+def repeats(pieces: Pieces, size: int) -> bool:
+    ngrams = [pieces[i : i + size] for i in range(len(pieces) - size + 1)]
+    return len(set(ngrams)) < len(ngrams)
+
+
+Case = tuple[dict[str, Any], dict[str, Any], Callable[[Pieces], bool]]
+RULES: dict[str, Case] = {
+    "unigrams": ({"no_repeat_ngram": 1}, {}, lambda p: not repeats(p, 1)),
+    "bigrams": ({"no_repeat_ngram": 2}, {}, lambda p: not repeats(p, 2)),
+    "unknown": ({"allow_unknown": False}, {}, lambda p: UNK not in p),
+    "least": ({}, {"min_lengths": torch.tensor([3])}, lambda p: len(p) >= 3),
+    "prefix": ({}, {"prefixes": [[5, UNK]]}, lambda p: p[:2] == (5, UNK)),
+    "forbidden": (
+        {},
+        {"forbidden": [[[4, 4], [5, UNK, 4], [5, 5]]]},
+        lambda p: not any(contains(p, f) for f in ((4, 4), (5, 1, 4), (5, 5))),
+    ),
+    "forbidden piece": (
+        {},
+        {"forbidden": [[[4], [5, 5]]]},
+        lambda p: 4 not in p and not contains(p, (5, 5)),
+    ),
+    "all": (
+        {"no_repeat_ngram": 2, "allow_unknown": False},
+        {
+            "min_lengths": torch.tensor([2]),
+            "prefixes": [[UNK]],
+            "forbidden": [[[4, 5]]],
+        },
+        lambda p: (
+            len(p) >= 2
+            and p[0] == UNK
+            and UNK not in p[1:]
+            and not repeats(p, 2)
+            and not contains(p, (4, 5))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("hypotheses", [1, 400])
+def test_a_wide_beam_equals_brute_force(rule: str, hypotheses: int) -> None:
+    options, demands, holds = RULES[rule]
+    for seed in range(3):
+        tables = random_tables(seed, sentences=1, vocabulary=6)
+        (found,) = beam(
+            tables,
+            [4],
+            beam_size=400,
+            hypotheses=hypotheses,
+            length_penalty=0.8,
+            demands=demands,
+            **options,
+        )
+        expected = brute_force(tables[0], 4, 0.8, holds=holds)[:hypotheses]
+        assert [h.pieces for h in found] == [pieces for pieces, _ in expected]
+        assert [h.score for h in found] == pytest.approx([s for _, s in expected])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_greedy_search_takes_the_likeliest_piece_that_may_come(rule: str) -> None:
+    """After any beginning, by trying each piece: EOS where the whole holds."""
+    options, demands, holds = RULES[rule]
+    needs_later = {"prefix", "least", "all"}  # Rules that a beginning may not hold yet.
+    for seed in range(6):
+        tables = random_tables(seed, sentences=1, vocabulary=7)
+        (found,) = greedy(tables, [6], demands=demands, **options)
+        total = log_prob_of(tables[0], found.pieces, finished=found.finished)
+        assert found.log_prob == pytest.approx(total)
+        assert holds(found.pieces) or not found.finished
+        if rule in needs_later:
+            continue
+        for length in range(len(found.pieces)):
+            before = found.pieces[:length]
+            previous, last = (BOS, BOS, *before)[-2:]
+            row = tables[0, previous, last]
+            may = [p for p in (UNK, EOS, 4, 5, 6) if p == EOS or holds((*before, p))]
+            assert found.pieces[length] == max(may, key=lambda p: float(row[p]))
+
+
+@some
+@given(
+    seed=st.integers(0, 2**31),
+    ngram=st.integers(0, 3),
+    beam_size=st.integers(1, 4),
+    data=st.data(),
+)
+def test_a_batch_with_rules_equals_each_sentence_alone(
+    seed: int, ngram: int, beam_size: int, data: st.DataObject
+) -> None:
+    count, pieces = data.draw(st.integers(1, 4)), st.sampled_from([UNK, 4, 5, 6, 7])
+    limits = data.draw(st.lists(st.integers(3, 8), min_size=count, max_size=count))
+    phrases = st.lists(st.lists(pieces, min_size=1, max_size=3), max_size=3)
+    demands: dict[str, Any] = {
+        "prefixes": data.draw(
+            st.lists(st.lists(pieces, max_size=3), min_size=count, max_size=count)
+        ),
+        "forbidden": data.draw(st.lists(phrases, min_size=count, max_size=count)),
+        "min_lengths": torch.tensor(
+            data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
+        ),
+    }
+    tables = random_tables(seed, sentences=count, vocabulary=8, impossible=0.2)
+    options = {"beam_size": beam_size, "no_repeat_ngram": ngram}
+    together = beam(tables, limits, hypotheses=beam_size, demands=demands, **options)
+    for n, found in enumerate(together):
+        own = {name: value[n : n + 1] for name, value in demands.items()}
+        one = tables[n : n + 1]
+        assert [found] == beam(
+            one, limits[n : n + 1], hypotheses=beam_size, demands=own, **options
+        )
+        for h in found:
+            prefix = tuple(demands["prefixes"][n])
+            assert h.pieces[: len(prefix)] == prefix[: len(h.pieces)]
+            rest = h.pieces[len(prefix) :]
+            assert not any(contains(rest, tuple(f)) for f in demands["forbidden"][n])
+            assert not h.finished or len(h.pieces) >= demands["min_lengths"][n]
+            assert not (ngram and repeats(rest, ngram))
+
+
+def test_rules_leave_what_the_model_said_as_it_was() -> None:
+    log_probs = torch.randn(2, 8).log_softmax(dim=1)
+    before = log_probs.clone()
+    demands = Demands(max_lengths=torch.tensor([9, 9]), prefixes=[[4], []])
+    rules = Rules.of(demands, SearchOptions(allow_unknown=False))
+    masked = rules.apply(log_probs, None, 0)
+    assert torch.equal(log_probs, before)
+    assert (masked[0] > -math.inf).nonzero().flatten().tolist() == [4]
+    assert (masked[1] > -math.inf).nonzero().flatten().tolist() == [EOS, 4, 5, 6, 7]
+    assert torch.equal(masked[1, EOS:], before[1, EOS:])
+
+
+def test_lengths_by_ratio_count_source_pieces() -> None:
+    options = SearchOptions(max_length_ratio=1.5, min_length_ratio=0.5)
+    demands = Demands.by_ratio(torch.tensor([3, 8]), options)
+    assert demands.max_lengths.tolist() == [14, 22]
+    assert demands.min_lengths is not None
+    assert demands.min_lengths.tolist() == [1, 4]
+    assert Demands.by_ratio(torch.tensor([3, 8]), SearchOptions()).min_lengths is None
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize("kind", ["none", "fixed", "general"])
+def test_a_batch_of_a_real_network_equals_each_sentence_alone(
+    kind: str, beam_size: int
+) -> None:
+    """Beams share their sentence's memory, whether it is a context or the states."""
+    model = exact(attention={"kind": kind}, decoder={"layers": 2})
+    options = SearchOptions(
+        beam_size=beam_size,
+        no_repeat_ngram=2,
+        coverage_penalty=0.3 if kind == "general" else 0.0,
+        length_penalty=0.6,
+    )
+
+    def found(sources: list[list[int]]) -> list[Any]:
+        batch = collate(sources, TARGETS[: len(sources)])
+        with torch.no_grad():
+            encoded = model.encoder(batch.source, batch.source_lengths)
+            state, memory = model.start(encoded)
+            demands = Demands.by_ratio(batch.source_lengths, options)
+            return beam_search(
+                model.step, state, memory, demands, options, hypotheses=beam_size
+            )
+
+    together = found(SOURCES)
+    for n, source in enumerate(SOURCES):
+        (alone,) = found([source])
+        assert [h.pieces for h in alone] == [h.pieces for h in together[n]]
+        assert [h.score for h in alone] == pytest.approx(
+            [h.score for h in together[n]], abs=1e-5
+        )
+        if kind == "general":
+            for one, other in zip(alone, together[n], strict=True):
+                assert one.weights is not None
+                assert other.weights is not None
+                longest = one.weights.shape[1]
+                torch.testing.assert_close(one.weights, other.weights[:, :longest])
+
+
+@pytest.mark.parametrize(
+    ("demands", "message"),
+    [
+        ({"prefixes": [[4]]}, "prefixes has 1 places for 2 sentences"),
+        ({"prefixes": [[4] * 4, []]}, "sentence 0 have 4 pieces, but"),
+        ({"prefixes": [[], [EOS]]}, f"piece {EOS} is asked for or forbidden"),
+        ({"forbidden": [[[4, PAD]], []]}, f"piece {PAD} is asked for or forbidden"),
+        ({"forbidden": [[[]], []]}, "phrase has no pieces"),
+        ({"required": [[], [[4, 5], [6, 7]]]}, "sentence 1 have 4 pieces, but"),
+        ({"min_lengths": torch.tensor([1])}, r"min_lengths has the shape \(1,\)"),
+        ({"min_lengths": torch.tensor([1, 4])}, "least length is more than"),
+    ],
+)
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_demands_that_cannot_be_met_are_refused(
+    demands: dict[str, Any], message: str, beam_size: int
+) -> None:
+    tables = random_tables(0, sentences=2, vocabulary=8)
+    with pytest.raises(ValueError, match=message):
+        beam(tables, [3, 3], beam_size=beam_size, demands=demands)
