@@ -4,11 +4,14 @@ recipe.yaml            the resolved recipe
 tokenizer/             source.model and target.model
 checkpoints/           last.ckpt (the newest), best.ckpt (the best validation)
 metrics.csv            what was measured, step by step
+translations.csv       some translations of every validation
 train.log              what was said on the screen
 data.json              fingerprints and counts of the data
 versions.json          what it ran on
 summary.json           written when the training is finished
 evaluation/<split>/    hypotheses.txt, scores.json
+report/<split>/        report.html, report.json, report.md
+word-counts.json.gz    how often the training text has each word
 """
 
 from __future__ import annotations

@@ -237,6 +237,6 @@ def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> No
         if blank:
             numbers = ", ".join(map(str, blank[:5])) + (", ..." if blank[5:] else "")
             raise InputError(
-                f"{len(blank)} of {len(lines):,} references are blank (line {numbers}); "
-                "nothing can match a blank reference: fill or remove it."
+                f"{len(blank)} of {len(lines):,} references are blank (line "
+                f"{numbers}), and no translation can match them; fill or remove them."
             )

@@ -166,6 +166,7 @@ def _fit(
         references=[pair.target for pair in valid],
         tokenizer=prepared.tokenizers.target,
         history=history,
+        translations=run.path / "translations.csv",
     )
     # Lightning calls them in this order: the judge sees averaged weights before they
     # leave, and the keeper saves the average that includes the step just taken.

@@ -22,11 +22,12 @@ PACKAGE = ROOT / "seq2seq"
 # siblings within one folder (text, nn, search), whose order is their own business.
 LAYERS = [
     ["cli"],
+    ["report"],
     ["training", "evaluate"],
     ["callbacks", "translate", "checkpoint"],
     ["models"],
     ["data", "run_folder", "scores", "weights"],
-    ["nn", "search", "text"],
+    ["nn", "resampling", "search", "text"],
     ["recipe_file"],
     ["recipe_faults"],
     ["recipe", "strict_yaml", "structures"],

@@ -49,6 +49,8 @@ class History(Callback):
         "valid_loss",
         "valid_perplexity",
         "valid_bleu",
+        "valid_bleu_low",
+        "valid_bleu_high",
         "best",
     )
 
@@ -131,7 +133,8 @@ class History(Callback):
         self.say(
             f"step {trainer.global_step}  validation loss {metrics['valid_loss']:.3f}  "
             f"perplexity {metrics['valid_perplexity']:.2f}  "
-            f"BLEU {metrics['valid_bleu']:.2f}{'  (best so far)' if best else ''}"
+            f"BLEU {metrics['valid_bleu']:.2f} ({metrics['valid_bleu_low']:.1f} to "
+            f"{metrics['valid_bleu_high']:.1f}){'  (best so far)' if best else ''}"
         )
         self._reset()
 

@@ -13,11 +13,15 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from seq2seq.callbacks.history import History, perplexity
+from seq2seq.callbacks.table import Table
 from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.recipe import Plateau, Recipe
-from seq2seq.scores import bleu_metric
+from seq2seq.scores import bleu_with_interval
 from seq2seq.structures import Batch
 from seq2seq.text.tokenizer import Tokenizer
+
+SHOWN = 10
+"""Validation sentences whose translations are kept, the same ones each time."""
 
 
 class Judge(Callback):
@@ -29,6 +33,7 @@ class Judge(Callback):
         references: The validation targets, in the order of the corpus.
         tokenizer: The target side's.
         history: Is told of every validation.
+        translations: A CSV file that keeps some translations of every validation.
     """
 
     def __init__(
@@ -39,8 +44,12 @@ class Judge(Callback):
         references: Sequence[str],
         tokenizer: Tokenizer,
         history: History,
+        translations: Path,
     ) -> None:
         self.path = path
+        self.translations = Table(
+            translations, ("step", "line", "reference", "hypothesis")
+        )
         self.train = recipe.train
         self.references = references
         self.language = recipe.data.target
@@ -85,10 +94,12 @@ class Judge(Callback):
         assert isinstance(pl_module, TranslationModule)
         loss = self.nats / self.tokens
         ordered = [self.lines[row] for row in range(len(self.references))]
-        bleu = bleu_metric(self.language)
         hypotheses = self.tokenizer.decode(ordered)
-        score = bleu.corpus_score(hypotheses, [list(self.references)]).score
+        score, (low, high) = bleu_with_interval(
+            hypotheses, self.references, language=self.language
+        )
         self._clear()
+        self._keep(hypotheses, trainer.global_step)
         value = score if self.train.monitor == "bleu" else -loss
         is_best = value > self.best
         if is_best:
@@ -106,12 +117,27 @@ class Judge(Callback):
             "valid_loss": loss,
             "valid_perplexity": perplexity(loss),
             "valid_bleu": score,
+            "valid_bleu_low": low,
+            "valid_bleu_high": high,
         }
         self.history.validated(trainer, metrics, is_best)
         if self.train.patience is not None and self.worse >= self.train.patience:
             trainer.should_stop = True
         if is_best:
             trainer.save_checkpoint(self.path, weights_only=True)
+
+    def _keep(self, hypotheses: Sequence[str], step: int) -> None:
+        """Write down some translations, evenly chosen."""
+        count = min(SHOWN, len(hypotheses))
+        for row in (place * len(hypotheses) // count for place in range(count)):
+            self.translations.add(
+                {
+                    "step": step,
+                    "line": row + 1,
+                    "reference": self.references[row],
+                    "hypothesis": hypotheses[row],
+                }
+            )
 
     def on_train_batch_end(
         self,
@@ -141,6 +167,7 @@ class Judge(Callback):
             setattr(self, name, value)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the module back what a checkpoint kept for it."""
+        """Give the module back what a checkpoint kept for it, open the table."""
+        self.translations.begin(trainer.global_step)
         assert isinstance(pl_module, TranslationModule)
         pl_module.reductions = self.reductions

@@ -135,7 +135,7 @@ def ngrams(
 ) -> tuple[list[Gram], list[Gram]]:
     """Find the one to four words that one side gets right and the other does not.
 
-    An n-gram inside a longer one that differs as much is left out.
+    Of n-grams of which one is inside the other, the one that differs more is told.
 
     Returns:
         What the first gets more often, and what the second does.
@@ -155,10 +155,7 @@ def ngrams(
         for gram in ranked:
             if not any(char.isalnum() for word in gram for char in word):
                 continue
-            if not any(
-                _within(gram, longer) and gaps[longer] >= gaps[gram]
-                for longer in chosen
-            ):
+            if not any(_within(gram, one) or _within(one, gram) for one in chosen):
                 chosen.append(gram)
             if len(chosen) == SHOWN:
                 break

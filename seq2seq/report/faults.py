@@ -22,7 +22,7 @@ RULES = {
 }
 """What each fault is."""
 
-_ENDS = set(".!?…。！？:;\"'”»“)›』」،؟।")
+_ENDS = tuple(".!?…。！？:;\"'”»“)›』」،؟।")
 _SHARE = 0.1
 _ENOUGH = 20  # Lines, below which a look says little.
 
@@ -64,9 +64,8 @@ def _faults(hypothesis: str, references: list[str], source: str | None) -> list[
         from_source = _share(said, words(source))
         if from_source >= 0.8 and max(_share(said, each) for each in wanted) < 0.5:
             found.append("copied")
-    if hypothesis.rstrip()[-1] not in _ENDS:
-        if all(line.rstrip()[-1:] in _ENDS for line in references):
-            found.append("cut off")
+    if not ended(hypothesis) and all(map(ended, references)):
+        found.append("cut off")
     if len(said) > 1.5 * max(counts) + 5:
         found.append("over-long")
     if 2 * (len(said) + 2) < min(counts):
@@ -81,10 +80,15 @@ def repeats(said: Sequence[str]) -> bool:
     for size in range(1, min(6, len(said) // 2) + 1):
         for begin in range(len(said) - 2 * size + 1):
             once = said[begin : begin + size]
-            if once == said[begin + size : begin + 2 * size]:
-                if any(word.isalnum() for word in once):
-                    return True
+            again = said[begin + size : begin + 2 * size]
+            if once == again and any(word.isalnum() for word in once):
+                return True
     return False
+
+
+def ended(line: str) -> bool:
+    """Tell whether a line ends in punctuation."""
+    return line.rstrip()[-1:] in _ENDS
 
 
 def _share(said: Sequence[str], there: Sequence[str]) -> float:
@@ -99,15 +103,15 @@ def warnings(name: str, lines: Sequence[str]) -> list[str]:
         name: What the lines are called.
         lines: Hypotheses or references.
     """
-    found = []
+    found: list[str] = []
     there = [line for line in lines if line.strip()]
     if len(there) < _ENOUGH:
         return found
     cut = sum(line.rstrip().endswith(" .") or " , " in line for line in there)
     if cut >= _SHARE * len(there):
         found.append(
-            f"{name}: {cut:,} of {len(there):,} lines have a blank before a full stop or "
-            "a comma. They look tokenised; BLEU cuts text by itself, so give it the "
+            f"{name}: {cut:,} of {len(there):,} lines have a blank before a full stop "
+            "or a comma. They look tokenised; BLEU cuts text by itself, so give it the "
             "text as people write it."
         )
     pieces = sum("▁" in line or "@@ " in line for line in there)
@@ -120,7 +124,7 @@ def warnings(name: str, lines: Sequence[str]) -> list[str]:
     upper = sum(line != line.lower() for line in cased)
     if len(cased) >= _ENOUGH and upper < 0.01 * len(cased):
         found.append(
-            f"{name}: {upper:,} of {len(cased):,} lines have a capital letter. They look "
-            "lower-cased, and such scores compare with none of text as it is."
+            f"{name}: {upper:,} of {len(cased):,} lines have a capital letter. They "
+            "look lower-cased, and such scores compare with none of text as it is."
         )
     return found

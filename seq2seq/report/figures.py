@@ -1,7 +1,7 @@
-"""Figures as SVG to stand in a page. Knows numbers and labels; not where they come from.
+"""Figures as SVG to stand in a page. Knows numbers and labels; not their origin.
 
-Colours are the page's own, by name, so one figure serves light, dark and paper. The same
-numbers give the same bytes.
+Colours are the page's own, by name, so one figure serves light, dark and paper. The
+same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -59,14 +59,14 @@ class Point(NamedTuple):
         value: The height of the point.
         low: Where the interval begins.
         high: Where it ends.
-        count: Of how many sentences.
+        segments: Of how many.
     """
 
     place: int
     value: float
     low: float
     high: float
-    count: int
+    segments: int
 
 
 def points(
@@ -87,7 +87,7 @@ def points(
                 places, [point.value for point in drawn], color=colour, alpha=0.45
             )
             for place, point in zip(places, drawn, strict=True):
-                few = point.count < FEW
+                few = point.segments < FEW
                 axes.plot(
                     [place, place],
                     [point.low, point.high],
@@ -129,8 +129,6 @@ def bars(
                 color=SERIES[number % len(SERIES)],
             )
         axes.set_xticks(range(len(categories)), categories)
-        if len(categories) > 8:
-            axes.tick_params(axis="x", labelsize=7)
         _label(axes, across, up)
         return svg()
 
@@ -171,6 +169,8 @@ def curves(
             axes.axhline(limit, color=MUTED, linewidth=0.8, linestyle=":")
         if logarithmic:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         else:
             axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
         _label(axes, across, up)
@@ -244,16 +244,16 @@ def scatter(
 
 def _clear_of(pixels: Sequence[tuple[float, ...]]) -> list[tuple[float, float]]:
     """Choose for each label the side where it hides least."""
-    around = [(0, 12), (13, 0), (-13, 0), (0, -12), (12, 10), (-12, 10), (12, -10)]
-    around += [(-12, -10), (0, 22), (24, 0), (-24, 0), (0, -22)]
+    around = [(0, 10), (11, 0), (-11, 0), (0, -10), (10, 8), (-10, 8), (10, -8)]
+    around += [(-10, -8), (0, 19), (21, 0), (-21, 0), (0, -19)]
     taken: list[tuple[float, float]] = []
     chosen = []
     for x, y in pixels:
 
         def crowd(shift: tuple[int, int], x: float = x, y: float = y) -> float:
             here = x + shift[0], y + shift[1]
-            near = [(px, py, 9.0, 8.0) for px, py in pixels]
-            near += [(lx, ly, 15.0, 11.0) for lx, ly in taken]
+            near = [(px, py, 10.0, 9.0) for px, py in pixels]
+            near += [(lx, ly, 14.0, 10.0) for lx, ly in taken]
             return sum(
                 max(0.0, 1 - abs(here[0] - px) / wide)
                 * max(0.0, 1 - abs(here[1] - py) / high)
@@ -279,10 +279,11 @@ def _figure(
     alt: str, *, size: tuple[float, float] = (5.0, 2.7)
 ) -> Iterator[tuple[Figure, Axes, Callable[[], str]]]:
     """Open a figure in our style; what comes third makes it SVG."""
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": alt}), warnings.catch_warnings():
+    style: Any = {**_STYLE, "svg.hashsalt": alt}
+    with mpl.rc_context(style), warnings.catch_warnings():
         # About characters that matplotlib's font lacks: the reader's browser has them.
         warnings.simplefilter("ignore", UserWarning)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, dpi=72, layout="constrained")
         axes = figure.subplots()
         yield figure, axes, lambda: _svg(figure, alt)
 

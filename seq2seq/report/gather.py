@@ -211,8 +211,11 @@ def _system(
         word_f1=f1 or [],
         histogram=analysis.score_histogram(measures["chrf"].segments.tolist()),
         faults={name: _numbers(rows) for name, rows in wrong.items()},
-        search_errors=inside
-        and Errors(inside.search_errors.looked_at, _numbers(inside.search_errors.rows)),
+        search_errors=None
+        if inside is None
+        else Errors(
+            inside.search_errors.looked_at, _numbers(inside.search_errors.rows)
+        ),
         warnings=faults.warnings(system.name, system.hypotheses),
         notes=notes,
         examples=[Pick(example.row + 1, example.reason) for example in examples],

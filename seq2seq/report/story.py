@@ -131,7 +131,7 @@ def _facts(
     if seconds:
         found.append(("time of training", duration(seconds)))
     if "stopped" in summary:
-        found.append(("it stopped because of", str(summary["stopped"])))
+        found.append(("why it stopped", str(summary["stopped"])))
     if "best_step" in summary:
         value = summary.get(f"best_valid_{recipe.train.monitor}")
         text = f"step {summary['best_step']:,}"

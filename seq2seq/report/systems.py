@@ -170,9 +170,10 @@ def _group(path: Path, recipe: Recipe | None, before: list[System]) -> str | Non
     mine = recipe.model_copy(update=alike)
     for system in before:
         other = system.recipe
-        if other is not None and other.seed != recipe.seed:
-            if other.model_copy(update=alike) == mine:
-                return system.group
+        if other is None or other.seed == recipe.seed:
+            continue
+        if other.model_copy(update=alike) == mine:
+            return system.group
     return None
 
 
@@ -237,17 +238,17 @@ def _add_scores(asked: Asked, systems: list[System]) -> None:
     """Read scores that others computed."""
     files: dict[str, list[Path]] = {}
     for text in asked.segment_scores:
-        metric, found, path = text.partition("=")
-        if not found or not metric.strip() or not path:
+        metric, found, rest = text.partition("=")
+        if not found or not metric.strip() or not rest:
             raise InputError(
                 f"--segment-scores {text!r} is not METRIC=FILE; give both."
             )
-        files.setdefault(metric.strip(), []).append(Path(path))
+        files.setdefault(metric.strip(), []).append(Path(rest))
     for metric, paths in files.items():
         if len(paths) != len(systems):
             raise InputError(
-                f"{len(paths)} files of {metric} scores came for {len(systems)} systems; "
-                "give --segment-scores once for each system, in their order."
+                f"{len(paths)} files of {metric} scores came for {len(systems)} "
+                "systems; give --segment-scores once for each system, in their order."
             )
         for path, system in zip(paths, systems, strict=True):
             numbers = read_numbers(path, list(read_lines(path)))
