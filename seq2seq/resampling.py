@@ -162,7 +162,13 @@ def compare(
 
 
 def _p_value(drawn: Floats, difference: float) -> float:
-    """Count what chance does; one is added so that nothing is ever impossible."""
+    """Count what chance does; one is added so that nothing is ever impossible.
+
+    A difference of 0 is chance's for sure, though sacreBLEU, which counts greater ones
+    only, gives it the smallest p-value there is.
+    """
+    if difference == 0:
+        return 1.0
     # Sums of the same rows in another order differ in the last digits.
     beyond = int((drawn > difference + 1e-9).sum())
     return (beyond + 1) / (len(drawn) + 1)

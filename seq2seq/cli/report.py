@@ -79,17 +79,17 @@ def write(asked: Asked, output: Path | None, *, whole: bool) -> None:
     """Make a report, print its summary and say where it is."""
     from rich.console import Console
 
+    from seq2seq.report.systems import named_path
     from seq2seq.report.terminal import show
     from seq2seq.report.write import make_report
 
     console = Console(highlight=False)
     errors = Console(stderr=True, highlight=False)
     if output is None:
-        only = Path(asked.systems[0].split("=")[-1])
-        alone = len(asked.systems) == 1 and only.is_dir()
+        first = named_path(asked.systems[0])[1]
         output = Path("report" if whole else "comparison")
-        if alone:
-            output = only / "report" / asked.split
+        if len(asked.systems) == 1 and first.is_dir():
+            output = first / "report" / asked.split
     content = make_report(
         asked,
         output,

@@ -267,3 +267,7 @@ def schema() -> dict[str, Any]:
 
     found = TypeAdapter(Content).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=1))

@@ -102,7 +102,7 @@ def read_systems(asked: Asked) -> tuple[TestSet, list[System]]:
         raise InputError(
             f"{len(asked.systems)} systems came; a page takes 1 to {MOST} of them."
         )
-    named = [_split_name(text) for text in asked.systems]
+    named = [named_path(text) for text in asked.systems]
     folders = {path: RunFolder(path) for _, path in named if path.is_dir()}
     recipes = {path: folder.read_recipe() for path, folder in folders.items()}
     test_set = _test_set(asked, recipes)
@@ -126,19 +126,22 @@ def read_systems(asked: Asked) -> tuple[TestSet, list[System]]:
     return test_set, systems
 
 
-def _split_name(text: str) -> tuple[str, Path]:
-    """Read PATH or NAME=PATH."""
-    name, found, rest = text.partition("=")
-    if found and not Path(text).exists():
-        if not name.strip() or not rest:
-            raise InputError(f"{text!r} is not NAME=PATH; give both.")
-        text = rest
-    else:
-        name = ""
-    path = Path(text)
-    if not path.exists():
-        raise InputError(f"{path} is missing. Name a run folder or a hypothesis file.")
-    return name.strip(), path
+def named_path(text: str) -> tuple[str, Path]:
+    """Read PATH or NAME=PATH, whichever exists; "" where no name came.
+
+    Raises:
+        InputError: If neither does.
+    """
+    if Path(text).exists():
+        return "", Path(text)
+    for place in (i for i, char in enumerate(text) if char == "="):
+        path = Path(text[place + 1 :])
+        if text[:place].strip() and text[place + 1 :] and path.exists():
+            return text[:place].strip(), path
+    raise InputError(
+        f"{text} is missing. Name a run folder or a file of hypotheses, as PATH or as "
+        "NAME=PATH."
+    )
 
 
 def _labels(
