@@ -17,6 +17,7 @@ word-counts.json.gz    how often the training text has each word
 from __future__ import annotations
 
 import json
+import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -111,6 +112,22 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         file.write(text.encode() + b"\n")
 
 
+def hardware() -> str:
+    """Name the accelerator, or the processor and its cores."""
+    import torch
+
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    name = platform.processor() or platform.machine()
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            models = [line for line in file if line.startswith("model name")]
+        name = models[0].split(":", 1)[1].strip()
+    except (OSError, IndexError):
+        pass  # Only Linux says more.
+    return f"{name}, {os.cpu_count()} cores"
+
+
 def versions() -> dict[str, str]:
     """Tell what the program runs on."""
     found = {package: version(package) for package in PACKAGES}
@@ -118,5 +135,6 @@ def versions() -> dict[str, str]:
         "seq2seq": version("seq2seq"),
         "python": platform.python_version(),
         "system": platform.platform(),
+        "hardware": hardware(),
         **found,
     }

@@ -154,7 +154,7 @@ def _labels(
         one = label
         if plain.count(label) > 1:
             recipe = recipes.get(path)
-            one = f"{label} {path}" if not name else label
+            one = label if name else str(path)
             if name and recipe is not None:
                 one = f"{label} (seed {recipe.seed})"
         number = 2
