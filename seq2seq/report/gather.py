@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,13 +30,14 @@ from seq2seq.report.content import (
     TestValue,
     Translation,
 )
-from seq2seq.report.insides import Insides, look_inside
 from seq2seq.report.story import read_story
 from seq2seq.report.systems import Asked, System, TestSet, read_systems
 from seq2seq.report.words import TrainingWords, training_words, words
 from seq2seq.resampling import interval, mean_formula
 from seq2seq.scores import Measure, Score, measure
-from seq2seq.translate import Translator
+
+if TYPE_CHECKING:
+    from seq2seq.report.insides import Insides
 
 Tell = Callable[[str], None]
 
@@ -178,6 +180,10 @@ def _system(
     notes = [missing] if missing else []
     inside: Insides | None = None
     if whole and system.run is not None and test_set.sources:
+        # torch takes longer to import than a comparison of files takes.
+        from seq2seq.report.insides import look_inside
+        from seq2seq.translate import Translator
+
         tell(f"asking the model of {system.name}")
         try:
             inside = look_inside(
