@@ -17,6 +17,7 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from seq2seq.callbacks.board import Board
 from seq2seq.callbacks.history import History
 from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
@@ -59,6 +60,7 @@ def train(recipe: Recipe, output: Path) -> None:
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
+    board = Board(output / "tensorboard") if recipe.train.tensorboard else None
     # The data is opened before anything is written, so that a fault leaves nothing.
     console = Console(highlight=False)
     valid = scored_pairs(recipe.data, recipe.data.splits.valid)
@@ -76,7 +78,7 @@ def train(recipe: Recipe, output: Path) -> None:
             file.write(text.encode())
         run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
         write_json(run.path / "versions.json", versions())
-        _fit(recipe, run, prepared, valid, say)
+        _fit(recipe, run, prepared, valid, say, board)
 
 
 class _Teller:
@@ -118,7 +120,12 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _fit(
-    recipe: Recipe, run: RunFolder, prepared: Prepared, valid: Any, say: _Teller
+    recipe: Recipe,
+    run: RunFolder,
+    prepared: Prepared,
+    valid: Any,
+    say: _Teller,
+    board: Board | None,
 ) -> None:
     """Build the model and let Lightning train it."""
     options = recipe.train
@@ -159,6 +166,7 @@ def _fit(
         total_steps=total_steps,
         steps_per_epoch=plan.steps,
         say=say,
+        board=board,
     )
     judge = Judge(
         run.best,

@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from seq2seq.callbacks.board import Board
 from seq2seq.callbacks.table import Table
 from seq2seq.structures import Batch
 
@@ -35,7 +36,7 @@ class History(Callback):
     """Write metrics.csv and show progress.
 
     Rows that a killed run wrote after its last checkpoint are dropped on continuing,
-    since the same steps are taken again.
+    since the same steps are taken again. What is written goes to the board too, if any.
     """
 
     COLUMNS = (
@@ -55,12 +56,19 @@ class History(Callback):
     )
 
     def __init__(
-        self, path: Path, *, total_steps: int, steps_per_epoch: int, say: Teller
+        self,
+        path: Path,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        say: Teller,
+        board: Board | None = None,
     ) -> None:
         self.table = Table(path, self.COLUMNS)
         self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
         self.say = say
+        self.board = board
         self.seconds = 0.0  # Of earlier runs.
         self._bar: Progress | None = None
 
@@ -68,6 +76,8 @@ class History(Callback):
         """Open the file, drop what will be done again, show the bar."""
         step = trainer.global_step
         self.table.begin(step)
+        if self.board is not None:
+            self.board.begin(step)
         self.started, self.first_step = time.monotonic(), step
         self._reset()
         if self.say.console.is_terminal:
@@ -142,6 +152,9 @@ class History(Callback):
         values["seconds"] = self.seconds + time.monotonic() - self.started
         values["epoch"] = values["step"] / self.steps_per_epoch
         self.table.add(values)
+        if self.board is not None:
+            step = int(values.pop("step"))
+            self.board.numbers(step, values)
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the time that training took."""
@@ -154,7 +167,9 @@ class History(Callback):
     def teardown(
         self, trainer: Trainer, pl_module: LightningModule, stage: str
     ) -> None:
-        """Take the bar down."""
+        """Take the bar down, close the board."""
+        if self.board is not None:
+            self.board.close()
         if self._bar is not None:
             self._bar.stop()
 

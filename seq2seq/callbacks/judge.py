@@ -129,15 +129,19 @@ class Judge(Callback):
     def _keep(self, hypotheses: Sequence[str], step: int) -> None:
         """Write down some translations, evenly chosen."""
         count = min(SHOWN, len(hypotheses))
-        for row in (place * len(hypotheses) // count for place in range(count)):
-            self.translations.add(
-                {
-                    "step": step,
-                    "line": row + 1,
-                    "reference": self.references[row],
-                    "hypothesis": hypotheses[row],
-                }
-            )
+        kept: list[dict[str, float | str]] = [
+            {
+                "step": step,
+                "line": row + 1,
+                "reference": self.references[row],
+                "hypothesis": hypotheses[row],
+            }
+            for row in (place * len(hypotheses) // count for place in range(count))
+        ]
+        for each in kept:
+            self.translations.add(each)
+        if self.history.board is not None:
+            self.history.board.translations(step, kept)
 
     def on_train_batch_end(
         self,
