@@ -6,16 +6,21 @@ checkpoints/           last.ckpt (the newest), previous.ckpt (the one before it)
                        best.ckpt (the best validation); each holds its own sum
 SHA256SUMS             of the recipe and the tokenizers
 metrics.csv            what was measured, step by step
+translations.csv       some translations of every validation
 train.log              what was said on the screen
 data.json              fingerprints and counts of the data
 versions.json          what it ran on
 summary.json           written when the training is finished
 evaluation/<split>/    hypotheses.txt, scores.json
+tensorboard/           the same for TensorBoard, if the recipe asks for it
+report/<split>/        report.html, report.json, report.md
+word-counts.json.gz    how often the training text has each word
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 from dataclasses import dataclass
@@ -142,6 +147,22 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         file.write(text.encode() + b"\n")
 
 
+def hardware() -> str:
+    """Name the accelerator, or the processor and its cores."""
+    import torch
+
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    name = platform.processor() or platform.machine()
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            models = [line for line in file if line.startswith("model name")]
+        name = models[0].split(":", 1)[1].strip()
+    except (OSError, IndexError):
+        pass  # Only Linux says more.
+    return f"{name}, {os.cpu_count()} cores"
+
+
 def versions() -> dict[str, str]:
     """Tell what the program runs on."""
     found = {package: version(package) for package in PACKAGES}
@@ -149,5 +170,6 @@ def versions() -> dict[str, str]:
         "seq2seq": version("seq2seq"),
         "python": platform.python_version(),
         "system": platform.platform(),
+        "hardware": hardware(),
         **found,
     }

@@ -27,6 +27,7 @@ from lightning.pytorch.plugins.environments import (
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from seq2seq.callbacks.board import Board
 from seq2seq.callbacks.history import History
 from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
@@ -99,6 +100,8 @@ def train(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
+    writes_board = recipe.train.tensorboard and ranks.first
+    board = Board(output / "tensorboard") if writes_board else None
     with Signals() as signals:
         # Data is opened before anything is written, so that a fault leaves nothing.
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
@@ -122,7 +125,7 @@ def train(
                 run.write_tokenizers(tokenizers.source, tokenizers.target)
                 run.write_sums()
                 write_json(run.path / "versions.json", versions())
-            _fit(recipe, run, prepared, valid, say, signals, ranks, watchers)
+            _fit(recipe, run, prepared, valid, say, signals, board, ranks, watchers)
 
 
 class _Teller:
@@ -149,6 +152,7 @@ def _fit(
     valid: Any,
     say: _Teller,
     signals: Signals,
+    board: Board | None,
     ranks: Ranks,
     watchers: Sequence[Callback],
 ) -> None:
@@ -192,6 +196,7 @@ def _fit(
         total_steps=total_steps,
         steps_per_epoch=plan.steps,
         say=say,
+        board=board,
     )
     judge = Judge(
         run.best,
@@ -199,6 +204,7 @@ def _fit(
         references=[pair.target for pair in valid],
         tokenizer=prepared.tokenizers.target,
         history=history,
+        translations=run.path / "translations.csv",
     )
     # Lightning calls them in this order: the judge sees averaged weights before they
     # leave, and the keeper saves the average that includes the step just taken.

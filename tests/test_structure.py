@@ -22,12 +22,13 @@ PACKAGE = ROOT / "seq2seq"
 # siblings within one folder (text, nn, search), whose order is their own business.
 LAYERS = [
     ["cli"],
+    ["report"],
     ["training", "evaluate"],
     ["continuing"],
     ["callbacks", "translate", "checkpoint", "utility"],
     ["models"],
     ["data", "ranks", "run_folder", "scores", "weights"],
-    ["nn", "search", "text"],
+    ["nn", "resampling", "search", "text"],
     ["recipe_file"],
     ["recipe_faults"],
     ["recipe", "strict_yaml", "structures"],

@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from seq2seq.callbacks.board import Board
 from seq2seq.callbacks.table import Table
 from seq2seq.structures import Batch
 
@@ -35,7 +36,7 @@ class History(Callback):
     """Write metrics.csv and show progress.
 
     Rows that a killed run wrote after its last checkpoint are dropped on continuing,
-    since the same steps are taken again.
+    since the same steps are taken again. What is written goes to the board too, if any.
     """
 
     COLUMNS = (
@@ -49,16 +50,25 @@ class History(Callback):
         "valid_loss",
         "valid_perplexity",
         "valid_bleu",
+        "valid_bleu_low",
+        "valid_bleu_high",
         "best",
     )
 
     def __init__(
-        self, path: Path, *, total_steps: int, steps_per_epoch: int, say: Teller
+        self,
+        path: Path,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        say: Teller,
+        board: Board | None = None,
     ) -> None:
         self.table = Table(path, self.COLUMNS)
         self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
         self.say = say
+        self.board = board
         self.seconds = 0.0  # Of earlier runs.
         self._bar: Progress | None = None
 
@@ -70,6 +80,8 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         self.table.begin(step)
+        if self.board is not None:
+            self.board.begin(step)
         if self.say.console.is_terminal:
             self._bar = Progress(
                 TextColumn("step {task.completed}/{task.total}"),
@@ -140,7 +152,8 @@ class History(Callback):
         self.say(
             f"step {trainer.global_step}  validation loss {metrics['valid_loss']:.3f}  "
             f"perplexity {metrics['valid_perplexity']:.2f}  "
-            f"BLEU {metrics['valid_bleu']:.2f}{'  (best so far)' if best else ''}"
+            f"BLEU {metrics['valid_bleu']:.2f} ({metrics['valid_bleu_low']:.1f} to "
+            f"{metrics['valid_bleu_high']:.1f}){'  (best so far)' if best else ''}"
         )
         self._reset()
 
@@ -148,6 +161,9 @@ class History(Callback):
         values["seconds"] = self.seconds + time.monotonic() - self.started
         values["epoch"] = values["step"] / self.steps_per_epoch
         self.table.add(values)
+        if self.board is not None:
+            step = int(values.pop("step"))
+            self.board.numbers(step, values)
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the time that training took."""
@@ -160,7 +176,9 @@ class History(Callback):
     def teardown(
         self, trainer: Trainer, pl_module: LightningModule, stage: str
     ) -> None:
-        """Take the bar down."""
+        """Take the bar down, close the board."""
+        if self.board is not None:
+            self.board.close()
         if self._bar is not None:
             self._bar.stop()
 

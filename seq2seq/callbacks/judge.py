@@ -14,11 +14,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
 
 from seq2seq.callbacks.history import History, perplexity
+from seq2seq.callbacks.table import Table
 from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.recipe import Plateau, Recipe
-from seq2seq.scores import bleu_metric
+from seq2seq.scores import bleu_with_interval
 from seq2seq.structures import Batch
 from seq2seq.text.tokenizer import Tokenizer
+
+SHOWN = 10
+"""Validation sentences whose translations are kept, the same ones each time."""
 
 
 class Judge(Callback):
@@ -30,6 +34,7 @@ class Judge(Callback):
         references: The validation targets, in the order of the corpus.
         tokenizer: The target side's.
         history: Is told of every validation.
+        translations: A CSV file that keeps some translations of every validation.
     """
 
     def __init__(
@@ -40,8 +45,12 @@ class Judge(Callback):
         references: Sequence[str],
         tokenizer: Tokenizer,
         history: History,
+        translations: Path,
     ) -> None:
         self.path = path
+        self.translations = Table(
+            translations, ("step", "line", "reference", "hypothesis")
+        )
         self.train = recipe.train
         self.references = references
         self.language = recipe.data.target
@@ -92,10 +101,13 @@ class Judge(Callback):
         sums = [self.sums[row] for row in sorted(self.sums)]
         loss = sum(nats for nats, _ in sums) / sum(tokens for _, tokens in sums)
         ordered = [self.lines[row] for row in range(len(self.references))]
-        bleu = bleu_metric(self.language)
         hypotheses = self.tokenizer.decode(ordered)
-        score = bleu.corpus_score(hypotheses, [list(self.references)]).score
+        score, (low, high) = bleu_with_interval(
+            hypotheses, self.references, language=self.language
+        )
         self._clear()
+        if trainer.is_global_zero:
+            self._keep(hypotheses, trainer.global_step)
         value = score if self.train.monitor == "bleu" else -loss
         is_best = value > self.best
         if is_best:
@@ -113,6 +125,8 @@ class Judge(Callback):
             "valid_loss": loss,
             "valid_perplexity": perplexity(loss),
             "valid_bleu": score,
+            "valid_bleu_low": low,
+            "valid_bleu_high": high,
         }
         self.history.validated(trainer, metrics, is_best)
         if self.train.patience is not None and self.worse >= self.train.patience:
@@ -127,6 +141,23 @@ class Judge(Callback):
         for sums, lines in shares:
             self.sums.update(sums)
             self.lines.update(lines)
+
+    def _keep(self, hypotheses: Sequence[str], step: int) -> None:
+        """Write down some translations, evenly chosen."""
+        count = min(SHOWN, len(hypotheses))
+        kept: list[dict[str, float | str]] = [
+            {
+                "step": step,
+                "line": row + 1,
+                "reference": self.references[row],
+                "hypothesis": hypotheses[row],
+            }
+            for row in (place * len(hypotheses) // count for place in range(count))
+        ]
+        for each in kept:
+            self.translations.add(each)
+        if self.history.board is not None:
+            self.history.board.translations(step, kept)
 
     def on_train_batch_end(
         self,
@@ -164,6 +195,8 @@ class Judge(Callback):
         validation has nothing left to do.
         """
         assert isinstance(pl_module, TranslationModule)
+        if trainer.is_global_zero:
+            self.translations.begin(trainer.global_step)
         pl_module.reductions = self.reductions
         step, last = trainer.global_step, pl_module.total_steps
         due = step % self.train.validate_every == 0 or step == last

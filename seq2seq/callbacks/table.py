@@ -14,7 +14,7 @@ from seq2seq.text.lines import atomic_file
 
 
 class Table:
-    """Rows of numbers, of which the first column is the optimizer step.
+    """Rows of numbers and text; one column is the optimizer step.
 
     Args:
         path: The CSV file; its folder must exist.
@@ -43,7 +43,7 @@ class Table:
         with atomic_file(self.path) as stream:
             stream.write(text.getvalue().encode())
 
-    def add(self, row: Mapping[str, float]) -> None:
+    def add(self, row: Mapping[str, float | str]) -> None:
         """Write a row; columns that it does not name stay empty."""
         text = {
             name: f"{value:.6g}" if isinstance(value, float) else value

@@ -9,8 +9,10 @@ import sys
 
 import typer
 
+from seq2seq.cli.compare import compare
 from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.recipe import recipes
+from seq2seq.cli.report import report
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
 from seq2seq.errors import InputError, Interrupted
@@ -21,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (train, translate, evaluate):
+for verb in (train, translate, evaluate, report, compare):
     app.command()(verb)
 app.add_typer(recipes, name="recipe")
 

@@ -80,13 +80,17 @@ def _show(found: Evaluation, name: str, *, as_json: bool) -> None:
     table = Table(title=Text(f"{name}: {scores.sentences:,} sentences"))
     table.add_column("metric")
     table.add_column("score", justify="right")
+    table.add_column("95% interval", justify="right")
     table.add_column("signature", overflow="fold")
     for label, each in (
         ("BLEU", scores.bleu),
         ("chrF", scores.chrf),
         ("TER (lower is better)", scores.ter),
     ):
-        table.add_row(label, f"{each.score:.2f}", each.signature)
+        low, high = each.interval
+        table.add_row(
+            label, f"{each.score:.2f}", f"{low:.2f} to {high:.2f}", each.signature
+        )
     console.print(table)
     if not found.sources:
         return

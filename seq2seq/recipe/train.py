@@ -93,6 +93,11 @@ class TrainOptions(Options):
     lens: bool = Field(
         False, description="Measure gradients, gates and exposure bias into lens.csv."
     )
+    tensorboard: bool = Field(
+        False,
+        description="Show metrics and translations in TensorBoard as well; needs the "
+        "extra tensorboard.",
+    )
     monitor: Literal["bleu", "loss"] = Field(
         "bleu", description="What the best checkpoint and early stopping go by."
     )

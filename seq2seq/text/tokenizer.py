@@ -93,6 +93,10 @@ class Tokenizer:
         encoded: list[list[int]] = self._processor.encode(plain, num_threads=1)
         return encoded
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Spell each id as the model does, a blank as "▁"."""
+        return [self._processor.id_to_piece(number) for number in ids]
+
     def sample(
         self, encoded: Sequence[Sequence[int]], *, share: float, seed: int
     ) -> list[list[int]]:

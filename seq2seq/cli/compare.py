@@ -1,0 +1,56 @@
+"""seq2seq compare. Knows arguments; imports nothing heavy before the verb runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seq2seq.cli.report import (
+    DataPath,
+    Language,
+    Output,
+    References,
+    Samples,
+    SegmentScores,
+    SourceFile,
+    Split,
+    Systems,
+    write,
+)
+from seq2seq.errors import InputError
+
+
+def compare(
+    systems: Systems,
+    output: Output = None,
+    split: Split = "test",
+    data_path: DataPath = None,
+    source: SourceFile = None,
+    reference: References = None,
+    language: Language = None,
+    segment_scores: SegmentScores = None,
+    samples: Samples = 1000,
+    trials: Annotated[
+        int, typer.Option(min=40, max=1_000_000, help="Randomization trials.")
+    ] = 10_000,
+) -> None:
+    """Test whether systems differ: intervals, significance, and where they do."""
+    from seq2seq.report.systems import Asked
+
+    if len(systems) < 2:
+        raise InputError(
+            "compare needs two systems or more; for one there is seq2seq report."
+        )
+    asked = Asked(
+        systems,
+        split=split,
+        data_path=data_path,
+        source=source,
+        references=reference or (),
+        language=language,
+        segment_scores=segment_scores or (),
+        samples=samples,
+        trials=trials,
+    )
+    write(asked, output, whole=False)

@@ -1,0 +1,1 @@
+"""Evaluation reports: scores, analyses and a page that a person wants to read."""

@@ -1,0 +1,224 @@
+"""Scores, intervals and paired tests are sacreBLEU's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sacrebleu import sacrebleu as command
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+from sacrebleu.significance import PairedTest
+
+from seq2seq.errors import InputError
+from seq2seq.resampling import (
+    bleu_formula,
+    chrf_formula,
+    compare,
+    interval,
+    mean_formula,
+    ter_formula,
+)
+from seq2seq.scores import bleu_metric, measure, score
+
+WORDS = ["der", "die", "das", "Hund", "Katze", "schläft,", "läuft.", "Haus!", "rot"]
+WORDS += ["und", "(sehr)", "alt", "3,5", "z.B."]
+CHARACTERS = "我们在北京看见三只猫，天气很好。ABC"
+
+
+def sentence(random: np.random.Generator, language: str) -> str:
+    size = int(random.integers(1, 14))
+    if language == "zh":
+        return "".join(random.choice(list(CHARACTERS), size))
+    return " ".join(random.choice(WORDS, size))
+
+
+def noisy(random: np.random.Generator, line: str, language: str) -> str:
+    units = list(line) if language == "zh" else line.split()
+    kept = [unit for unit in units if random.random() > 0.25]
+    joined = ("" if language == "zh" else " ").join(kept)
+    return joined if random.random() > 0.1 else ""
+
+
+def generated(seed: int) -> tuple[list[str], list[list[str]], str]:
+    random = np.random.default_rng(seed)
+    language = "zh" if seed % 4 == 3 else "de"
+    size, count = int(random.integers(2, 40)), seed % 3 + 1
+    first = [sentence(random, language) for _ in range(size)]
+    hypotheses = [noisy(random, line, language) for line in first]
+    hypotheses[0] = first[0]
+    others = [
+        [noisy(random, line, language) or line for line in first]
+        for _ in range(count - 1)
+    ]
+    return hypotheses, [first, *others], language
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_score_is_the_command_lines(
+    seed: int, tmp_path: Path, monkeypatch: Any
+) -> None:
+    hypotheses, references, language = generated(seed)
+    (tmp_path / "hypotheses").write_text("\n".join(hypotheses) + "\n", encoding="utf-8")
+    names = []
+    for number, lines in enumerate(references):
+        names.append(str(tmp_path / f"reference.{number}"))
+        Path(names[-1]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    arguments = ["sacrebleu", *names, "-i", str(tmp_path / "hypotheses")]
+    arguments += ["-l", f"en-{language}", "-m", "bleu", "chrf", "ter", "-w", "2"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--chrf-word-order", "2"])
+    # The command opens standard input and output once more, and so closes them.
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY)):
+        (tmp_path / name).touch()
+        handle = os.open(tmp_path / name, flags)
+        mode = "r" if name == "stdin" else "w"
+        monkeypatch.setattr(sys, name, open(handle, mode, closefd=False))  # noqa: SIM115
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        command.main()
+        sys.stdout.close()
+        sys.stdin.close()
+    said = json.loads((tmp_path / "stdout").read_text(encoding="utf-8"))
+    found = measure(hypotheses, references, language=language)
+    ours = (found.bleu, found.chrf, found.ter)
+    for its, mine in zip(said, ours, strict=True):
+        assert f"{its['score']:.2f}" == f"{mine.score.score:.2f}"
+        assert its["signature"] == mine.score.signature
+    assert ("tok:zh" in found.bleu.score.signature) == (language == "zh")
+    assert f"nrefs:{len(references)}" in found.bleu.score.signature
+
+
+METRICS: list[tuple[Any, Any]] = [
+    (BLEU(), bleu_formula),
+    (CHRF(word_order=2), chrf_formula),
+    (CHRF(), chrf_formula),
+    (TER(), ter_formula),
+]
+
+
+@pytest.mark.parametrize(("metric", "formula"), METRICS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_formula_over_sums_is_the_metrics_own(
+    metric: Any, formula: Any, data: st.DataObject
+) -> None:
+    line = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
+    references = data.draw(st.lists(line.filter(bool), min_size=1, max_size=4))
+    size = len(references)
+    hypotheses = data.draw(st.lists(line, min_size=size, max_size=size))
+    rows = metric._extract_corpus_statistics(hypotheses, [references])
+    sums = np.array(rows, dtype=np.float64).sum(axis=0, keepdims=True)
+    wanted = metric.corpus_score(hypotheses, [references]).score
+    assert formula(sums)[0] == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_an_interval_is_as_wide_as_sacrebleus(seed: int) -> None:
+    hypotheses, references, language = generated(seed)
+    found = measure(hypotheses, references, language=language).bleu.score
+    low, high = found.interval
+    its = bleu_metric(language).corpus_score(hypotheses, references, n_bootstrap=1000)
+    assert (high - low) / 2 == pytest.approx(its._ci, abs=1e-3)
+    assert low <= found.score <= high
+
+
+def two_systems() -> tuple[list[str], list[str], list[list[str]]]:
+    random = np.random.default_rng(5)
+    first = [sentence(random, "de") for _ in range(90)]
+    one, other = ([noisy(random, line, "de") for line in first] for _ in range(2))
+    return one, [line if i % 7 else "" for i, line in enumerate(other)], [first]
+
+
+@pytest.mark.parametrize(("test", "samples"), [("bs", 1000), ("ar", 1500)])
+def test_p_values_are_sacrebleus(test: str, samples: int) -> None:
+    one, other, references = two_systems()
+    metrics = {"bleu": BLEU(), "chrf": CHRF(word_order=2), "ter": TER()}
+    named = [("one", one), ("other", other)]
+    _, its = PairedTest(named, metrics, references, test, n_samples=samples)()
+    ours = [measure(lines, references, language="de") for lines in (one, other)]
+    for name, key in (("bleu", "BLEU"), ("chrf", "chrF2++"), ("ter", "TER")):
+        baseline, system = (getattr(each, name) for each in ours)
+        found = compare(
+            baseline.statistics,
+            system.statistics,
+            system.formula,
+            samples=samples,
+            trials=samples,
+        )
+        wanted: Any = its[key][1]
+        mine = found.bootstrap_p if test == "bs" else found.randomization_p
+        assert mine == pytest.approx(wanted.p_value, abs=3 / samples)
+        low, high = found.interval
+        assert low < found.difference < high
+
+
+def test_halves_of_one_system_do_not_differ() -> None:
+    random = np.random.default_rng(1)
+    lines = [sentence(random, "de") for _ in range(300)]
+    hypotheses = [noisy(random, line, "de") for line in lines]
+    rows = measure(hypotheses, [lines], language="de").bleu.statistics
+    insignificant = 0
+    for _ in range(100):
+        order = random.permutation(len(rows))
+        halves = rows[order[:150]], rows[order[150:]]
+        found = compare(*halves, bleu_formula, samples=200, trials=400)
+        insignificant += max(found.randomization_p, found.bootstrap_p) >= 0.05
+    assert insignificant >= 90
+
+
+def test_a_clear_difference_is_found_and_none_is_not() -> None:
+    one, _, references = two_systems()
+    other = [line if number % 3 else "" for number, line in enumerate(one)]
+    mine = measure(one, references, language="de").chrf
+    worse = measure(other, references, language="de").chrf
+    found = compare(mine.statistics, worse.statistics, chrf_formula)
+    assert found.difference < 0
+    assert max(found.bootstrap_p, found.randomization_p) < 0.05
+    same = compare(mine.statistics, mine.statistics, chrf_formula)
+    assert same.difference == 0
+    assert same.interval == (0, 0)
+    # sacreBLEU counts greater differences only, and calls equal systems significant.
+    assert same.bootstrap_p == same.randomization_p == 1
+
+
+def test_means_of_outside_scores_have_intervals() -> None:
+    values = np.linspace(0, 1, 101)
+    rows = np.stack([values, np.ones_like(values)], axis=1)
+    low, high = interval(rows, mean_formula)
+    assert low < 0.5 < high
+    assert high - low == pytest.approx(4 * values.std() / 101**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("code", ["zh", "zh-CN", "zh_Hant", "cmn", "ZHO"])
+def test_chinese_is_cut_as_chinese_whatever_its_code(code: str) -> None:
+    assert "tok:zh" in str(measure(["我"], [["我们"]], language=code).bleu.score)
+
+
+def test_scores_of_evaluate_have_intervals() -> None:
+    found = score(["ein Hund", "die Katze"], ["ein Hund", "der Kater"], language="de")
+    assert found.ter.interval.low <= found.ter.score <= found.ter.interval.high
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "references", "says"),
+    [
+        (["a"] * 3, [["a"] * 2], "3 hypotheses came for 2 references"),
+        (["a"] * 3, [["a"] * 3, ["a"] * 4], "3 hypotheses came for 4 references"),
+        (["a"] * 3, [["a", " ", ""]], r"2 of 3 references are blank \(line 2, 3\)"),
+        ([], [[]], "no lines to score"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(
+    hypotheses: list[str], references: list[list[str]], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        measure(hypotheses, references, language="de")
