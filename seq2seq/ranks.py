@@ -33,7 +33,7 @@ class Ranks(NamedTuple):
     launcher: str = "lightning"
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many processes there are on all nodes."""
         return self.devices * self.nodes
 

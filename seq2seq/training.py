@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
 from rich.console import Console
 from torch.utils.data import DataLoader
 
@@ -94,7 +92,7 @@ def train(
     console = console or Console(highlight=False)
     console.quiet = not ranks.first
     check_same_recipe(run, recipe)
-    check_same_ranks(run, ranks.count)
+    check_same_ranks(run, ranks.total)
     if run.summary.is_file():
         console.print(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
@@ -163,7 +161,7 @@ def _fit(
         pairs.source.lengths + 1,
         pairs.target.lengths + 1,
         batch_tokens=options.batch_tokens,
-        step_batches=options.accumulate * ranks.count,
+        step_batches=options.accumulate * ranks.total,
         seed=recipe.seed,
     )
     _check_steps(plan, pairs=len(pairs), options=options, ranks=ranks)
@@ -182,7 +180,7 @@ def _fit(
         "valid": {"sentences": len(valid)},
         "batches_per_epoch": plan.batches,
         "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
-        "ranks": ranks.count,
+        "ranks": ranks.total,
     }
     if ranks.first:
         write_json(run.path / "data.json", told)
@@ -268,12 +266,12 @@ def _check_steps(
     plan: BatchPlan, *, pairs: int, options: TrainOptions, ranks: Ranks
 ) -> None:
     """Refuse a plan whose batches cannot be dealt out evenly."""
-    needed = options.accumulate * ranks.count
+    needed = options.accumulate * ranks.total
     if plan.batches % needed:
         raise InputError(
             f"{pairs:,} pairs make at most {plan.batches:,} batches, but an optimizer "
             f"step needs {needed} of them: {options.accumulate} (train.accumulate) for "
-            f"each of {ranks.count} processes. Lower either, or add text."
+            f"each of {ranks.total} processes. Lower either, or add text."
         )
 
 
@@ -291,7 +289,7 @@ def _validation(
     )
     # Without a batch of its own, a process would leave out the hooks that gather. The
     # judge counts a batch that came twice once.
-    mine = batches[ranks.rank :: ranks.count] or batches[:1]
+    mine = batches[ranks.rank :: ranks.total] or batches[:1]
     loader: Any = mine  # DataLoader reads any sequence, whatever its type says.
     return DataLoader(loader, batch_size=None, collate_fn=lambda batch: batch)
 
@@ -311,12 +309,12 @@ def _trainer(
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     interval = min(options.validate_every, total_steps) * options.accumulate
     # Named, since Lightning would take any shell in a SLURM allocation for a task.
-    environment = [LAUNCHERS[ranks.launcher]()] if ranks.count > 1 else []
+    environment = [LAUNCHERS[ranks.launcher]()] if ranks.total > 1 else []
     return Trainer(
         accelerator=ranks.accelerator,
         devices=ranks.devices,
         num_nodes=ranks.nodes,
-        strategy="ddp" if ranks.count > 1 else "auto",
+        strategy="ddp" if ranks.total > 1 else "auto",
         max_epochs=-1,
         max_steps=total_steps + 1,  # The judge ends it, after a last validation.
         accumulate_grad_batches=options.accumulate,

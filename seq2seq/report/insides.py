@@ -14,7 +14,7 @@ from torch import Tensor
 from seq2seq.data.translation import collate, sorted_batches
 from seq2seq.errors import InputError
 from seq2seq.nn.bridge import context_vector
-from seq2seq.search.step import normalised
+from seq2seq.search.ranking import Ranking
 from seq2seq.structures import EOS, PAD, Batch
 from seq2seq.translate import Translator
 
@@ -113,10 +113,10 @@ def look_inside(
     else:
         context = _context_map(translator, sources)
     rows = _spread(len(sources), MOST_SENTENCES)
-    penalty = translator.recipe.search.length_penalty
+    ranking = Ranking(translator.recipe.search)
     chosen = [sources[row] for row in rows]
-    mine = _scores(translator, chosen, [hypotheses[row] for row in rows], penalty)
-    its = _scores(translator, chosen, [references[row] for row in rows], penalty)
+    mine = _scores(translator, chosen, [hypotheses[row] for row in rows], ranking)
+    its = _scores(translator, chosen, [references[row] for row in rows], ranking)
     errors = [
         row
         for row, found, better in zip(rows, mine, its, strict=True)
@@ -203,9 +203,9 @@ def _scores(
     translator: Translator,
     sources: Sequence[str],
     targets: Sequence[str],
-    length_penalty: float,
+    ranking: Ranking,
 ) -> list[float]:
-    """Score translations as the search would, in nats over a power of the length."""
+    """Score translations as the search would, in nats over a norm of the length."""
     batches = sorted_batches(
         translator.source.encode(list(sources)),
         translator.target.encode(list(targets)),
@@ -218,7 +218,7 @@ def _scores(
         for row, total, length in zip(
             batch.rows.tolist(), totals, lengths, strict=True
         ):
-            found[row] = normalised(total, length, length_penalty)
+            found[row] = ranking.score(total, length)
     return found
 
 
