@@ -327,6 +327,7 @@ def _trainer(
         devices=ranks.devices,
         num_nodes=ranks.nodes,
         strategy="ddp" if ranks.count > 1 else "auto",
+        precision=options.precision,
         max_epochs=-1,
         max_steps=total_steps,
         accumulate_grad_batches=options.accumulate,
