@@ -22,7 +22,8 @@ PACKAGE = ROOT / "seq2seq"
 # siblings within one folder (text, nn, search), whose order is their own business.
 LAYERS = [
     ["cli"],
-    ["training", "evaluate"],
+    ["bench"],
+    ["training", "doctor", "evaluate"],
     ["callbacks", "translate", "checkpoint"],
     ["models"],
     ["data", "ranks", "run_folder", "scores", "weights"],

@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from seq2seq.cli.bench import bench
 from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.train import train
@@ -24,6 +25,7 @@ app = typer.Typer(
 for verb in (train, translate, evaluate):
     app.command()(verb)
 app.add_typer(recipes, name="recipe")
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:
