@@ -315,6 +315,7 @@ def _trainer(
         devices=ranks.devices,
         num_nodes=ranks.nodes,
         strategy="ddp" if ranks.total > 1 else "auto",
+        precision=options.precision,
         max_epochs=-1,
         max_steps=total_steps + 1,  # The judge ends it, after a last validation.
         accumulate_grad_batches=options.accumulate,

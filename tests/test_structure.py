@@ -22,8 +22,8 @@ PACKAGE = ROOT / "seq2seq"
 # siblings within one folder (text, nn, search), whose order is their own business.
 LAYERS = [
     ["cli"],
-    ["report"],
-    ["training", "evaluate"],
+    ["report", "bench"],
+    ["training", "doctor", "evaluate"],
     ["continuing"],
     ["callbacks", "translate", "checkpoint", "utility"],
     ["models"],

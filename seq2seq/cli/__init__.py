@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
 from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.recipe import recipes
@@ -26,6 +27,7 @@ app = typer.Typer(
 for verb in (train, translate, evaluate, report, compare):
     app.command()(verb)
 app.add_typer(recipes, name="recipe")
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:

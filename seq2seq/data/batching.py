@@ -79,18 +79,32 @@ class BatchPlan:
         return -(-self.batches // self.step_batches)
 
     def epoch(self, number: int) -> list[Planned]:
-        """Plan one epoch: every pair once, batches of like lengths, in random order."""
+        """Plan one epoch: every pair once, batches of like lengths, in random order.
+
+        The very first step has the largest batches: what does not fit into memory
+        shows at once, and not after hours.
+        """
         random = np.random.default_rng([self.seed, number])
         tie = random.permutation(len(self.source_lengths))
         order = np.lexsort((tie, self.source_lengths, self.target_lengths))
         batches = np.split(order, self._cuts[1:-1])
-        shuffled = [batches[i] for i in random.permutation(len(batches))]
+        turns = random.permutation(len(batches)).tolist()
+        if number == 0:
+            largest = sorted(turns, key=lambda i: -self._size(batches[i]))
+            first = largest[: self.step_batches]
+            turns = first + [i for i in turns if i not in first]
+        shuffled = [batches[i] for i in turns]
         planned: list[Planned] = []
         for first in range(0, len(shuffled), self.step_batches):
             group = shuffled[first : first + self.step_batches]
             tokens = int(sum(self.target_lengths[rows].sum() for rows in group))
             planned += [Planned(rows, tokens) for rows in group]
         return planned
+
+    def _size(self, rows: Numbers) -> int:
+        """Count the padded pieces of a batch, both sides together."""
+        longest = self.source_lengths[rows].max() + self.target_lengths[rows].max()
+        return len(rows) * int(longest)
 
     def padding_efficiency(self) -> tuple[float, float]:
         """Return the share of padded pieces that are real, of sources and targets."""

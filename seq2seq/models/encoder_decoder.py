@@ -17,7 +17,7 @@ from seq2seq.nn.bridge import CopyBridge, LinearBridge, context_vector
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
-from seq2seq.nn.loss import Loss, token_loss
+from seq2seq.nn.loss import Loss, projected_loss
 from seq2seq.nn.recurrent import Recurrent
 from seq2seq.recipe import DecoderOptions, EncoderOptions, ModelOptions
 from seq2seq.structures import (
@@ -106,11 +106,14 @@ class EncoderDecoder(nn.Module):
         so it runs over all positions in one call.
         """
         decoded = self.decode(batch)
-        real = batch.targets != PAD
-        logits = self.decoder.logits(decoded.features[real])
-        loss = token_loss(logits, batch.targets[real], smoothing=smoothing)
+        loss = projected_loss(
+            decoded.features.flatten(0, 1),
+            self.decoder.output,
+            batch.targets.flatten(),
+            smoothing=smoothing,
+        )
         if self.coverage and self.training and decoded.weights is not None:
-            repeated = coverage_loss(decoded.weights, real)
+            repeated = coverage_loss(decoded.weights, batch.targets != PAD)
             loss = loss._replace(total=loss.total + self.coverage * repeated)
         return loss
 

@@ -122,4 +122,4 @@ def coverage_loss(weights: Tensor, real: Tensor) -> Tensor:
     Source: See et al. 2017, equation 12.
     """
     before = weights.cumsum(dim=1) - weights
-    return torch.minimum(weights, before).sum(dim=2)[real].sum()
+    return (torch.minimum(weights, before).sum(dim=2) * real).sum()

@@ -77,6 +77,11 @@ class TrainOptions(Options):
         "(Pascanu et al. 2013).",
     )
     label_smoothing: Share = 0.1
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true",
+        description="bf16-mixed: products of matrices in bfloat16, for GPUs and CPUs "
+        "that have it; weights and sums stay in 32 bits.",
+    )
     piece_sampling: Share = Field(
         0.0,
         description="Cut training text anew each time. unigram: the exponent of the "

@@ -1,0 +1,1 @@
+"""What a machine reaches with a run, as a line of JSON that other programs compare."""
