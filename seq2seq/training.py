@@ -18,6 +18,7 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from seq2seq.callbacks.health import CUT, RETRIES, Health, NotFiniteError
 from seq2seq.callbacks.history import History
 from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
@@ -87,7 +88,7 @@ def train(recipe: Recipe, output: Path) -> None:
             run.write_tokenizers(prepared.tokenizers.source, prepared.tokenizers.target)
             run.write_sums()
             write_json(run.path / "versions.json", versions())
-            _fit(recipe, run, prepared, valid, say, signals)
+            _fit_or_retry(recipe, run, prepared, valid, say, signals)
 
 
 class _Teller:
@@ -103,6 +104,29 @@ class _Teller:
         self.log.flush()
 
 
+def _fit_or_retry(
+    recipe: Recipe,
+    run: RunFolder,
+    prepared: Prepared,
+    valid: Any,
+    say: _Teller,
+    signals: Signals,
+) -> None:
+    """Train; go back and on with a smaller rate where the recipe wants that."""
+    cuts = 0
+    while True:
+        try:
+            return _fit(recipe, run, prepared, valid, say, signals, cuts)
+        except NotFiniteError as error:
+            if recipe.train.on_not_finite == "stop" or error.cuts == RETRIES:
+                raise InputError(
+                    f"{error} Lower train.optimizer.learning_rate, mend the sentences, "
+                    "or set train.on_not_finite to retry."
+                ) from error
+            cuts = error.cuts + 1
+            say(f"{error} Trying again with {CUT**cuts:g} times the learning rate.")
+
+
 def _fit(
     recipe: Recipe,
     run: RunFolder,
@@ -110,6 +134,7 @@ def _fit(
     valid: Any,
     say: _Teller,
     signals: Signals,
+    cuts: int,
 ) -> None:
     """Build the model and let Lightning train it."""
     options = recipe.train
@@ -162,10 +187,11 @@ def _fit(
     # leave, and the keeper saves the average that includes the step just taken.
     averages = [] if options.ema_decay is None else [averaging(options.ema_decay)]
     keeper = Keeper(run.last, options, signals)
+    health = Health(run.path, pairs, prepared.tokenizers, say=say, cuts=cuts)
     lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
     lenses = [lens] if options.lens else []
     trainer = _trainer(
-        recipe, total_steps, [history, *lenses, judge, *averages, keeper], run
+        recipe, total_steps, [health, history, *lenses, judge, *averages, keeper], run
     )
     batches = TrainBatches(
         pairs,

@@ -15,6 +15,7 @@ import torch
 from seq2seq.data.translation import sorted_batches
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.halving import halves, out_of_memory
 from seq2seq.recipe import Recipe
 from seq2seq.run_folder import RunFolder
 from seq2seq.search.beam import beam_search
@@ -112,11 +113,26 @@ class Translator:
             batch_tokens=BATCH_TOKENS,
         )
         for batch in batches:
-            found = self._batch(batch, beam_size)
+            found = self._fitting(batch, beam_size)
             for row, text in zip(batch.rows.tolist(), found, strict=True):
                 # One line each, whatever a byte piece may spell.
                 translations[numbers[row]] = text.replace("\n", " ").replace("\r", " ")
         return translations
+
+    def _fitting(self, batch: Batch, beam_size: int) -> list[str]:
+        """Translate a batch, in halves where memory is full."""
+        try:
+            return self._batch(batch, beam_size)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        if len(batch.source) == 1:
+            raise InputError(
+                f"a line of {batch.source.shape[1]:,} pieces does not fit in memory. "
+                "Cut it into sentences, lower --beam, or give it more memory."
+            )
+        first, second = (self._fitting(half, beam_size) for half in halves(batch))
+        return first + second
 
     @torch.inference_mode()
     def _batch(self, batch: Batch, beam_size: int) -> list[str]:
