@@ -7,7 +7,7 @@ than translating a page) and not scores.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.weights import network_weights, read_checkpoint
 
 WINDOW = 2000  # Lines read before any is translated; what bounds the memory.
+LINE_AT_MOST = 100_000  # Characters; SentencePiece ends the process on far longer ones.
 BATCH_TOKENS = 1024  # Padded source pieces in a batch.
 
 
@@ -91,8 +92,11 @@ class Translator:
         Args:
             lines: Source text.
             beam_size: Hypotheses kept at each step; the recipe's if None.
+
+        Raises:
+            InputError: If a line is far too long, or does not fit in memory.
         """
-        waiting = iter(lines)
+        waiting = map(_of_a_length, lines, count(1))
         while window := list(islice(waiting, WINDOW)):
             yield from self._window(window, beam_size or self.recipe.search.beam_size)
 
@@ -149,3 +153,12 @@ class Translator:
             length_penalty=search.length_penalty,
         )
         return self.target.decode([hypotheses[0].pieces for hypotheses in best])
+
+
+def _of_a_length(line: str, number: int) -> str:
+    if len(line) > LINE_AT_MOST:
+        raise InputError(
+            f"line {number:,} has {len(line):,} characters; {LINE_AT_MOST:,} is the "
+            "most. Cut it into sentences."
+        )
+    return line

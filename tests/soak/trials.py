@@ -27,29 +27,29 @@ from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.text.phrasebook import phrase_pairs
 from seq2seq.weights import read_checkpoint
 
-STEPS = 30
-RECIPE = f"""\
-data: {{path: data, source: en, target: de}}
-tokenizer: {{vocab_size: 200}}
+RECIPE = """\
+data: {path: data, source: en, target: de}
+tokenizer: {vocab_size: 200}
 model:
   embedding_size: 12
-  encoder: {{cell: gru, layers: 1, hidden_size: 12}}
-  decoder: {{cell: gru, layers: 1, hidden_size: 12}}
+  encoder: {cell: gru, layers: 1, hidden_size: 12}
+  decoder: {cell: gru, layers: 1, hidden_size: 12}
   dropout: 0.2
   word_dropout: 0.1
 train:
-  max_steps: {STEPS}
+  max_steps: 30
   batch_tokens: 200
   validate_every: 4
   checkpoint_every: 3
   accumulate: 2
-  optimizer: {{kind: adam, learning_rate: 0.01}}
-  schedule: {{kind: plateau, patience: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  schedule: {kind: plateau, patience: 1}
   patience: 6
   monitor: loss
   ema_decay: 0.9
   piece_sampling: 0.3
   lens: true
+search: {max_length_ratio: 0.5}
 """
 
 Act = Callable[[], None]
@@ -158,7 +158,7 @@ class Bench:
         self.folder = folder.resolve()
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
-        for split, count in (("train", 200), ("valid", 4), ("test", 4)):
+        for split, count in (("train", 200), ("valid", 2), ("test", 2)):
             pairs = list(phrase_pairs("train", count=count))
             for side, language in enumerate(("en", "de")):
                 text = "".join(pair[side] + "\n" for pair in pairs)
