@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +27,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from seq2seq.callbacks.board import Board
+from seq2seq.callbacks.health import CUT, RETRIES, Health, NotFiniteError
 from seq2seq.callbacks.history import History
 from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
@@ -53,6 +55,7 @@ from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
+from seq2seq.text.corpus import Pair
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
 from seq2seq.text.sums import LIST
@@ -123,7 +126,10 @@ def train(
                 run.write_tokenizers(tokenizers.source, tokenizers.target)
                 run.write_sums()
                 write_json(run.path / "versions.json", versions())
-            _fit(recipe, run, prepared, valid, say, signals, board, ranks, watchers)
+            job = _Job(
+                recipe, run, prepared, valid, say, signals, board, ranks, watchers
+            )
+            _fit_or_retry(job)
 
 
 class _Teller:
@@ -143,18 +149,41 @@ class _Teller:
         self.log.flush()
 
 
-def _fit(
-    recipe: Recipe,
-    run: RunFolder,
-    prepared: Prepared,
-    valid: Any,
-    say: _Teller,
-    signals: Signals,
-    board: Board | None,
-    ranks: Ranks,
-    watchers: Sequence[Callback],
-) -> None:
+@dataclass(frozen=True)
+class _Job:
+    """One training: what, with what, where, and who watches."""
+
+    recipe: Recipe
+    run: RunFolder
+    prepared: Prepared
+    valid: list[Pair]
+    say: _Teller
+    signals: Signals
+    board: Board | None
+    ranks: Ranks
+    watchers: Sequence[Callback]
+
+
+def _fit_or_retry(job: _Job) -> None:
+    """Train; go back and on with a smaller rate where the recipe wants that."""
+    cuts = 0
+    while True:
+        try:
+            return _fit(job, cuts)
+        except NotFiniteError as error:
+            if job.recipe.train.on_not_finite == "stop" or error.cuts == RETRIES:
+                raise InputError(
+                    f"{error} Lower train.optimizer.learning_rate, mend the sentences, "
+                    "or set train.on_not_finite to retry."
+                ) from error
+            cuts = error.cuts + 1
+            job.say(f"{error} Trying again with {CUT**cuts:g} times the learning rate.")
+
+
+def _fit(job: _Job, cuts: int) -> None:
     """Build the model and let Lightning train it."""
+    recipe, run, prepared = job.recipe, job.run, job.prepared
+    ranks, say = job.ranks, job.say
     options = recipe.train
     pairs = EncodedPairs(prepared.path)
     plan = BatchPlan(
@@ -177,7 +206,7 @@ def _fit(
     efficiency = plan.padding_efficiency()
     told = {
         "train": {"fingerprint": prepared.fingerprint, **vars(prepared.counts)},
-        "valid": {"sentences": len(valid)},
+        "valid": {"sentences": len(job.valid)},
         "batches_per_epoch": plan.batches,
         "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
         "ranks": ranks.total,
@@ -187,19 +216,19 @@ def _fit(
     count = sum(parameter.numel() for parameter in module.parameters())
     say(
         f"{count:,} parameters; {plan.batches:,} batches an epoch; {total_steps:,} "
-        f"steps; {len(valid):,} pairs to validate on"
+        f"steps; {len(job.valid):,} pairs to validate on"
     )
     history = History(
         run.metrics,
         total_steps=total_steps,
         steps_per_epoch=plan.steps,
         say=say,
-        board=board,
+        board=job.board,
     )
     judge = Judge(
         run.best,
         recipe,
-        references=[pair.target for pair in valid],
+        references=[pair.target for pair in job.valid],
         tokenizer=prepared.tokenizers.target,
         history=history,
         translations=run.path / "translations.csv",
@@ -207,10 +236,11 @@ def _fit(
     # Lightning calls them in this order: the judge sees averaged weights before they
     # leave, and the keeper saves the average that includes the step just taken.
     averages = [] if options.ema_decay is None else [averaging(options.ema_decay)]
-    keeper = Keeper(run.last, options, signals)
+    keeper = Keeper(run.last, options, job.signals)
+    health = Health(run.path, pairs, prepared.tokenizers, say=say, cuts=cuts)
     lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
     lenses = [lens] if options.lens else []
-    callbacks = [history, *lenses, judge, *averages, keeper, *watchers]
+    callbacks = [health, history, *lenses, judge, *averages, keeper, *job.watchers]
     trainer = _trainer(recipe, total_steps, callbacks, run, ranks)
     batches = TrainBatches(
         pairs,
@@ -234,7 +264,7 @@ def _fit(
         module,
         train_dataloaders=batches,
         val_dataloaders=_validation(
-            valid, prepared.tokenizers, options.batch_tokens, ranks
+            job.valid, prepared.tokenizers, options.batch_tokens, ranks
         ),
         ckpt_path=resume,
         weights_only=True,

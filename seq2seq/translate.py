@@ -7,7 +7,7 @@ than translating a page) and not scores.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ import torch
 from seq2seq.data.translation import sorted_batches
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.halving import halves, out_of_memory
 from seq2seq.recipe import Recipe
 from seq2seq.run_folder import RunFolder
 from seq2seq.search.beam import beam_search
@@ -24,6 +25,7 @@ from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.weights import network_weights, read_checkpoint
 
 WINDOW = 2000  # Lines read before any is translated; what bounds the memory.
+LINE_AT_MOST = 100_000  # Characters; SentencePiece ends the process on far longer ones.
 BATCH_TOKENS = 1024  # Padded source pieces in a batch.
 
 
@@ -91,8 +93,11 @@ class Translator:
         Args:
             lines: Source text.
             beam_size: Hypotheses kept at each step; the recipe's if None.
+
+        Raises:
+            InputError: If a line is far too long, or does not fit in memory.
         """
-        waiting = iter(lines)
+        waiting = map(_of_a_length, lines, count(1))
         while window := list(islice(waiting, WINDOW)):
             yield from self._window(window, beam_size or self.recipe.search.beam_size)
 
@@ -113,11 +118,26 @@ class Translator:
             batch_tokens=BATCH_TOKENS,
         )
         for batch in batches:
-            found = self._batch(batch, beam_size)
+            found = self._fitting(batch, beam_size)
             for row, text in zip(batch.rows.tolist(), found, strict=True):
                 # One line each, whatever a byte piece may spell.
                 translations[numbers[row]] = text.replace("\n", " ").replace("\r", " ")
         return translations
+
+    def _fitting(self, batch: Batch, beam_size: int) -> list[str]:
+        """Translate a batch, in halves where memory is full."""
+        try:
+            return self._batch(batch, beam_size)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        if len(batch.source) == 1:
+            raise InputError(
+                f"a line of {batch.source.shape[1]:,} pieces does not fit in memory. "
+                "Cut it into sentences, lower --beam, or give it more memory."
+            )
+        first, second = (self._fitting(half, beam_size) for half in halves(batch))
+        return first + second
 
     @torch.inference_mode()
     def _batch(self, batch: Batch, beam_size: int) -> list[str]:
@@ -127,3 +147,12 @@ class Translator:
         demands = Demands.by_ratio(batch.source_lengths, search)
         best = beam_search(self.network.step, state, memory, demands, search)
         return self.target.decode([hypotheses[0].pieces for hypotheses in best])
+
+
+def _of_a_length(line: str, number: int) -> str:
+    if len(line) > LINE_AT_MOST:
+        raise InputError(
+            f"line {number:,} has {len(line):,} characters; {LINE_AT_MOST:,} is the "
+            "most. Cut it into sentences."
+        )
+    return line

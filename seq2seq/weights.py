@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,7 +34,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             _check(file)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About pickles that are not ours.
+            found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; train first.") from error
     except Exception as error:

@@ -41,6 +41,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except (OSError, MemoryError) as error:
+        # Not foreseen where it happened, but of the machine's making all the same.
+        print(f"error: {str(error) or 'memory is full'}", file=sys.stderr)
+        sys.exit(1)
     except Interrupted as signal:
         print("interrupted; the same command continues", file=sys.stderr)
         sys.exit(signal.exit_status)

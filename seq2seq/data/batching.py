@@ -91,8 +91,8 @@ class BatchPlan:
         turns = random.permutation(len(batches)).tolist()
         if number == 0:
             largest = sorted(turns, key=lambda i: -self._size(batches[i]))
-            first = largest[: self.step_batches]
-            turns = first + [i for i in turns if i not in first]
+            lead = largest[: self.step_batches]
+            turns = lead + [i for i in turns if i not in lead]
         shuffled = [batches[i] for i in turns]
         planned: list[Planned] = []
         for first in range(0, len(shuffled), self.step_batches):

@@ -5,6 +5,7 @@ Knows batches, losses and optimizers; not text, files or where batches come from
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -12,7 +13,9 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.halving import Halver
 from seq2seq.models.optimization import make_optimizer, rate_factor
+from seq2seq.nn.loss import Loss
 from seq2seq.recipe import Recipe
 from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
@@ -41,6 +44,9 @@ class TranslationModule(LightningModule):
         self.recipe = recipe
         self.total_steps = total_steps
         self.reductions = 0  # Of the learning rate; training.py counts them.
+        self.rate_cut = 1.0  # Less than 1 in a run that was sick: callbacks/health.py.
+        self.gradient_norm = torch.zeros(())  # Of the last step, before clipping.
+        self.halver = Halver(self._loss, self._context)
         self.network = EncoderDecoder(
             recipe.model, source_pieces=source_pieces, target_pieces=target_pieces
         )
@@ -65,7 +71,7 @@ class TranslationModule(LightningModule):
             reductions=self.reductions,
         )
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = train.optimizer.learning_rate * factor
+            group["lr"] = train.optimizer.learning_rate * factor * self.rate_cut
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the loss to minimise, and the plain nats and tokens for reports.
@@ -73,11 +79,25 @@ class TranslationModule(LightningModule):
         Lightning divides by the accumulated batches and DDP by the ranks; the loss is
         multiplied by both, since batch.tokens already counts the tokens of all.
         """
-        smoothing = self.recipe.train.label_smoothing
-        loss = self.network(batch, smoothing=smoothing)
+        loss = self.halver.forward(batch)
         shares = self.trainer.accumulate_grad_batches * self.trainer.world_size
         total = loss.total * (shares / batch.tokens)
         return {"loss": total, "nats": loss.nats, "tokens": _real_tokens(batch)}
+
+    def backward(self, loss: Tensor) -> None:
+        """Find the gradients, in halves where memory is full; ranks cannot do that."""
+        if self.trainer.world_size > 1:
+            loss.backward()
+            return
+        parameters = [each for each in self.parameters() if each.requires_grad]
+        share = 1 / self.halver.batch.tokens  # Over accumulated batches: they sum.
+        self.halver.backward(loss, parameters, share=share)
+
+    def _context(self) -> AbstractContextManager[None]:
+        return self.trainer.precision_plugin.train_step_context()
+
+    def _loss(self, batch: Batch) -> Loss:
+        return self.network(batch, smoothing=self.recipe.train.label_smoothing)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return nats and tokens, and free-running greedy translations."""
@@ -110,6 +130,7 @@ class TranslationModule(LightningModule):
         norm = nn.utils.clip_grad_norm_(
             self.parameters(), float("inf") if limit is None else limit
         )
+        self.gradient_norm = norm
         self.log("gradient_norm", norm, logger=False)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -135,7 +135,7 @@ class _ProjectedLoss(torch.autograd.Function):
         return total, nats
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         features, weight, bias = (saved * slope for saved in ctx.saved_tensors)
         return features, weight, bias, None, None, None
 

@@ -95,6 +95,11 @@ class TrainOptions(Options):
     )
     validate_every: int = Field(500, ge=1, description="In optimizer steps.")
     checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
+    on_not_finite: Literal["stop", "retry"] = Field(
+        "stop",
+        description="When a loss is infinite or no number: stop, or go back to the "
+        "last checkpoint and on with half the learning rate, five times at most.",
+    )
     lens: bool = Field(
         False, description="Measure gradients, gates and exposure bias into lens.csv."
     )

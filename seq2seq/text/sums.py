@@ -49,7 +49,8 @@ def find_damage(folder: Path, names: Iterable[str]) -> str | None:
             text = file.read(LIST_BYTES_AT_MOST).decode()
     except (OSError, UnicodeDecodeError) as error:
         return f"{listed} cannot be read ({getattr(error, 'strerror', None) or error})"
-    found = [_LINE.fullmatch(line) for line in text.splitlines()]
+    # Not splitlines: a flipped bit can make another line end of a line feed.
+    found = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
     sums = {match[2]: match[1] for match in found if match}
     for name in names:
         if name not in sums or None in found:

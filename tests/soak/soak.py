@@ -1,0 +1,395 @@
+"""Run the promises of docs/reliability.md, few times or many, and count.
+
+    python tests/soak/soak.py FOLDER --release     # as often as a release needs
+    python tests/soak/soak.py FOLDER --few         # as often as the test suite does
+    python tests/soak/soak.py FOLDER --few --case kills --case signals
+
+Every trial has a number that decides all about it, and a line in FOLDER/results.jsonl
+once it is done: the same command goes on where it was stopped. The exit status is 1 if
+a trial failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import hostile
+from trials import Bench, Moments, die, kill_after_step, room
+
+from seq2seq.errors import InputError, RecipeError
+from seq2seq.recipe_file import read_recipe
+from seq2seq.translate import Translator
+from seq2seq.weights import read_checkpoint
+
+Trial = Callable[[Bench, int], str]  # Says what went wrong; nothing if all went well.
+ONE_LINE = re.compile(r"error: [^\n]+\n\Z")
+
+
+def moments(bench: Bench, *, steps_only: bool = False) -> int:
+    """Count the moments of an uninterrupted run, once for each bench."""
+    note = bench.folder / f"moments-{int(steps_only)}.txt"
+    if not note.exists():
+        shutil.rmtree(bench.folder / "whole", ignore_errors=True)
+        note.write_text(str(bench.moments(steps_only=steps_only)))
+    return int(note.read_text())
+
+
+def fresh(bench: Bench, name: str) -> str:
+    """Name a run that is not there yet."""
+    shutil.rmtree(bench.folder / name, ignore_errors=True)
+    bench.said()
+    return name
+
+
+def finish(bench: Bench, run: str) -> str:
+    """Give the same command again; tell what is not as in the uninterrupted run."""
+    if status := bench.train(run):
+        return f"the second time it ended with {status}: {bench.said()[-500:]}"
+    if not bench.same(run):
+        return "it ended with other bits"
+    return f"left behind: {strays}" if (strays := bench.strays(run)) else ""
+
+
+def kills(bench: Bench, number: int) -> str:
+    """SIGKILL five times in one run, each at a random moment; the same bits?"""
+    draw, total = random.Random(number), moments(bench)
+    run = fresh(bench, "killed")
+    for _ in range(5):
+        at = Moments(draw.randint(1, total // 3), die)
+        status = bench.train_until(run, moments=at)
+        if status not in (0, -signal.SIGKILL):
+            return f"it ended with {status}: {bench.said()[-500:]}"
+    return finish(bench, run)
+
+
+def kills_by_the_clock(bench: Bench, number: int) -> str:
+    """SIGKILL from outside, at a random time after the start."""
+    moments(bench)
+    run = fresh(bench, "timed")
+    wait = random.Random(number).uniform(0, 15)
+    command = [sys.executable, "-m", "seq2seq", "train", "recipe.yaml", "--output", run]
+    with Path(bench.folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+    return finish(bench, run)
+
+
+def every_step(bench: Bench, number: int) -> str:
+    """One run, killed after each of its steps; amid validation where there is one."""
+    moments(bench)
+    run = fresh(bench, "stepwise")
+    for step in range(1, 30):
+        status = bench.train(
+            run, "train.checkpoint_every=1", before=kill_after_step(step)
+        )
+        if status != -signal.SIGKILL:
+            return f"step {step}: it ended with {status}: {bench.said()[-500:]}"
+        last = read_checkpoint(bench.folder / run / "checkpoints" / "last.ckpt")
+        if last["global_step"] != step:
+            return f"step {step}: the checkpoint is of step {last['global_step']}"
+    if status := bench.train(run, "train.checkpoint_every=1"):
+        return f"it ended with {status}: {bench.said()[-500:]}"
+    return "" if bench.same(run) else "it ended with other bits"
+
+
+def signals(bench: Bench, number: int) -> str:
+    """SIGTERM or SIGINT at a forward pass: status, at most a step lost, same bits."""
+    which = (signal.SIGTERM, signal.SIGINT)[number % 2]
+    total = moments(bench, steps_only=True)
+    at = random.Random(number).randint(1, total)
+    run = fresh(bench, "asked")
+
+    def ask() -> None:
+        os.kill(os.getpid(), which)
+
+    counted = Moments(at, ask, steps_only=True)
+    status = bench.train_until(run, moments=counted)
+    if status != 128 + which:
+        return f"{which.name} at {at}: status {status}: {bench.said()[-500:]}"
+    state = read_checkpoint(bench.folder / run / "checkpoints" / "last.ckpt")
+    loop = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]
+    trained = 2 * state["global_step"]
+    if loop["processed"] != trained:
+        return f"{loop['processed']} batches are {state['global_step']} steps"
+    return finish(bench, run)
+
+
+def lines(bench: Bench, number: int) -> str:
+    """A thousand hostile lines: as many come out, in order, a blank for a blank."""
+    moments(bench)
+    translator = Translator.load(bench.folder / "whole")
+    given = [hostile.line(number * 1000 + i) for i in range(1000)]
+    given[::10] = [f"the dog {i % 7}" for i in range(100)]
+    found = translator(given, beam_size=1)
+    known = [translator([f"the dog {i}"], beam_size=1)[0] for i in range(7)]
+    if len(found) != len(given):
+        return f"{len(given)} lines in, {len(found)} out"
+    if found[::10] != [known[i % 7] for i in range(100)]:
+        return "the order changed"
+    if any("\n" in line or "\r" in line for line in found):
+        return "a line became two"
+    blank = [i for i, line in enumerate(given) if not line.strip() and found[i]]
+    return f"line {blank[0]} is blank, its translation is not" if blank else ""
+
+
+DAMAGED = ["recipe.yaml", "tokenizer/source.model", "tokenizer/target.model"]
+DAMAGED += ["checkpoints/best.ckpt", "SHA256SUMS"]
+
+
+def damage(bench: Bench, number: int) -> str:
+    """Cut an artifact off or flip a bit: refused in one line, exit status not 0."""
+    moments(bench)
+    copy = bench.folder / fresh(bench, "damaged")
+    shutil.copytree(bench.folder / "whole", copy)
+    name = DAMAGED[number % len(DAMAGED)]
+    what = hostile.damage(copy / name, number * 97 % 200)
+
+    def nothing_comes() -> None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123, for a process that ends
+
+    status = bench.command("translate", str(copy), before=nothing_comes)
+    said = bench.said()
+    if status in (1, 2) and said.count("\n") == 1:
+        return ""
+    return f"{name}, {what}: status {status}: {said[-300:]!r}"
+
+
+def damaged_cache(bench: Bench, number: int) -> str:
+    """Damage what is kept between trainings: made anew, and the run is the same."""
+    moments(bench)
+    [folder] = [each for each in (bench.folder / "cache").iterdir() if each.is_dir()]
+    files = sorted(folder.iterdir())
+    what = hostile.damage(files[number % len(files)], number * 97 % 200)
+    run = fresh(bench, "recached")
+    if fault := finish(bench, run):
+        return f"{files[number % len(files)].name}, {what}: {fault}"
+    return ""
+
+
+def pickles(bench: Bench, number: int) -> str:
+    """Malicious checkpoints of every kind: refused, and no code runs."""
+    folder = bench.folder / fresh(bench, "malicious")
+    folder.mkdir()
+    mark = folder / "code-ran"
+    for kind, path in hostile.malicious(folder, mark).items():
+        try:
+            read_checkpoint(path)
+        except InputError:
+            pass
+        else:
+            return f"{kind}: it was read"
+        if mark.exists():
+            return f"{kind}: its code ran"
+    return ""
+
+
+def disk(bench: Bench, number: int) -> str:
+    """No file may grow beyond a size: reported, nothing lost, nothing left behind."""
+    moments(bench)
+    run = fresh(bench, "full")
+    draw = random.Random(number)
+    # Two checkpoints are good before the disk is full.
+    before = Moments(moments(bench, steps_only=True) // 2, lambda: None)
+    whole = bench.folder / "whole" / "checkpoints" / "last.ckpt"
+    size = draw.randint(1, whole.stat().st_size - 1)
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    before.act = fill
+    before.steps_only = True
+    if number % 4 == 3:
+        os.environ["TMPDIR"] = "/dev/shm"
+    status = bench.train_until(run, moments=before)
+    os.environ.pop("TMPDIR", None)
+    said = bench.said()
+    last = [line for line in said.splitlines() if line.startswith("error: ")]
+    if status != 1 or len(last) != 1 or "Traceback" in said:
+        return f"status {status}: {said[-500:]}"
+    if strays := bench.strays(run):
+        return f"left behind: {strays}"
+    read_checkpoint(bench.folder / run / "checkpoints" / "last.ckpt")
+    return finish(bench, run)
+
+
+def small_disk(bench: Bench, number: int) -> str:
+    """A run folder on a file system of its own that is too small, or made read-only."""
+    place = bench.folder / "mounted"
+    place.mkdir(exist_ok=True)
+    size = 500 + 8 * random.Random(number).randrange(100)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        return "not tried: this needs the right to mount"
+    try:
+        remount = ["mount", "-o", "remount,ro", str(place)]
+
+        def lock() -> None:
+            if number % 2:
+                subprocess.run(remount, check=True)
+
+        at = Moments(moments(bench, steps_only=True) // 2, lock, steps_only=True)
+        status = bench.train_until("mounted/run", moments=at)
+        said = bench.said()
+        if status != 1 or said.count("error: ") != 1 or "Traceback" in said:
+            return f"{size} KiB: status {status}: {said[-500:]}"
+        state = place / "run" / "checkpoints" / "last.ckpt"
+        if state.exists():
+            read_checkpoint(state)
+        return f"left: {strays}" if (strays := bench.strays("mounted/run")) else ""
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def memory(bench: Bench, number: int) -> str:
+    """Little address space and a huge line: one clear line, no partial output."""
+    moments(bench)
+    bench.said()
+    output = bench.folder / "translation.txt"
+    source = bench.folder / "huge.txt"
+    words = random.Random(number).randint(1, 4) * 500_000
+    source.write_text("the dog\n" + "the dog " * words + "\nthe dog\n")
+    arguments = ("translate", "whole", str(source), "--output", str(output))
+    status = bench.command(*arguments, before=lambda: room(60_000_000))
+    said = bench.said()
+    if status != 1 or not ONE_LINE.search(said) or said.count("\n") != 1:
+        return f"status {status}: {said[-500:]}"
+    if output.exists() or list(bench.folder.glob("*.tmp")):
+        return "something was left"
+    return ""
+
+
+def recipes(bench: Bench, number: int) -> str:
+    """A recipe with mistakes: all of them at once, each with its line, in a second."""
+    text, mistakes = hostile.recipe(number)
+    path = bench.folder / "mistaken.yaml"
+    path.write_text(text)
+    started = time.process_time()
+    try:
+        read_recipe("mistaken.yaml")
+    except RecipeError as error:
+        said = str(error).splitlines()
+    else:
+        return f"no fault was found in {text!r}"
+    if time.process_time() - started > 1:
+        return "it took over a second"
+    if len(said) < mistakes:
+        return f"{len(said)} of {mistakes} faults: {said}"
+    wrong = [line for line in said if not re.match(r"mistaken\.yaml:\d+: [\w.]+", line)]
+    return f"without a place: {wrong}" if wrong else ""
+
+
+def twice(bench: Bench, number: int) -> str:
+    """Train twice, each in a fresh process with a cache of its own: all is the same."""
+    runs = [fresh(bench, name) for name in ("first", "second")]
+    for seed, run in enumerate(runs):
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": str(number * 2 + seed + 1),
+            "SEQ2SEQ_CACHE": str(bench.folder / f"cache-{run}"),
+        }
+        shutil.rmtree(environment["SEQ2SEQ_CACHE"], ignore_errors=True)
+        verbs = [
+            ["train", "recipe.yaml", "--output", run],
+            ["evaluate", run, "--beam", "2"],
+        ]
+        code = (
+            "import sys, seq2seq.cli as cli\n"
+            f"for verb in {verbs!r}:\n"
+            "    cli.app(verb, standalone_mode=False)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            return done.stderr[-500:]
+    if not bench.same(*runs):
+        return "the weights differ"
+    for name in (
+        "tokenizer/source.model",
+        "tokenizer/target.model",
+        "evaluation/test/hypotheses.txt",
+        "evaluation/test/scores.json",
+    ):
+        one, other = ((bench.folder / run / name).read_bytes() for run in runs)
+        if one != other:
+            return f"{name} differs"
+    return ""
+
+
+# A case with how often the test suite and a release run it.
+CASES: dict[Callable[[Bench, int], str], tuple[int, int]] = {
+    kills: (2, 40),
+    kills_by_the_clock: (0, 20),
+    every_step: (1, 3),
+    signals: (4, 40),
+    lines: (2, 1000),
+    damage: (120, 5000),
+    damaged_cache: (2, 50),
+    pickles: (1, 1),
+    disk: (4, 200),
+    small_disk: (0, 20),
+    memory: (1, 20),
+    twice: (1, 5),
+    recipes: (500, 10_000),
+}
+
+
+def main() -> None:
+    """Run cases, go on where an earlier call stopped, and print a summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    size = parser.add_mutually_exclusive_group(required=True)
+    size.add_argument("--few", action="store_true")
+    size.add_argument("--release", action="store_true")
+    names = [case.__name__ for case in CASES]
+    parser.add_argument("--case", action="append", choices=names, default=None)
+    chosen = parser.parse_args()
+    bench = Bench(chosen.folder)
+    results = bench.folder / "results.jsonl"
+    done: dict[tuple[str, int], str] = {}
+    if results.exists():
+        for row in results.read_text().splitlines():
+            name, number, fault = json.loads(row)
+            done[name, number] = fault
+    for case, (few, many) in CASES.items():
+        name = case.__name__
+        if chosen.case is not None and name not in chosen.case:
+            continue
+        wanted = few if chosen.few else many
+        started = time.time()
+        for number in range(wanted):
+            if (name, number) in done:
+                continue
+            fault = done[name, number] = case(bench, number)
+            with results.open("a") as file:
+                file.write(json.dumps([name, number, fault]) + "\n")
+        faults = [done[name, number] for number in range(wanted)]
+        good = faults.count("")
+        seconds = time.time() - started
+        print(f"{name:<20} {good:>6} of {wanted:<6} {seconds:8.0f} s", flush=True)
+        for number, fault in enumerate(faults):
+            if fault:
+                print(f"    {number}: {fault}", flush=True)
+    sys.exit(any(done.values()))
+
+
+if __name__ == "__main__":
+    main()

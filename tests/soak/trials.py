@@ -1,0 +1,287 @@
+"""Trainings that are killed, told to end, or run out of room, each in its process.
+
+Knows how to end a process at any of its moments and how to compare what is left; not
+how often that is done. Processes are forked after all imports, which take seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import seq2seq.training
+import seq2seq.translate  # noqa: F401, imported before any fork
+from seq2seq.callbacks.keeper import Keeper
+from seq2seq.checkpoint import _Summing
+from seq2seq.cli import main
+from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.text.phrasebook import phrase_pairs
+from seq2seq.weights import read_checkpoint
+
+RECIPE = """\
+data: {path: data, source: en, target: de}
+tokenizer: {vocab_size: 200}
+model:
+  embedding_size: 12
+  encoder: {cell: gru, layers: 1, hidden_size: 12}
+  decoder: {cell: gru, layers: 1, hidden_size: 12}
+  dropout: 0.2
+  word_dropout: 0.1
+train:
+  max_steps: 30
+  batch_tokens: 200
+  validate_every: 4
+  checkpoint_every: 3
+  accumulate: 2
+  optimizer: {kind: adam, learning_rate: 0.01}
+  schedule: {kind: plateau, patience: 1}
+  patience: 6
+  monitor: loss
+  ema_decay: 0.9
+  piece_sampling: 0.3
+  lens: true
+search: {max_length_ratio: 0.5}
+"""
+
+Act = Callable[[], None]
+
+
+class Moments:
+    """Counts the moments of a training and does something at one of them.
+
+    A moment is the start of a forward pass, in training or validation, of a write of
+    bytes into a checkpoint, or of an operation on files of the run folder: opening one
+    for writing, renaming, linking or removing one, making a folder.
+
+    Args:
+        at: Which moment; none if None.
+        act: What to do then.
+        steps_only: Count forward passes alone.
+    """
+
+    FILES = ("os.rename", "os.link", "os.remove", "os.mkdir")
+
+    def __init__(self, at: int | None, act: Act, *, steps_only: bool = False) -> None:
+        self.count = 0
+        self.at = at
+        self.act = act
+        self.steps_only = steps_only
+
+    def install(self, run: Path) -> None:
+        """Watch this process, until it ends."""
+        for owner, name in (
+            (TranslationModule, "training_step"),
+            (TranslationModule, "validation_step"),
+            (_Summing, "write"),
+        ):
+            if owner is not _Summing or not self.steps_only:
+                self._wrap(owner, name)
+        if self.steps_only:
+            return
+        name = str(run)
+
+        def audit(event: str, values: tuple[Any, ...]) -> None:
+            writes = event == "open" and str(values[1])[:1] in "wxa"
+            if (writes or event in self.FILES) and name in str(values[0]):
+                self.pass_by()
+
+        sys.addaudithook(audit)
+
+    def _wrap(self, owner: Any, name: str) -> None:
+        inner = getattr(owner, name)
+
+        def outer(*values: Any, **named: Any) -> Any:
+            self.pass_by()
+            return inner(*values, **named)
+
+        setattr(owner, name, outer)
+
+    def pass_by(self) -> None:
+        """One more moment."""
+        self.count += 1
+        if self.count == self.at:
+            self.act()
+
+
+def die() -> None:
+    """End as `kill -9` ends a process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forked(act: Act, said: Path) -> int:
+    """Run in a process of its own.
+
+    Args:
+        act: What it does; it may end itself by sys.exit.
+        said: Where its output is appended.
+
+    Returns:
+        Its exit status, or minus the signal that killed it; 99 after a traceback.
+    """
+    child = os.fork()
+    if child == 0:
+        status = 99
+        try:
+            stream = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(stream, 1)
+            os.dup2(stream, 2)
+            act()
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 98
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Bench:
+    """A folder with data, a recipe and the runs of all trials.
+
+    Args:
+        folder: An empty folder, or one that an earlier bench has used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        for split, count in (("train", 200), ("valid", 2), ("test", 2)):
+            pairs = list(phrase_pairs("train", count=count))
+            for side, language in enumerate(("en", "de")):
+                text = "".join(pair[side] + "\n" for pair in pairs)
+                (data / f"{split}.{language}").write_text(text, encoding="utf-8")
+        (self.folder / "recipe.yaml").write_text(RECIPE)
+        os.environ["SEQ2SEQ_CACHE"] = str(self.folder / "cache")
+        os.chdir(self.folder)
+        torch.set_num_threads(1)
+
+    def command(self, *arguments: str, before: Act = lambda: None) -> int:
+        """Run the command line in a process of its own; its output is in said.txt."""
+
+        def act() -> None:
+            before()
+            sys.argv = ["seq2seq", *arguments]
+            main()
+
+        return forked(act, self.folder / "said.txt")
+
+    def said(self) -> str:
+        """Return what the commands since the last call said."""
+        file = self.folder / "said.txt"
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        file.unlink(missing_ok=True)
+        return text
+
+    def train(self, run: str, *overrides: str, before: Act = lambda: None) -> int:
+        """Train into the folder `run`."""
+        keys = [part for override in overrides for part in ("-o", override)]
+        return self.command(
+            "train", "recipe.yaml", *keys, "--output", run, before=before
+        )
+
+    def train_until(self, run: str, *overrides: str, moments: Moments) -> int:
+        """Train into a folder, with something happening at a moment."""
+        place = self.folder / run
+        return self.train(run, *overrides, before=lambda: moments.install(place))
+
+    def moments(self, *, steps_only: bool = False) -> int:
+        """Train the run that all others are compared with, and count its moments."""
+        counted = Moments(None, die, steps_only=steps_only)
+        report = self.folder / "moments.json"
+
+        def before() -> None:
+            counted.install(self.folder / "whole")
+            finish = os._exit
+
+            def end(status: int) -> None:
+                report.write_text(json.dumps(counted.count))
+                finish(status)
+
+            os._exit = end  # type: ignore[assignment]
+
+        assert self.train("whole", before=before) == 0, self.said()
+        return int(json.loads(report.read_text()))
+
+    def same(self, run: str, other: str = "whole") -> bool:
+        """Tell whether two runs ended with the same bits, in all but time."""
+        return ending(self.folder / run) == ending(self.folder / other)
+
+    def strays(self, run: str) -> list[str]:
+        """List what nobody asked for."""
+        return [str(path) for path in (self.folder / run).rglob("*.tmp")]
+
+
+def ending(run: Path) -> dict[str, Any]:
+    """Return what a run has come to: weights, averages, optimizer, decisions."""
+    found: dict[str, Any] = {}
+    for name in ("last", "best"):
+        state = read_checkpoint(run / "checkpoints" / f"{name}.ckpt")
+        for key, value in state.items():
+            if key == "callbacks":
+                for callback, kept in value.items():
+                    if callback != "History":  # It keeps the time.
+                        found |= flat(f"{name}.{callback}", kept)
+            elif key not in ("loops", "hparams_name"):
+                found |= flat(f"{name}.{key}", value)
+    for name in ("metrics.csv", "lens.csv"):
+        rows = [line.split(",") for line in (run / name).read_text().splitlines()]
+        timed = {"seconds", "tokens_per_second"}
+        keep = [i for i, column in enumerate(rows[0]) if column not in timed]
+        found[name] = [[row[i] for i in keep] for row in rows]
+    return found
+
+
+def flat(name: str, value: Any) -> dict[str, Any]:
+    """Name every leaf of nested values; tensors become bytes."""
+    if isinstance(value, torch.Tensor):
+        return {name: (tuple(value.shape), value.contiguous().numpy().tobytes())}
+    if isinstance(value, dict):
+        pairs = [(f"{name}.{key}", each) for key, each in value.items()]
+    elif isinstance(value, list | tuple):
+        pairs = [(f"{name}.{i}", each) for i, each in enumerate(value)]
+    else:
+        return {name: value}
+    return {key: leaf for at, each in pairs for key, leaf in flat(at, each).items()}
+
+
+def room(extra: int) -> None:
+    """Limit this process's address space to what it has and so many bytes more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + extra
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def kill_after_step(step: int) -> Act:
+    """Prepare to die once a step is on disk: amid its validation, if it has one."""
+
+    def install() -> None:
+        saved, validated = Keeper.on_train_batch_end, TranslationModule.validation_step
+
+        def ended(self: Keeper, trainer: Any, *rest: Any) -> None:
+            saved(self, trainer, *rest)
+            due = step % self.options.validate_every == 0
+            if trainer.global_step == step and not due:
+                die()
+
+        def step_of_validation(self: Any, batch: Any, batch_idx: int) -> Any:
+            if self.global_step == step:
+                die()
+            return validated(self, batch, batch_idx)
+
+        Keeper.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
+        TranslationModule.validation_step = step_of_validation  # type: ignore[assignment,method-assign]
+
+    return install

@@ -1,0 +1,429 @@
+"""Files that are damaged, hostile or in use: nothing is lost, nothing gets in."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+
+from seq2seq.callbacks.table import Table
+from seq2seq.checkpoint import AtomicCheckpointIO, _Summing, newest_valid
+from seq2seq.continuing import alone
+from seq2seq.errors import InputError
+from seq2seq.recipe import DataOptions, TokenizerOptions
+from seq2seq.run_folder import RunFolder
+from seq2seq.text.prepare import FILES, prepare
+from seq2seq.text.sums import LIST, check_sums, find_damage, write_sums
+from seq2seq.weights import read_checkpoint
+
+PACKAGE = Path(__file__).resolve().parents[1] / "seq2seq"
+
+
+def state(step: int) -> dict[str, Any]:
+    return {
+        "state_dict": {"network.weight": torch.full((50,), float(step))},
+        "global_step": step,
+        "callbacks": {},
+        "loops": {},
+        "lr_schedulers": [],
+        "optimizer_states": [],
+        "pytorch-lightning_version": "2.6.6",
+    }
+
+
+class Places:
+    def __init__(self, folder: Path) -> None:
+        run = RunFolder(folder)
+        self.last, self.previous = run.last, run.previous
+        self.files = AtomicCheckpointIO({self.last: self.previous})
+
+    def save(self, step: int) -> None:
+        self.files.save_checkpoint(state(step), self.last)
+
+    def steps(self) -> list[int]:
+        return [read_checkpoint(each)["global_step"] for each in self.both]
+
+    @property
+    def both(self) -> tuple[Path, Path]:
+        return self.last, self.previous
+
+    def names(self) -> list[str]:
+        return sorted(each.name for each in self.last.parent.iterdir())
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path)
+
+
+def test_the_checkpoint_before_the_newest_is_kept(places: Places) -> None:
+    for step in (1, 2, 3):
+        places.save(step)
+    assert places.steps() == [3, 2]
+    assert places.names() == ["last.ckpt", "previous.ckpt"]
+
+
+def test_a_save_that_broke_off_between_its_renames_leaves_nothing_behind(
+    places: Places,
+) -> None:
+    places.save(1)
+    places.previous.hardlink_to(places.last)  # Two names of one file.
+    places.save(2)
+    assert places.steps() == [2, 1]
+    assert places.names() == ["last.ckpt", "previous.ckpt"]
+
+
+def test_the_previous_one_is_kept_where_there_are_no_hard_links(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*paths: Any) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for step in (1, 2, 3):
+        places.save(step)
+    assert places.steps() == [3, 2]
+    assert places.names() == ["last.ckpt", "previous.ckpt"]
+
+
+def test_torch_and_any_zip_reader_still_read_a_checkpoint(places: Places) -> None:
+    places.save(7)
+    plain = torch.load(places.last, weights_only=True)
+    assert plain["global_step"] == 7
+    with zipfile.ZipFile(places.last) as parts:
+        assert parts.comment.startswith(b"seq2seq sha256 ")
+        assert parts.testzip() is None
+
+
+def test_a_flipped_bit_anywhere_is_refused(places: Places) -> None:
+    places.save(1)
+    content = places.last.read_bytes()
+    size = len(content)
+    near_the_end = range(size - 120, size)
+    for place in (*range(0, size, size // 80), *near_the_end):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        places.last.write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged or no checkpoint of ours"):
+            read_checkpoint(places.last)
+
+
+def test_a_checkpoint_from_before_there_were_sums_is_checked_by_its_crcs(
+    places: Places,
+) -> None:
+    places.last.parent.mkdir(parents=True)
+    torch.save(state(4), places.last)
+    assert read_checkpoint(places.last)["global_step"] == 4
+    content = bytearray(places.last.read_bytes())
+    content[content.index(torch.full((50,), 4.0).numpy().tobytes()) + 9] ^= 1
+    places.last.write_bytes(content)
+    with pytest.raises(InputError, match="CRC-32"):
+        read_checkpoint(places.last)
+
+
+def test_what_unpacks_to_more_than_it_is_is_refused(places: Places) -> None:
+    places.last.parent.mkdir(parents=True)
+    with zipfile.ZipFile(places.last, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("archive/data.pkl", b"\0" * 10_000_000)
+    with pytest.raises(InputError, match="compressed"):
+        read_checkpoint(places.last)
+
+
+@pytest.mark.parametrize("weights", [None, [], {"a": 1}, {1: torch.ones(1)}, {"a": {}}])
+def test_what_holds_no_weights_is_refused(places: Places, weights: Any) -> None:
+    places.files.save_checkpoint({"state_dict": weights}, places.last)
+    with pytest.raises(InputError, match="holds no weights"):
+        read_checkpoint(places.last)
+
+
+def test_a_damaged_newest_state_gives_way_to_the_one_before(places: Places) -> None:
+    places.save(1)
+    places.save(2)
+    places.last.write_bytes(places.last.read_bytes()[:-500])
+    said: list[str] = []
+    assert newest_valid(places.both, said.append) == places.previous
+    [line] = said
+    assert "last.ckpt is damaged" in line
+    assert line.endswith(f"Going back to {places.previous}.")
+
+
+def test_a_missing_newest_state_gives_way_too(places: Places) -> None:
+    places.save(1)
+    places.save(2)
+    places.last.unlink()
+    assert newest_valid(places.both, print) == places.previous
+    places.previous.unlink()
+    assert newest_valid(places.both, print) is None
+
+
+def test_training_does_not_start_over_where_every_state_is_damaged(
+    places: Places,
+) -> None:
+    places.save(1)
+    places.save(2)
+    places.last.write_bytes(b"")
+    places.files.save_checkpoint({"state_dict": {}}, places.previous)  # Weights alone.
+    with pytest.raises(InputError, match="No state is left to continue from") as found:
+        newest_valid(places.both, print)
+    assert "previous.ckpt is no training state (callbacks is missing)" in str(
+        found.value
+    )
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("at", [1, 3, 9, 20])
+def test_a_disk_that_fails_amid_a_save_loses_nothing(
+    places: Places, monkeypatch: pytest.MonkeyPatch, number: int, at: int
+) -> None:
+    places.save(1)
+    places.save(2)
+    write, calls = _Summing.write, [0]
+
+    def fail(self: _Summing, data: Any) -> int:
+        calls[0] += 1
+        if calls[0] == at:
+            raise OSError(number, os.strerror(number))
+        return write(self, data)
+
+    monkeypatch.setattr(_Summing, "write", fail)
+    with pytest.raises(InputError, match=r"last\.ckpt cannot be written: "):
+        places.save(3)
+    assert calls[0] >= at
+    assert places.steps() == [2, 1]
+    assert places.names() == ["last.ckpt", "previous.ckpt"]
+
+
+# Sums, folders and locks --------------------------------------------------------------
+
+
+def test_sums_are_those_of_sha256sum(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c").write_bytes(b"two")
+    write_sums(tmp_path, ["a", "b/c"])
+    check_sums(tmp_path, ["a", "b/c"])
+    done = subprocess.run(
+        ["sha256sum", "-c", LIST], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.stdout == b"a: OK\nb/c: OK\n"
+
+
+def test_every_flipped_bit_of_the_list_of_sums_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    write_sums(tmp_path, ["a"])
+    content = (tmp_path / LIST).read_bytes()
+    for bit in range(len(content) * 8):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (tmp_path / LIST).write_bytes(damaged)
+        assert find_damage(tmp_path, ["a"]), bit
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "-x", "a\0b", "a\n"])
+def test_a_splits_name_cannot_lead_out_of_the_run_folder(name: str) -> None:
+    with pytest.raises(InputError, match="is no name of a split"):
+        RunFolder(Path("run")).evaluation(name)
+
+
+def test_rows_that_are_not_whole_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(b"step,loss\n1,2.5\n\xff\xfe,3\n2\n3,1,7\n4,1.5\n12,1\n")
+    table = Table(path, ["step", "loss"])
+    table.begin(5)
+    assert path.read_text().split() == ["step,loss", "1,2.5", "4,1.5"]
+    table.add({"step": 4, "loss": 1.25})  # The same step once more.
+    assert path.read_text().split() == ["step,loss", "1,2.5", "4,1.25"]
+
+
+def test_a_run_folder_has_one_training_at_a_time(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    stray = tmp_path / ".seq2seq-0123456789abcdef.tmp"
+    stray.write_bytes(b"left by a killed run")
+    with alone(run):
+        assert not stray.exists()
+        other = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from filelock import FileLock, Timeout\n"
+                "try: FileLock(sys.argv[1], timeout=0).acquire()\n"
+                "except Timeout: sys.exit(7)",
+                str(tmp_path / ".lock"),
+            ],
+            check=False,
+        )
+        assert other.returncode == 7
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(InputError, match="another training writes to"),
+        alone(run),
+    ):
+        pass
+    with alone(run):
+        pass
+
+
+def test_the_lock_of_a_killed_training_is_free(tmp_path: Path) -> None:
+    code = "import os, sys; from filelock import FileLock; "
+    code += "FileLock(sys.argv[1]).acquire(); os.kill(os.getpid(), 9)"
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / ".lock")], check=False
+    )
+    assert killed.returncode == -9
+    with alone(RunFolder(tmp_path)):
+        pass
+
+
+CHARACTERS = TokenizerOptions(kind="char", vocab_size=60)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataOptions:
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    for language in ("en", "de"):
+        lines = [f"{language} {letter}" for letter in "bcdfgh"]
+        (tmp_path / f"train.{language}").write_text("\n".join(lines))
+    return DataOptions(path=str(tmp_path), source="en", target="de")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("act", ["flip", "cut", "remove"])
+def test_a_damaged_cache_is_made_anew(corpus: DataOptions, name: str, act: str) -> None:
+    first = prepare(corpus, CHARACTERS, print)
+    folder = first.path.parent
+    whole = {each: (folder / each).read_bytes() for each in FILES}
+    content = bytearray(whole[name])
+    content[len(content) // 2] ^= 4
+    if act == "flip":
+        (folder / name).write_bytes(content)
+    elif act == "cut":
+        (folder / name).write_bytes(content[: len(content) // 3])
+    else:
+        (folder / name).unlink()
+    told: list[str] = []
+    again = prepare(corpus, CHARACTERS, told.append)
+    assert "preparing it anew" in told[0]
+    assert again.fingerprint == first.fingerprint
+    assert {each: (folder / each).read_bytes() for each in FILES} == whole
+    told.clear()
+    prepare(corpus, CHARACTERS, told.append)
+    assert "prepared before" in told[0]
+
+
+PREPARE = """
+import sys
+from seq2seq.recipe import DataOptions, TokenizerOptions
+from seq2seq.text.prepare import prepare
+data = DataOptions(path=sys.argv[1], source="en", target="de")
+prepare(data, TokenizerOptions(kind="char", vocab_size=60), print)
+"""
+
+
+def test_four_trainings_share_one_cache(corpus: DataOptions) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PREPARE, corpus.path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    said = [process.communicate() for process in running]
+    assert [process.returncode for process in running] == [0] * 4, said
+    made = [out for out, _ in said if "training a char tokenizer" in out]
+    assert len(made) == 1
+
+
+# The network, and what the code may not do --------------------------------------------
+
+
+def test_nothing_is_fetched_unless_the_recipe_names_it(
+    corpus: DataOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*values: Any, **named: Any) -> None:
+        raise AssertionError("something reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    prepare(corpus, CHARACTERS, print)
+    phrasebook = DataOptions(path="phrasebook", source="en", target="de", limit=50)
+    prepare(phrasebook, TokenizerOptions(vocab_size=120), print)
+
+
+def _is_false(node: ast.expr) -> bool:
+    return not (isinstance(node, ast.Constant) and node.value is True)
+
+
+FORBIDDEN: dict[str, Callable[[ast.Call], bool]] = {
+    "torch.load": lambda call: (
+        not any(
+            word.arg == "weights_only" and not _is_false(word.value)
+            for word in call.keywords
+        )
+    ),
+    "np.load": lambda call: True,
+    "torch.jit.load": lambda call: True,
+    "torch.hub.load": lambda call: True,
+    "eval": lambda call: True,
+    "exec": lambda call: True,
+}
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def faults(code: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found += [each.name for each in node.names if each.name in PICKLES]
+        elif isinstance(node, ast.ImportFrom) and node.module in PICKLES:
+            found.append(node.module)
+        elif isinstance(node, ast.keyword) and node.arg in (
+            "weights_only",
+            "allow_pickle",
+            "trust_remote_code",
+        ):
+            wanted = node.arg == "weights_only"
+            if not isinstance(node.value, ast.Constant) or node.value.value != wanted:
+                found.append(node.arg)
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in FORBIDDEN and FORBIDDEN[name](node):
+                found.append(name)
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "torch.load(path, weights_only=maybe)",
+        "trainer.fit(weights_only=False)",
+        "import pickle",
+        "from pickle import loads",
+        "np.load(path, allow_pickle=True)",
+        "load_dataset(name, trust_remote_code=True)",
+        "eval(text)",
+    ],
+)
+def test_the_lint_finds_what_runs_code(code: str) -> None:
+    assert faults(code)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem
+)
+def test_no_code_runs_what_a_file_brings(path: Path) -> None:
+    assert faults(path.read_text(encoding="utf-8")) == []
