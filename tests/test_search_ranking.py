@@ -21,7 +21,9 @@ from tables import (
     table,
 )
 
+from seq2seq.errors import InputError
 from seq2seq.recipe import SearchOptions
+from seq2seq.recipe_file import read_recipe
 from seq2seq.search.ranking import Ranking
 from seq2seq.structures import BOS, EOS
 
@@ -232,6 +234,14 @@ def test_a_batch_in_groups_equals_each_sentence_alone() -> None:
     together = beam(tables, limits, **sizes)
     for i, limit in enumerate(limits):
         assert beam(tables[i : i + 1], [limit], **sizes) == [together[i]]
+
+
+@pytest.mark.parametrize("kind", ["none", "fixed"])
+def test_a_recipe_asks_for_coverage_only_where_attention_looks(kind: str) -> None:
+    coverage = "search.coverage_penalty=0.2"
+    assert read_recipe("quickstart", [coverage]).search.coverage_penalty == 0.2
+    with pytest.raises(InputError, match=f"look at the source, but its kind is {kind}"):
+        read_recipe("quickstart", [coverage, f"model.attention.kind={kind}"])
 
 
 @pytest.mark.parametrize(
