@@ -15,6 +15,7 @@ from tables import (
     beam,
     brute_force,
     cases,
+    log_prob_of,
     random_tables,
     slow_beam,
     some,
@@ -259,3 +260,15 @@ def test_options_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         SearchOptions.model_validate(section)
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_half_precision_is_summed_in_single_and_left_unchanged(beam_size: int) -> None:
+    tables = random_tables(2, sentences=2, vocabulary=7).to(torch.bfloat16)
+    before = tables.clone()
+    with torch.inference_mode():
+        found = beam(tables, [6, 6], beam_size=beam_size)
+    assert torch.equal(tables, before)
+    for one, (best,) in zip(tables, found, strict=True):
+        total = log_prob_of(one, best.pieces, finished=best.finished)
+        assert best.log_prob == pytest.approx(total, abs=1e-5)
