@@ -135,6 +135,8 @@ def ngrams(
 ) -> tuple[list[Gram], list[Gram]]:
     """Find the one to four words that one side gets right and the other does not.
 
+    They are ranked by their difference over the root of their sum.
+
     Of n-grams of which one is inside the other, the one that differs more is told.
 
     Returns:
@@ -143,8 +145,11 @@ def ngrams(
     right = [_matches(lines, references) for lines in hypotheses]
     found = []
     for sign in (1, -1):
+        # Counts of frequent words differ by chance alone by about the root of their sum.
         gaps = {
-            gram: sign * (right[0][gram] - right[1][gram])
+            gram: sign
+            * (right[0][gram] - right[1][gram])
+            / (right[0][gram] + right[1][gram]) ** 0.5
             for gram in right[0].keys() | right[1].keys()
         }
         ranked = sorted(

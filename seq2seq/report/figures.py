@@ -304,9 +304,7 @@ def _svg(figure: Figure, alt: str) -> str:
     body = re.sub(r"<[^>]+>", lambda tag: _slim(tag[0]), body)
     body = re.sub(r">\s+<", "><", body)
     label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    opening = (
-        f'<svg {box} role="img" aria-label="{label}" style="max-width:{width:g}pt"'
-    )
+    opening = f'<svg {box} role="img" aria-label="{label}" style="--w:{width:g}pt"'
     return f"{opening}>{body}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -194,7 +195,8 @@ def _system(
                 shown=[example.row for example in examples],
             )
         except InputError as error:
-            notes.append(f"The model could not be asked: {error}")
+            short = shorten(str(error), 300, placeholder=" ...")
+            notes.append(f"The model could not be asked: {short}")
     sums = bleu.statistics.sum(axis=0)
     f1 = known.training and analysis.word_f1(
         system.hypotheses, test_set.references[0], known.training.target
