@@ -19,7 +19,7 @@ from seq2seq.cli import main
 from seq2seq.data.translation import collate
 from seq2seq.errors import InputError
 from seq2seq.evaluate import evaluate_split
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import Recipe, SearchOptions
 from seq2seq.recipe_file import read_recipe, recipe_yaml
 from seq2seq.report import insides
 from seq2seq.report.content import Content, SystemValue
@@ -30,6 +30,7 @@ from seq2seq.report.story import duration, read_story
 from seq2seq.report.systems import Asked
 from seq2seq.report.words import training_words, words
 from seq2seq.run_folder import RunFolder
+from seq2seq.search.ranking import Ranking
 from seq2seq.structures import BOS, EOS
 from seq2seq.text.phrasebook import phrase_pairs
 from seq2seq.training import train
@@ -120,18 +121,23 @@ def test_seeds_of_one_recipe_are_a_group(content: Content) -> None:
     assert group.members == ["looking", "looking-2"]
 
 
-def test_attention_sums_to_one_over_the_pieces_of_both_sides(content: Content) -> None:
-    looking = system(content, "looking")
-    assert looking.context is None
-    assert looking.alignments
-    for heat in looking.alignments:
-        assert len(heat.weights) == len(heat.target) <= MOST_PIECES
-        assert heat.source[-1] == heat.target[-1] == "</s>"
-        source = content.segments[heat.segment - 1].source
-        assert "".join(heat.source[:-1]).replace("▁", " ").strip() == source
-        for line in heat.weights:
-            assert len(line) == len(heat.source)
-            assert sum(line) == pytest.approx(1, abs=0.01)
+def test_attention_sums_to_one_over_the_pieces_of_both_sides(
+    content: Content, runs: dict[str, Path]
+) -> None:
+    assert system(content, "looking").context is None
+    translator = Translator.load(runs["looking"])
+    sources = ["The man sleeps.", "Maria sings.", "The old dog."]
+    targets = ["Der Mann schläft.", "Maria singt. " * MOST_PIECES, ""]
+    found = look_inside(translator, sources, targets, sources, shown=[0, 1, 2])
+    (heat,) = found.alignments  # Of the others one is too long and one is empty.
+    assert heat.row == 0
+    assert len(heat.weights) == len(heat.target)
+    for pieces, line in ((heat.source, sources[0]), (heat.target, targets[0])):
+        assert pieces[-1] == "</s>"
+        assert "".join(pieces[:-1]).replace("▁", " ").strip() == line
+    for weights in heat.weights:
+        assert len(weights) == len(heat.source)
+        assert sum(weights) == pytest.approx(1, abs=0.01)
 
 
 def test_without_attention_there_is_a_map_of_context_vectors(content: Content) -> None:
@@ -187,10 +193,13 @@ def test_a_translations_score_is_the_sum_of_the_searchs_steps(
             pieces = [*translator.target.encode([text])[0], EOS]
             total, last = 0.0, BOS
             for piece in pieces:
-                scores, state = network.step(torch.tensor([last]), state, memory)
-                total, last = total + float(scores[0, piece]), piece
+                step = network.step(torch.tensor([last]), state, memory)
+                total, last = total + float(step.log_probs[0, piece]), piece
+                state = step.state
             wanted.append(total / len(pieces) ** 0.6)
-        found = insides._scores(translator, lines, texts, 0.6)
+        found = insides._scores(
+            translator, lines, texts, Ranking(SearchOptions(length_penalty=0.6))
+        )
     assert found == pytest.approx(wanted, abs=1e-4)
 
 

@@ -145,7 +145,7 @@ def ngrams(
     right = [_matches(lines, references) for lines in hypotheses]
     found = []
     for sign in (1, -1):
-        # Counts of frequent words differ by chance alone by about the root of their sum.
+        # By chance alone counts differ by about the root of their sum.
         gaps = {
             gram: sign
             * (right[0][gram] - right[1][gram])
