@@ -186,7 +186,7 @@ def heatmap(
     *,
     alt: str,
 ) -> str:
-    """Draw weights from 0 to 1: the darker, the more."""
+    """Draw weights from 0 to 1: the stronger the colour, the more."""
     size = (1.1 + 0.19 * len(columns), 0.9 + 0.19 * len(rows))
     with _figure(alt, size=size) as (_, axes, svg):
         for y, line in enumerate(weights):
