@@ -88,6 +88,32 @@ def kills_by_the_clock(bench: Bench, number: int) -> str:
     return finish(bench, run)
 
 
+def two_ranks(bench: Bench, number: int) -> str:
+    """SIGKILL both of two gloo ranks at a random time: the same bits in the end?"""
+    command = [sys.executable, "-m", "seq2seq", "train", "recipe.yaml"]
+    command += ["--devices", "2", "--accelerator", "cpu", "--output"]
+    log = bench.folder / "ranks.txt"
+
+    def start(run: str) -> subprocess.Popen[bytes]:
+        with log.open("w") as said:
+            return subprocess.Popen(
+                [*command, run], stdout=said, stderr=said, start_new_session=True
+            )
+
+    if not (bench.folder / "both" / "summary.json").exists():
+        shutil.rmtree(bench.folder / "both", ignore_errors=True)
+        if start("both").wait():
+            return f"uninterrupted: {log.read_text()[-500:]}"
+    run = fresh(bench, "ranks")
+    process = start(run)
+    time.sleep(random.Random(number).uniform(10, 40))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if start(run).wait():
+        return f"the second time: {log.read_text()[-500:]}"
+    return "" if bench.same(run, "both") else "it ended with other bits"
+
+
 def every_step(bench: Bench, number: int) -> str:
     """One run, killed after each of its steps; amid validation where there is one."""
     moments(bench)
@@ -338,6 +364,7 @@ def twice(bench: Bench, number: int) -> str:
 CASES: dict[Callable[[Bench, int], str], tuple[int, int]] = {
     kills: (1, 20),
     kills_by_the_clock: (0, 20),
+    two_ranks: (0, 10),
     every_step: (1, 3),
     signals: (4, 40),
     lines: (2, 1000),
