@@ -6,7 +6,6 @@ Knows run folders and what was written there; not how training goes on.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,15 +25,12 @@ from seq2seq.text.prepare import Prepared
 def alone(run: RunFolder) -> Iterator[None]:
     """Keep a second training out of a run folder, and sweep up after a killed one.
 
-    The system takes the lock back when a process ends, however it ends. Only the first
-    of several ranks locks; the others belong to it.
+    The system takes the lock back when a process ends, however it ends. Of several
+    ranks only the first may lock: the others belong to it.
 
     Raises:
         InputError: If another training is at it.
     """
-    if int(os.environ.get("LOCAL_RANK") or 0) or int(os.environ.get("RANK") or 0):
-        yield
-        return
     lock = FileLock(run.path / ".lock", timeout=0)
     try:
         lock.acquire()
@@ -48,10 +44,12 @@ def alone(run: RunFolder) -> Iterator[None]:
             f"{run.path} cannot be written: {error.strerror}. Mend that, or name "
             "another folder with --output."
         ) from error
-    with lock:
+    try:
         for folder in (run.path, run.last.parent, run.tokenizer("source").parent):
             remove_leftovers(folder)
         yield
+    finally:
+        lock.release()
 
 
 def check_same_recipe(run: RunFolder, recipe: Recipe) -> None:

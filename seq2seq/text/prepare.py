@@ -194,9 +194,11 @@ def _alone(folder: Path, tell: Tell) -> Iterator[None]:
             f"{folder}: the cache cannot be written: {error.strerror}. "
             "Set SEQ2SEQ_CACHE to a folder that can."
         ) from error
-    with lock:
+    try:
         remove_leftovers(folder)
         yield
+    finally:
+        lock.release()
 
 
 def _prepare(

@@ -63,13 +63,13 @@ def finish(bench: Bench, run: str) -> str:
 
 
 def kills(bench: Bench, number: int) -> str:
-    """SIGKILL five times in one run, each at a random moment; the same bits?"""
+    """SIGKILL ten times in one run, each at a random moment; the same bits?"""
     draw, total = random.Random(number), moments(bench)
     run = fresh(bench, "killed")
-    for _ in range(5):
-        at = Moments(draw.randint(1, total // 3), die)
+    for _ in range(10):
+        at = Moments(draw.randint(1, total // 6), die)
         status = bench.train_until(run, moments=at)
-        if status not in (0, -signal.SIGKILL):
+        if status != -signal.SIGKILL:
             return f"it ended with {status}: {bench.said()[-500:]}"
     return finish(bench, run)
 
@@ -86,6 +86,32 @@ def kills_by_the_clock(bench: Bench, number: int) -> str:
         process.kill()
         process.wait()
     return finish(bench, run)
+
+
+def two_ranks(bench: Bench, number: int) -> str:
+    """SIGKILL both of two gloo ranks at a random time: the same bits in the end?"""
+    command = [sys.executable, "-m", "seq2seq", "train", "recipe.yaml"]
+    command += ["--devices", "2", "--accelerator", "cpu", "--output"]
+    log = bench.folder / "ranks.txt"
+
+    def start(run: str) -> subprocess.Popen[bytes]:
+        with log.open("w") as said:
+            return subprocess.Popen(
+                [*command, run], stdout=said, stderr=said, start_new_session=True
+            )
+
+    if not (bench.folder / "both" / "summary.json").exists():
+        shutil.rmtree(bench.folder / "both", ignore_errors=True)
+        if start("both").wait():
+            return f"uninterrupted: {log.read_text()[-500:]}"
+    run = fresh(bench, "ranks")
+    process = start(run)
+    time.sleep(random.Random(number).uniform(10, 40))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if start(run).wait():
+        return f"the second time: {log.read_text()[-500:]}"
+    return "" if bench.same(run, "both") else "it ended with other bits"
 
 
 def every_step(bench: Bench, number: int) -> str:
@@ -336,15 +362,16 @@ def twice(bench: Bench, number: int) -> str:
 
 # A case with how often the test suite and a release run it.
 CASES: dict[Callable[[Bench, int], str], tuple[int, int]] = {
-    kills: (2, 40),
+    kills: (1, 20),
     kills_by_the_clock: (0, 20),
+    two_ranks: (0, 10),
     every_step: (1, 3),
     signals: (4, 40),
     lines: (2, 1000),
     damage: (120, 5000),
-    damaged_cache: (2, 50),
+    damaged_cache: (0, 50),
     pickles: (1, 1),
-    disk: (4, 200),
+    disk: (2, 200),
     small_disk: (0, 20),
     memory: (1, 20),
     twice: (1, 5),

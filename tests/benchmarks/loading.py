@@ -1,0 +1,70 @@
+"""Would loading workers pay? The time to make a batch beside the time to train on it.
+
+    python tests/benchmarks/loading.py [RECIPE] [-o key=value ...]
+
+Both sides in one run, turn by turn, over the first batches of an epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from itertools import islice
+
+import torch
+
+from seq2seq.data.batching import BatchPlan
+from seq2seq.data.translation import EncodedPairs, Sampling, TrainBatches
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.recipe_file import read_recipe
+from seq2seq.text.prepare import prepare
+
+BATCHES = 30
+
+
+def main() -> None:
+    """Measure and print medians in milliseconds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", nargs="?", default="quickstart")
+    parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE")
+    chosen = parser.parse_args()
+    recipe = read_recipe(chosen.recipe, chosen.o)
+    prepared = prepare(recipe.data, recipe.tokenizer, print)
+    both = prepared.tokenizers
+    pairs = EncodedPairs(prepared.path)
+    plan = BatchPlan(
+        pairs.source.lengths + 1,
+        pairs.target.lengths + 1,
+        batch_tokens=recipe.train.batch_tokens,
+    )
+    network = EncoderDecoder(
+        recipe.model, source_pieces=len(both.source), target_pieces=len(both.target)
+    )
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    sampling = Sampling(both.source, both.target, 0.2, 1)
+    makers = {
+        "a batch": iter(TrainBatches(pairs, plan)),
+        "a batch, pieces sampled": iter(TrainBatches(pairs, plan, sampling=sampling)),
+    }
+    spent: dict[str, list[float]] = {name: [] for name in (*makers, "a step")}
+    for maker in makers.values():
+        next(maker)  # Plans the epoch.
+    for _ in range(BATCHES):
+        for name, maker in makers.items():
+            started = time.perf_counter()
+            [batch] = islice(maker, 1)
+            spent[name].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        optimizer.zero_grad()
+        network(batch).total.backward()
+        optimizer.step()
+        spent["a step"].append(time.perf_counter() - started)
+    medians = {name: statistics.median(times) for name, times in spent.items()}
+    for name, median in medians.items():
+        share = median / medians["a step"]
+        print(f"{name:<24} {1000 * median:8.2f} ms  {100 * share:6.2f}% of a step")
+
+
+if __name__ == "__main__":
+    main()
