@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def evaluate_split(
     split: str,
     *,
     data_path: str | None = None,
+    ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
     lowercase: bool = False,
 ) -> Evaluation:
@@ -46,6 +48,8 @@ def evaluate_split(
         run: The run folder.
         split: train, valid or test as the recipe names them, or any split of the data.
         data_path: Where the data is now, if it has moved.
+        ensemble: Runs that decide with this one; what they reach together is kept
+            apart, in the folder of the split with -ensemble.
         beam_size: Hypotheses kept at each step; the recipe's if None.
         lowercase: Whether BLEU and chrF disregard case; such scores are kept in
             scores-lowercase.json.
@@ -62,9 +66,13 @@ def evaluate_split(
     sources = [pair.source for pair in pairs]
     references = [pair.target for pair in pairs]
     found = _translated(
-        run, sources, references, beam_size=beam_size, lowercase=lowercase
+        [run, *ensemble],
+        sources,
+        references,
+        beam_size=beam_size,
+        lowercase=lowercase,
     )
-    place = folder.evaluation(split)
+    place = folder.evaluation(f"{split}-ensemble" if ensemble else split)
     place.mkdir(parents=True, exist_ok=True)
     write_lines(place / "hypotheses.txt", found.hypotheses)
     name = "scores-lowercase.json" if lowercase else "scores.json"
@@ -77,13 +85,18 @@ def evaluate_files(
     source: Path,
     reference: Path,
     *,
+    ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
     lowercase: bool = False,
 ) -> Evaluation:
     """Translate a file and score it against another one."""
     sources, references = list(read_lines(source)), list(read_lines(reference))
     return _translated(
-        run, sources, references, beam_size=beam_size, lowercase=lowercase
+        [run, *ensemble],
+        sources,
+        references,
+        beam_size=beam_size,
+        lowercase=lowercase,
     )
 
 
@@ -97,7 +110,7 @@ def evaluate_hypotheses(
 
 
 def _translated(
-    run: Path,
+    runs: Sequence[Path],
     sources: list[str],
     references: list[str],
     *,
@@ -106,7 +119,7 @@ def _translated(
 ) -> Evaluation:
     from seq2seq.translate import Translator
 
-    translator = Translator.load(run)
+    translator = Translator.load(runs[0], ensemble=runs[1:])
     started = time.perf_counter()
     hypotheses = translator(sources, beam_size=beam_size)
     seconds = time.perf_counter() - started

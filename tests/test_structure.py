@@ -23,9 +23,10 @@ PACKAGE = ROOT / "seq2seq"
 LAYERS = [
     ["cli"],
     ["report", "bench"],
-    ["training", "doctor", "evaluate"],
+    ["training", "doctor", "evaluate", "average"],
     ["continuing"],
     ["callbacks", "translate", "checkpoint", "utility"],
+    ["engines"],
     ["models"],
     ["data", "ranks", "run_folder", "scores", "weights"],
     ["nn", "resampling", "search", "text"],
@@ -97,7 +98,7 @@ def test_the_readmes_commands_are_understood(arguments: list[str]) -> None:
     group = typer.main.get_command(app)
     verb, rest = arguments[0], arguments[1:]
     command = group.commands[verb]  # type: ignore[attr-defined]
-    if verb == "recipe":
+    if verb in ("recipe", "bench"):
         command, rest = command.commands[rest[0]], rest[1:]
     command.make_context(verb, list(rest))  # Raises on an unknown option.
 

@@ -6,14 +6,19 @@ Nothing heavy is imported before a verb runs.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
+from seq2seq.cli.average import average
 from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
 from seq2seq.cli.evaluate import evaluate
+from seq2seq.cli.export import export
+from seq2seq.cli.heatmap import heatmap
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
+from seq2seq.cli.score import score
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
 from seq2seq.errors import InputError, Interrupted
@@ -24,7 +29,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (train, translate, evaluate, report, compare):
+VERBS: list[Callable[..., None]] = [train, translate, evaluate, report, compare]
+VERBS += [score, heatmap, average, export]
+for verb in VERBS:
     app.command()(verb)
 app.add_typer(recipes, name="recipe")
 app.add_typer(bench, name="bench")

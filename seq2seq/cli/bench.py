@@ -1,7 +1,11 @@
-"""seq2seq bench: how fast this machine is. Knows arguments and JSON lines."""
+"""seq2seq bench: train, translate. Knows arguments and JSON lines.
+
+Imports nothing heavy before a verb runs.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +13,15 @@ import typer
 from seq2seq.cli.options import (
     Accelerator,
     AcceleratorName,
+    Beam,
     Devices,
+    EngineName,
+    EngineOption,
     Overrides,
     RecipeName,
+    RunPath,
 )
+from seq2seq.errors import InputError
 
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -45,3 +54,59 @@ def bench_train(
     line = bench_training(resolved, steps=steps, ranks=ranks)
     if ranks.first:
         print(json.dumps(line))
+
+
+@bench.command("translate")
+def bench_translate(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="What to translate.")] = "test",
+    data_path: Annotated[
+        str | None, typer.Option(help="Where the data is, if not where it was.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="A file instead.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Its translations.")] = None,
+    beam: Beam = None,
+    batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 64,
+    min_length: Annotated[
+        int | None, typer.Option(min=1, help="Force so many pieces at least.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Force so many pieces at most.")
+    ] = None,
+    engine: EngineOption = EngineName.torch,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads to compute with. [torch's]")
+    ] = None,
+) -> None:
+    """Translate a split once; print rates, start-up, memory and BLEU as JSON."""
+    if (min_length is None) != (max_length is None):
+        raise InputError("--min-length and --max-length belong together; give both.")
+    if (source is None) != (reference is None):
+        raise InputError("--source and --reference belong together; give both.")
+
+    import json
+
+    import torch
+
+    from seq2seq.bench.translate import Lengths
+    from seq2seq.bench.translate import bench_translate as measured
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    lengths = None
+    if min_length is not None and max_length is not None:
+        lengths = Lengths(min_length, max_length)
+    files = None
+    if source is not None and reference is not None:
+        files = (source, reference)
+    found = measured(
+        run,
+        split=split,
+        data_path=data_path,
+        files=files,
+        engine=engine.value,
+        beam_size=beam,
+        batch=batch,
+        lengths=lengths,
+    )
+    print(json.dumps(found))

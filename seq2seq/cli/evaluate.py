@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.options import Beam
+from seq2seq.cli.options import Beam, EnsembleOf
 from seq2seq.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def evaluate(
         str | None, typer.Option(help="Where the data is, if not where it was.")
     ] = None,
     beam: Beam = None,
+    ensemble: EnsembleOf = None,
     lowercase: Annotated[
         bool, typer.Option(help="Disregard case in BLEU and chrF, as older papers.")
     ] = False,
@@ -49,11 +50,21 @@ def evaluate(
         )
     elif run is not None and source is not None and reference is not None:
         found = room.evaluate_files(
-            run, source, reference, beam_size=beam, lowercase=lowercase
+            run,
+            source,
+            reference,
+            ensemble=ensemble or [],
+            beam_size=beam,
+            lowercase=lowercase,
         )
     elif run is not None and source is None and reference is None and not hypothesis:
         found = room.evaluate_split(
-            run, split, data_path=data_path, beam_size=beam, lowercase=lowercase
+            run,
+            split,
+            data_path=data_path,
+            ensemble=ensemble or [],
+            beam_size=beam,
+            lowercase=lowercase,
         )
     else:
         raise InputError(

@@ -33,6 +33,26 @@ Devices = Annotated[
     ),
 ]
 RunPath = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart.")]
+EnsembleOf = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--ensemble",
+        help="Another run, or checkpoint in one, that speaks with it; may be repeated.",
+    ),
+]
+
+
+class EngineName(Enum):
+    """What can translate; a run must have been exported for all but torch."""
+
+    torch = "torch"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+
+
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="What computes; see seq2seq export.")
+]
 Beam = Annotated[
     int | None,
     typer.Option(min=1, max=1000, help="Beam size; 1 is greedy. [the recipe's]"),

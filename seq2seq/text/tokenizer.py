@@ -96,9 +96,20 @@ class Tokenizer:
         encoded: list[list[int]] = self._processor.encode(plain, num_threads=1)
         return encoded
 
+    def surfaces(self, lines: Sequence[str]) -> list[list[str]]:
+        """Cut lines into the pieces behind `encode`'s ids, as text.
+
+        "▁" begins a word; an unknown piece shows what stands in the line.
+        """
+        plain = list(map(_plain, lines))
+        cut: list[list[str]] = self._processor.encode(
+            plain, out_type=str, num_threads=1
+        )
+        return cut
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Spell each id as the model does, a blank as "▁"."""
-        return [self._processor.id_to_piece(number) for number in ids]
+        """Return the pieces with these ids, as text; "▁" begins a word."""
+        return [str(self._processor.id_to_piece(piece)) for piece in ids]
 
     def sample(
         self, encoded: Sequence[Sequence[int]], *, share: float, seed: int

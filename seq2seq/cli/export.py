@@ -1,0 +1,35 @@
+"""seq2seq export. Knows arguments; imports nothing heavy before the verb runs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from seq2seq.cli.options import RunPath
+
+
+class Exported(Enum):
+    """What a run can be exported for."""
+
+    onnx = "onnx"
+
+
+def export(
+    run: RunPath,
+    engine: Annotated[Exported, typer.Option(help="What will translate.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Keep matrices with 8 bits.")
+    ] = False,
+) -> None:
+    """Write a run's network for another engine, and compare it with torch."""
+    from seq2seq.engines.onnx_export import export as write
+    from seq2seq.engines.run import Run
+
+    folder, found = write(Run.open(run), int8=int8)
+    print(
+        f"{folder} agrees with torch on {found.agreement:.1%} of the likeliest pieces; "
+        f"log-probabilities differ by {found.largest:.2g} nats at most"
+    )
+    print(f"next: seq2seq translate {run} --engine {engine.value}{'-int8' * int8}")

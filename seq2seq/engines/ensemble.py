@@ -1,0 +1,81 @@
+"""Several engines as one: the mean of their probabilities.
+
+Knows engines; not what they compute with, text or files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from seq2seq.engines.engine import Engine
+from seq2seq.structures import Batch, Step
+
+
+class Members(NamedTuple):
+    """What each member keeps: a state or a memory of each.
+
+    Attributes:
+        parts: One for each member.
+    """
+
+    parts: tuple[Any, ...]
+
+    def select(self, rows: Tensor) -> Members:
+        """Keep these rows of every member."""
+        return Members(tuple(part.select(rows) for part in self.parts))
+
+
+class Ensemble:
+    """Engines that say the same pieces, asked together at every step.
+
+    The mean is of probabilities, not of their logarithms, as one picks a member by lot
+    and then a piece: a member that is sure is not overruled by one that is not.
+
+    Args:
+        members: At least one.
+
+    Source: Sutskever et al. 2014, section 3.6 (ensembles of LSTMs); Sennrich et al.
+    2016 (Edinburgh systems), section 2.4 (mean of probabilities or of logarithms).
+    """
+
+    def __init__(self, members: Sequence[Engine]) -> None:
+        self.members = tuple(members)
+
+    def start(self, source: Tensor, lengths: Tensor) -> tuple[Members, Members]:
+        """Let every member read the sources."""
+        begun = [member.start(source, lengths) for member in self.members]
+        states, memories = zip(*begun, strict=True)
+        return Members(states), Members(memories)
+
+    def step(self, last: Tensor, state: Members, memory: Members) -> Step[Members]:
+        """Take one step of a search with every member.
+
+        Its weights are the mean of those members' that have attention.
+        """
+        stepped = [
+            member.step(last, own, read)
+            for member, own, read in zip(
+                self.members, state.parts, memory.parts, strict=True
+            )
+        ]
+        weights = [each.weights for each in stepped if each.weights is not None]
+        return Step(
+            self._mean([each.log_probs for each in stepped]),
+            Members(tuple(each.state for each in stepped)),
+            torch.stack(weights).mean(dim=0) if weights else None,
+        )
+
+    def log_probs(self, batch: Batch) -> Tensor:
+        """Score given targets, (N, T)."""
+        return self._mean([member.log_probs(batch) for member in self.members])
+
+    def _mean(self, log_probs: Sequence[Tensor]) -> Tensor:
+        """Take the mean of probabilities; the result is a logarithm again."""
+        return torch.logsumexp(torch.stack(list(log_probs)), dim=0) - math.log(
+            len(log_probs)
+        )

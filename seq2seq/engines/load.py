@@ -1,0 +1,55 @@
+"""From run folders to an engine. Knows runs and kinds of engines; not what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2seq.engines.engine import Engine, NetworkEngine
+from seq2seq.engines.ensemble import Ensemble
+from seq2seq.engines.run import Run
+
+
+def open_runs(
+    run: str | Path, others: Sequence[str | Path] = (), *, checkpoint: str = "best"
+) -> list[Run]:
+    """Open runs that are to speak together.
+
+    Args:
+        run: A run folder, or a checkpoint in one.
+        others: More of them.
+        checkpoint: best or last, where a folder is named.
+
+    Raises:
+        InputError: If one is no run, or their tokenizers differ.
+    """
+    runs = [Run.open(path, checkpoint=checkpoint) for path in (run, *others)]
+    for other in runs[1:]:
+        runs[0].require_same_tokenizers(other)
+    return runs
+
+
+def load_engine(
+    runs: Sequence[Run], kind: str = "torch", *, precise: bool = False
+) -> Engine:
+    """Load what computes; several runs become an ensemble.
+
+    Args:
+        runs: At least one.
+        kind: torch, onnx or onnx-int8.
+        precise: Whether torch is to compute with 64 bits, so that sums do not depend
+            on what shares a batch.
+
+    Raises:
+        InputError: If a checkpoint or an export is missing, damaged or does not fit.
+    """
+    engines: list[Engine] = []
+    for run in runs:
+        if kind == "torch":
+            network = run.network()
+            engines.append(NetworkEngine(network.double() if precise else network))
+        else:
+            from seq2seq.engines.onnx_engine import onnx_engine
+
+            engines.append(onnx_engine(run, kind))
+    return engines[0] if len(engines) == 1 else Ensemble(engines)

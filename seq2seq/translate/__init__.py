@@ -1,0 +1,10 @@
+"""Lines become translations, in the order in which they came.
+
+Knows runs, lines and searches; not Lightning, whose import takes longer than
+translating a page, and not scores of quality.
+"""
+
+from seq2seq.translate.translation import Options, Translation
+from seq2seq.translate.translator import Translator
+
+__all__ = ["Options", "Translation", "Translator"]

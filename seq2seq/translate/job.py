@@ -1,0 +1,158 @@
+"""One command's work: records are read, translated, written and counted.
+
+Knows records, a translator and where output goes; not arguments or networks.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, TextIO
+
+from seq2seq.translate.journal import Journal
+from seq2seq.translate.records import Record, Writing
+from seq2seq.translate.translation import Options, Translation
+from seq2seq.translate.translator import Translator
+from seq2seq.translate.windows import windows
+
+PROGRESS_SECONDS = 0.5
+
+
+@dataclass
+class Counts:
+    """What happened to the lines.
+
+    Attributes:
+        lines: How many came in.
+        split: How many of them were too long and were taken apart.
+        cut: How many of them were too long and lost their end.
+    """
+
+    lines: int = 0
+    split: int = 0
+    cut: int = 0
+
+    def add(self, translations: Iterable[Translation]) -> None:
+        """Count a window."""
+        for each in translations:
+            self.lines += 1
+            self.split += each.parts > 1
+            self.cut += each.cut
+
+    def report(self, longest: int) -> str:
+        """Say what a user should know; nothing if all went the usual way."""
+        if self.cut:
+            return f"{self.cut:,} of {self.lines:,} lines were cut to {longest} pieces"
+        if self.split:
+            return (
+                f"{self.split:,} of {self.lines:,} lines had more than {longest} "
+                "pieces and were translated in parts"
+            )
+        return ""
+
+
+class Progress:
+    """Lines done and lines a second, on a terminal only."""
+
+    def __init__(self, screen: TextIO) -> None:
+        self.screen = screen if screen.isatty() else None
+        self.started = self.shown = time.monotonic()
+
+    def show(self, done: int, translated: int) -> None:
+        """Rewrite the line, but not too often."""
+        now = time.monotonic()
+        if self.screen is None or now - self.shown < PROGRESS_SECONDS:
+            return
+        self.shown = now
+        rate = translated / (now - self.started)
+        self.screen.write(f"\r{done:,} lines, {rate:,.0f} a second\x1b[K")
+        self.screen.flush()
+
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        if self.screen is not None:
+            self.screen.write("\r\x1b[K")
+            self.screen.flush()
+
+
+def translate_records(
+    translator: Translator,
+    records: Iterable[Record],
+    *,
+    options: Options,
+    writing: Writing,
+    output: BinaryIO | Journal,
+    progress: Progress | None = None,
+) -> Counts:
+    """Translate all records and write each window as it is finished.
+
+    Args:
+        translator: Translates.
+        records: What to translate; may be endless.
+        options: How to translate.
+        writing: How to write.
+        output: A stream, or files that a journal keeps; of these the second, if any,
+            gets alignments.
+        progress: Where to say how far it is; nowhere if None.
+
+    Raises:
+        InputError: If the input turns out bad; what came before is written.
+    """
+    counts = Counts()
+    progress = progress or Progress(sys.stderr)
+    skipped = 0
+    try:
+        for window in windows(
+            records,
+            characters=lambda record: len(record.line),
+            largest=options.window,
+        ):
+            done = 0
+            if isinstance(output, Journal):
+                done = output.already([record.line for record in window])
+            first = counts.lines + skipped
+            skipped += done
+            if done == len(window):
+                continue
+            # All of a window that is done in part, so that batches are the same ones.
+            translations = translator.window([each.text for each in window], options)
+            new, translations = window[done:], translations[done:]
+            lines = _lines(new, translations, writing, first + done)
+            counts.add(translations)
+            if isinstance(output, Journal):
+                files = [lines, _links(new, translations)]
+                output.write(files[: len(output.paths)])
+            else:
+                output.write("".join(f"{line}\n" for line in lines).encode())
+                output.flush()
+            progress.show(counts.lines + skipped, counts.lines)
+    finally:
+        progress.end()
+    if isinstance(output, Journal):
+        output.finish()
+    return counts
+
+
+def _lines(
+    window: Sequence[Record],
+    translations: Sequence[Translation],
+    writing: Writing,
+    first: int,
+) -> list[str]:
+    pairs = zip(window, translations, strict=True)
+    return [
+        line
+        for number, (record, translation) in enumerate(pairs, first)
+        for line in writing.lines(record, translation, number)
+    ]
+
+
+def _links(window: Sequence[Record], translations: Sequence[Translation]) -> list[str]:
+    """Write alignments, a line for each line that is translated."""
+    return [
+        "" if translation.alignment is None else translation.alignment.pharaoh()
+        for record, translation in zip(window, translations, strict=True)
+        if not record.header
+    ]

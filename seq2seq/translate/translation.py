@@ -1,0 +1,97 @@
+"""What is asked of a translator, and what it gives. Knows values; not how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from seq2seq.errors import InputError
+from seq2seq.recipe import SearchOptions
+from seq2seq.translate.windows import BATCH, WINDOW
+
+if TYPE_CHECKING:
+    from seq2seq.translate.alignment import Alignment
+
+
+@dataclass(frozen=True)
+class Options:
+    """How lines are translated.
+
+    Attributes:
+        search: How pieces are chosen; the recipe's search section if None.
+        n_best: Different translations to give of each line, at most.
+        batch: Sentences that share a batch, at most.
+        window: Lines that are read before the next are translated, at most.
+        max_length: Source pieces above which a line is too long; the recipe's
+            data.max_length, above which no sentence was trained on, if None.
+        long: split takes lines that are too long apart at the ends of sentences or
+            clauses and joins the translations; cut drops what is too much.
+        align: Whether to say which words belong together.
+        replace_unknown: Whether a piece that the target side cannot write becomes the
+            source word that it is aligned with.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    search: SearchOptions | None = None
+    n_best: int = 1
+    batch: int = BATCH
+    window: int = WINDOW
+    max_length: int | None = None
+    long: Literal["split", "cut"] = "split"
+    align: bool = False
+    replace_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("n_best", "batch", "window", "max_length"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise InputError(f"{name} is {number}, but must be at least 1.")
+        if self.long not in ("split", "cut"):
+            raise InputError(f"long is {self.long!r}, but must be split or cut.")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to translate a line.
+
+    Attributes:
+        text: The translation, without line ends.
+        score: What the search ranked it by; the mean over its parts of a line that
+            was split.
+        pieces: How many pieces it has.
+    """
+
+    text: str
+    score: float
+    pieces: int
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of one line.
+
+    Attributes:
+        candidates: The best translations, all different, best first, but those that the
+            length limit cut off after all others; none of a blank line.
+        alignment: Which words of the best one belong to which of the source; None
+            unless it was asked for, or the line is blank.
+        parts: In how many parts it was translated; 0 of a blank line.
+        cut: Whether its end was dropped.
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    alignment: Alignment | None = None
+    parts: int = 0
+    cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """The best translation; empty of a blank line."""
+        return self.candidates[0].text if self.candidates else ""
+
+    @property
+    def score(self) -> float | None:
+        """The best translation's score; None of a blank line."""
+        return self.candidates[0].score if self.candidates else None

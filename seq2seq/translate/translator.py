@@ -1,0 +1,317 @@
+"""Lines in, lines out, in order: a trained run as a translator.
+
+Knows windows of lines, pieces and the search; not files, forms of input, or what
+computes a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from seq2seq.data.translation import collate
+from seq2seq.engines.engine import Engine, NetworkEngine
+from seq2seq.engines.load import load_engine, open_runs
+from seq2seq.errors import InputError
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.halving import out_of_memory
+from seq2seq.recipe import Recipe, SearchOptions
+from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
+from seq2seq.search.noise import sentence_key
+from seq2seq.search.sampling import sample
+from seq2seq.structures import UNK, Hypothesis
+from seq2seq.text.tokenizer import Tokenizer
+from seq2seq.translate import alignment
+from seq2seq.translate.long_lines import cut_whole, joint, parts
+from seq2seq.translate.translation import Candidate, Options, Translation
+from seq2seq.translate.windows import batches, windows
+
+
+class Part(NamedTuple):
+    """A line, or what fits a network of it.
+
+    Attributes:
+        ids: Its pieces, at least one.
+        surfaces: The same as text; empty where words need not be aligned.
+    """
+
+    ids: list[int]
+    surfaces: list[str]
+
+
+class Found(NamedTuple):
+    """What the search made of a part.
+
+    Attributes:
+        part: What was translated.
+        hypotheses: The best ones, best first.
+    """
+
+    part: Part
+    hypotheses: list[Hypothesis]
+
+    def weights(self, rank: int) -> alignment.Weights:
+        """Say what each piece read of each source piece, without either's EOS.
+
+        Raises:
+            InputError: If nothing was read, for lack of attention.
+        """
+        chosen = self.hypotheses[rank]
+        if chosen.weights is None:
+            raise InputError(
+                "the run has no attention, so nothing aligns its words. Use one that "
+                "was trained with attention, for example with "
+                "-o model.attention.kind=general."
+            )
+        found: alignment.Weights = chosen.weights.float().numpy()
+        return found[: len(chosen.pieces), : len(self.part.ids)]
+
+
+class Translator:
+    """A trained run that translates lines. It keeps nothing between calls.
+
+    Args:
+        recipe: What the run was trained from.
+        engine: What computes.
+        source: The source side's tokenizer.
+        target: The target side's tokenizer.
+    """
+
+    def __init__(
+        self, recipe: Recipe, engine: Engine, source: Tokenizer, target: Tokenizer
+    ) -> None:
+        self.recipe = recipe
+        self.engine = engine
+        self.source = source
+        self.target = target
+
+    @classmethod
+    def load(
+        cls,
+        run: str | Path,
+        *,
+        ensemble: Sequence[str | Path] = (),
+        engine: str = "torch",
+        checkpoint: str = "best",
+    ) -> Translator:
+        """Load a run.
+
+        Args:
+            run: The run folder, or a checkpoint in one.
+            ensemble: Others that decide with it on every piece; how to search is said
+                by the first run's recipe.
+            engine: torch, onnx or onnx-int8; for the latter the runs must have been
+                exported.
+            checkpoint: best or last, where folders are named.
+
+        Raises:
+            InputError: If a folder holds no run, or its files are damaged, or the
+                runs' tokenizers differ.
+        """
+        runs = open_runs(run, ensemble, checkpoint=checkpoint)
+        first = runs[0]
+        computing = load_engine(runs, engine)
+        return cls(first.recipe, computing, first.source, first.target)
+
+    @property
+    def network(self) -> EncoderDecoder:
+        """The network, for who looks into it.
+
+        Raises:
+            InputError: If several runs or another runtime compute.
+        """
+        if not isinstance(self.engine, NetworkEngine):
+            raise InputError("only a single run on torch has a network to look into.")
+        return self.engine.network
+
+    def __call__(
+        self,
+        lines: Iterable[str],
+        *,
+        beam_size: int | None = None,
+        options: Options | None = None,
+    ) -> list[str]:
+        """Translate lines: as many come out, in order, a blank for a blank."""
+        return list(self.stream(lines, beam_size=beam_size, options=options))
+
+    def stream(
+        self,
+        lines: Iterable[str],
+        *,
+        beam_size: int | None = None,
+        options: Options | None = None,
+    ) -> Iterator[str]:
+        """Translate an endless input, window by window.
+
+        Args:
+            lines: Source text.
+            beam_size: Hypotheses kept at each step; the options' if None.
+            options: How to translate.
+        """
+        chosen = options or Options()
+        if beam_size is not None:
+            chosen = self.with_beam(chosen, beam_size)
+        for window in windows(lines, characters=len, largest=chosen.window):
+            for translation in self.window(window, chosen):
+                yield translation.text
+
+    def with_beam(self, options: Options, beam_size: int) -> Options:
+        """Return the same options with another beam."""
+        search = (options.search or self.recipe.search).model_copy(
+            update={"beam_size": beam_size}
+        )
+        return replace(options, search=search)
+
+    def window(self, lines: Sequence[str], options: Options) -> list[Translation]:
+        """Translate some lines together, sorted by length; return them as they came.
+
+        Args:
+            lines: Source text; half surrogate pairs in it are read as U+FFFD.
+            options: How to translate.
+
+        Raises:
+            InputError: If the options ask for what the run cannot do.
+        """
+        search = options.search or self.recipe.search
+        if options.n_best > search.beam_size and search.method == "beam":
+            raise InputError(
+                f"{options.n_best} translations of a line need a beam of as many, but "
+                f"it is {search.beam_size}: widen the beam or ask for fewer."
+            )
+        cut_up = self._parts(lines, options)
+        flat = [part for of_line in cut_up for part in of_line[0]]
+        found = iter(self._search(flat, search, options))
+        return [
+            self._translation([next(found) for _ in of_line], cut, options)
+            for of_line, cut in cut_up
+        ]
+
+    def _parts(
+        self, lines: Sequence[str], options: Options
+    ) -> list[tuple[list[Part], bool]]:
+        """Encode lines; of each its parts, none of a blank, and whether it was cut."""
+        lines = [_whole(line) for line in lines]
+        aligned = options.align or options.replace_unknown
+        surfaces: list[list[str]] = [[] for _ in lines]
+        if aligned:
+            surfaces = cut_whole(self.source.surfaces, lines)
+        longest = options.max_length or self.recipe.data.max_length
+        found: list[tuple[list[Part], bool]] = []
+        for line, ids, texts in zip(
+            lines, cut_whole(self.source.encode, lines), surfaces, strict=True
+        ):
+            cut = options.long == "cut" and len(ids) > longest
+            if not ids or not line.strip():
+                slices = []
+            elif cut:
+                slices = [slice(0, longest)]
+            elif len(ids) > longest:
+                slices = parts(self.source.pieces(ids), longest)
+            else:
+                slices = [slice(0, len(ids))]
+            found.append(([Part(ids[each], texts[each]) for each in slices], cut))
+        return found
+
+    @torch.inference_mode()
+    def _search(
+        self, flat: Sequence[Part], search: SearchOptions, options: Options
+    ) -> list[Found]:
+        """Find the best hypotheses of each part."""
+        found: dict[int, Found] = {}
+        waiting = batches([len(part.ids) for part in flat], sentences=options.batch)
+        while waiting:
+            rows = waiting.pop(0)
+            try:
+                best = self._batch([flat[row].ids for row in rows], search, options)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if len(rows) == 1:
+                    raise InputError(
+                        f"a line of {len(flat[rows[0]].ids):,} pieces does not fit in "
+                        "memory. Lower --beam or --max-length, or give it more memory."
+                    ) from error
+                middle = len(rows) // 2
+                waiting[:0] = [rows[:middle], rows[middle:]]
+                continue
+            for row, hypotheses in zip(rows, best, strict=True):
+                found[row] = Found(flat[row], hypotheses)
+        return [found[row] for row in range(len(flat))]
+
+    def _batch(
+        self, sources: Sequence[list[int]], search: SearchOptions, options: Options
+    ) -> list[list[Hypothesis]]:
+        """Search for some sentences at once."""
+        batch = collate(sources, [[] for _ in sources])
+        state, memory = self.engine.start(batch.source, batch.source_lengths)
+        demands = Demands.by_ratio(batch.source_lengths, search)
+        given = (self.engine.step, state, memory, demands, search)
+        if search.method == "sample":
+            keys = [sentence_key(ids) for ids in sources]
+            return sample(*given, keys=keys, samples=options.n_best)
+        return beam_search(*given, hypotheses=options.n_best)
+
+    def _translation(
+        self, found: Sequence[Found], cut: bool, options: Options
+    ) -> Translation:
+        """Join the parts of a line."""
+        if not found:
+            return Translation()
+        if options.replace_unknown:
+            found[0].weights(0)  # Say what is missing even where no piece is unknown.
+        blank = joint(self.recipe.data.target)
+        candidates: dict[str, Candidate] = {}
+        for rank in range(max(len(each.hypotheses) for each in found)):
+            # A part with fewer hypotheses repeats its last one.
+            ranks = [min(rank, len(each.hypotheses) - 1) for each in found]
+            texts = [
+                self._text(each, at, known=options.replace_unknown)
+                for each, at in zip(found, ranks, strict=True)
+            ]
+            chosen = [
+                each.hypotheses[at] for each, at in zip(found, ranks, strict=True)
+            ]
+            score = sum(each.score for each in chosen) / len(chosen)
+            pieces = sum(len(each.pieces) for each in chosen)
+            text = _one_line(blank.join(filter(None, texts)))
+            candidates.setdefault(text, Candidate(text, score, pieces))
+        aligned = None
+        if options.align:
+            aligned = alignment.joined(
+                [
+                    alignment.align(
+                        each.part.surfaces,
+                        self.target.pieces(each.hypotheses[0].pieces),
+                        each.weights(0),
+                    )
+                    for each in found
+                ]
+            )
+        return Translation(tuple(candidates.values()), aligned, len(found), cut)
+
+    def _text(self, found: Found, rank: int, *, known: bool) -> str:
+        """Spell a hypothesis, with source words for unknown pieces if known."""
+        ids = found.hypotheses[rank].pieces
+        if UNK not in ids or not known:
+            return self.target.decode([ids])[0]
+        pieces, surfaces = self.target.pieces(ids), found.part.surfaces
+        return alignment.known_text(ids, pieces, surfaces, found.weights(rank))
+
+
+def _whole(line: str) -> str:
+    """Replace half surrogate pairs, which no encoding of text can hold."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return line
+
+
+def _one_line(text: str) -> str:
+    """Keep a translation on one line, whatever its pieces spell."""
+    return text.replace("\n", " ").replace("\r", " ")

@@ -1,0 +1,411 @@
+"""Several translations of a line, scores, alignments, ensembles, means of weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from test_translate import LINES, call, lines_of, piped
+from translators import make_run, tokenizer
+
+from seq2seq.data.translation import collate
+from seq2seq.engines.engine import NetworkEngine
+from seq2seq.engines.ensemble import Ensemble
+from seq2seq.engines.load import load_engine, open_runs
+from seq2seq.engines.run import Run
+from seq2seq.errors import InputError
+from seq2seq.recipe import SearchOptions
+from seq2seq.search.beam import beam_search
+from seq2seq.search.demands import Demands
+from seq2seq.structures import PAD
+from seq2seq.translate import Options, Translator
+from seq2seq.translate.alignment import (
+    Alignment,
+    align,
+    joined,
+    known_text,
+    word_numbers,
+)
+from seq2seq.translate.heatmap import draw
+from seq2seq.translate.records import Writing
+from seq2seq.translate.scoring import Scorer
+from seq2seq.weights import read_checkpoint
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with another seed, one whose sizes differ too, one without attention."""
+    folder = tmp_path_factory.mktemp("runs")
+    make_run(folder / "one")
+    make_run(folder / "two", seed=2)
+    lstm = {"cell": "lstm", "layers": 1, "hidden_size": 10}
+    make_run(folder / "lstm", seed=3, encoder=lstm, decoder=lstm)
+    make_run(folder / "none", seed=4, attention={"kind": "none"})
+    make_run(folder / "characters", kind="char")
+    return folder
+
+
+@pytest.mark.parametrize("n_best", [2, 3])
+def test_several_translations_are_sorted_distinct_and_begin_with_the_best(
+    runs: Path, n_best: int
+) -> None:
+    translator = Translator.load(runs / "one")
+    long = ["A dog sleeps. " * 6]
+    options = Options(n_best=n_best, max_length=20)
+    found = translator.window(LINES + long, options)
+    alone = translator(LINES + long, options=Options(max_length=20))
+    assert [each.text for each in found] == alone
+    for each in found:
+        texts = [candidate.text for candidate in each.candidates]
+        scores = [candidate.score for candidate in each.candidates]
+        assert len(set(texts)) == len(texts) <= n_best
+        assert scores == sorted(scores, reverse=True)
+        assert bool(texts) == (each.parts > 0)
+    assert any(len(each.candidates) == n_best for each in found)
+
+
+def test_several_translations_are_written_in_every_form(runs: Path) -> None:
+    translator = Translator.load(runs / "one")
+    (found, blank) = translator.window(["A dog.", ""], Options(n_best=2))
+    (first, second) = found.candidates
+    assert blank.score is None
+
+    def written(form: Any) -> list[str]:
+        writing = Writing(form, n_best=2)
+        text = b"A dog.\n\n"
+        return piped(translator, text, options=Options(n_best=2), writing=writing)
+
+    assert written("text") == [
+        f"0 ||| {first.text} ||| {first.score:.6f}",
+        f"0 ||| {second.text} ||| {second.score:.6f}",
+        "1 |||  ||| 0",
+    ]
+    row, empty = written("tsv")
+    assert row.split("\t")[:2] == ["A dog.", first.text]
+    assert row.split("\t")[3] == second.text
+    assert empty == "\t" * 4
+    objects = [json.loads(line) for line in written("jsonl")]
+    assert objects[0]["n_best"][1] == {
+        "translation": second.text,
+        "score": second.score,
+    }
+    assert objects[1]["n_best"] == []
+
+
+def teacher_forced(engine: Any, sources: list[list[int]], targets: Any) -> list[float]:
+    with torch.no_grad():
+        batch = collate(sources, targets)
+        nats = engine.log_probs(batch).masked_fill(batch.targets == PAD, 0.0)
+    return list(nats.sum(dim=1).tolist())
+
+
+@pytest.mark.parametrize("names", [["one"], ["none"], ["one", "two", "lstm"]])
+def test_what_a_beam_finds_has_the_score_of_the_given_translation(
+    runs: Path, names: list[str]
+) -> None:
+    opened = open_runs(runs / names[0], [runs / name for name in names[1:]])
+    engine = load_engine(opened)
+    sources = [ids for ids in tokenizer().encode(LINES) if ids]
+    batch = collate(sources, [[] for _ in sources])
+    with torch.no_grad():
+        state, memory = engine.start(batch.source, batch.source_lengths)
+        options = SearchOptions(beam_size=4, max_length_ratio=0.5)
+        demands = Demands.by_ratio(batch.source_lengths, options)
+        found = beam_search(engine.step, state, memory, demands, options, hypotheses=4)
+    pairs = [
+        (source, hypothesis)
+        for source, some in zip(sources, found, strict=True)
+        for hypothesis in some
+        if hypothesis.finished
+    ]
+    assert len(pairs) > len(sources)
+    forced = teacher_forced(
+        engine, [source for source, _ in pairs], [each.pieces for _, each in pairs]
+    )
+    expected = [each.log_prob for _, each in pairs]
+    assert forced == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_score_does_not_depend_on_the_batch(runs: Path) -> None:
+    scorer = Scorer.load(runs / "one")
+    pairs = [*zip(LINES, LINES[::-1], strict=True), ("", ""), ("A dog.", "")]
+    whole = list(scorer(pairs))
+    assert list(scorer(pairs, batch=1)) == pytest.approx(whole, abs=1e-9)
+    assert [next(iter(scorer([pair]))) for pair in pairs] == pytest.approx(
+        whole, abs=1e-9
+    )
+    assert all(nats < 0 for nats in whole)
+
+
+def test_scores_of_files(runs: Path, tmp_path: Path) -> None:
+    source, target, output = (tmp_path / name for name in ("s", "t", "out"))
+    source.write_text("A dog.\n\nNo\n")
+    target.write_text("Ein Hund.\nx\n\n")
+    both = ("--source", source, "--target", target)
+    out, _ = call("score", runs / "one", *both)
+    assert len(lines_of(out)) == 3
+    scored = list(Scorer.load(runs / "one")([("A dog.", "Ein Hund.")]))
+    assert float(lines_of(out)[0]) == pytest.approx(scored[0], abs=1e-6)
+    call("score", runs / "one", *both, "--output", output)
+    assert output.read_text() == out
+    target.write_text("Ein Hund.\n")
+    _, errors = call("score", runs / "one", *both)
+    assert f"{source} has more lines than {target}, which has 1" in errors
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("▁ab."), min_size=1, max_size=4), min_size=1, max_size=8
+    )
+)
+def test_every_piece_belongs_to_the_word_that_holds_it(pieces: list[str]) -> None:
+    words = [word for word in "".join(pieces).split("▁") if word]
+    numbers = word_numbers(pieces)
+    assert numbers == sorted(numbers)
+    joined = [""] * max(len(words), 1)
+    for piece, number in zip(pieces, numbers, strict=True):
+        head, *rest = piece.lstrip("▁").split("▁")
+        joined[number] += head
+        for more in [part for part in rest if part]:
+            number += 1  # noqa: PLW2901, a piece over several words
+            joined[number] += more
+    assert [word for word in joined if word] == words
+
+
+def test_pieces_become_words() -> None:
+    source = ["▁The", "▁do", "g", "."]
+    target = ["▁Der", "▁", "Hund", "."]
+    weights = np.array(
+        [
+            [0.9, 0.1, 0.0, 0.0],
+            [0.6, 0.2, 0.2, 0.0],
+            [0.1, 0.4, 0.5, 0.0],
+            [0.0, 0.0, 0.1, 0.9],
+        ],
+        dtype=np.float32,
+    )
+    found = align(source, target, weights)
+    assert found.source == ("The", "dog.")
+    assert found.target == ("Der", "Hund.")
+    expected = [[0.9, 0.1], [0.7 / 3, 2.3 / 3]]
+    assert np.allclose(found.weights, expected)
+    assert found.pharaoh() == "0-0 1-1"
+    twice = joined([found, found])
+    assert twice.pharaoh() == "0-0 1-1 2-2 3-3"
+    assert joined([align([], [], np.zeros((0, 0), np.float32))]).pharaoh() == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "reads", "text"),
+    [
+        ("▁Ich ▁? .", [0, 2, 2], "Ich Łukasz."),
+        ("▁Ich ▁ ? uk a sz .", [0, 2, 2, 2, 2, 2, 2], "Ich Łukasz."),
+        ("▁Ich ▁x ? ? , ▁ja", [0, 1, 2, 2, 2, 2], "Ich Łukasz, ja"),
+        ("▁Ich ▁? ▁? .", [0, 1, 2, 2], "Ich am Łukasz."),
+        ("▁我 是 ? 。", [0, 1, 2, 2], "我是Łukasz。"),
+    ],
+)
+def test_unknown_pieces_become_the_source_words_they_look_at(
+    target: str, reads: list[int], text: str
+) -> None:
+    source = ["▁I", "▁am", "▁Łukasz", ","]
+    pieces = target.split()
+    # SentencePiece gives the blank before an unknown piece to a piece of its own.
+    flat: list[tuple[str, int]] = []
+    for piece, read in zip(pieces, reads, strict=True):
+        if piece == "▁?":
+            flat.append(("▁", read))
+        flat.append((piece.replace("▁?", "?"), read))
+    ids = [1 if piece == "?" else 9 for piece, _ in flat]
+    weights = np.zeros((len(flat), 4), dtype=np.float32)
+    for row, (_, read) in enumerate(flat):
+        weights[row, read] = 1.0
+    assert known_text(ids, [piece for piece, _ in flat], source, weights) == text
+
+
+def test_alignments_are_of_the_words_that_come_out(runs: Path) -> None:
+    translator = Translator.load(runs / "one")
+    lines = [*LINES, "A dog sleeps. " * 6]
+    options = Options(align=True, max_length=20)
+    plain = translator(lines, options=Options(max_length=20))
+    for line, text, found in zip(
+        lines, plain, translator.window(lines, options), strict=True
+    ):
+        assert found.text == text
+        if found.alignment is None:
+            assert text == ""
+            continue
+        if "⁇" not in text:
+            assert " ".join(found.alignment.target) == text
+        words = "".join(translator.source.surfaces([line])[0]).split("▁")
+        assert list(found.alignment.source) == [word for word in words if word]
+        sums = found.alignment.weights.sum(axis=1)
+        assert (sums <= 1 + 1e-5).all()
+        assert len(found.alignment.links()) == len(found.alignment.target)
+
+
+def test_alignments_do_not_depend_on_the_batch(runs: Path) -> None:
+    translator = Translator.load(runs / "one")
+    whole = translator.window(LINES, Options(align=True))
+    for line, found in zip(LINES, whole, strict=True):
+        (alone,) = translator.window([line], Options(align=True, batch=1))
+        if found.alignment is None or alone.alignment is None:
+            assert found.alignment is alone.alignment
+            continue
+        assert np.allclose(alone.alignment.weights, found.alignment.weights, atol=1e-5)
+
+
+def test_unknown_pieces_are_replaced_in_translations(runs: Path) -> None:
+    translator = Translator.load(runs / "one")
+    with torch.no_grad():
+        engine = translator.engine
+        assert isinstance(engine, NetworkEngine)
+        engine.network.decoder.output.bias[1] += 50.0  # Says nothing but unknown.
+    (found,) = translator.window(["The dog."], Options(replace_unknown=True))
+    assert "⁇" in translator(["The dog."])[0]
+    assert "⁇" not in found.text
+    assert set(found.text.split()) <= {"The", "dog"}
+
+
+def test_a_run_without_attention_aligns_nothing(runs: Path, tmp_path: Path) -> None:
+    translator = Translator.load(runs / "none")
+    for options in (Options(align=True), Options(replace_unknown=True)):
+        with pytest.raises(InputError, match=r"has no attention, so nothing"):
+            translator.window(["A dog."], options)
+    picture = tmp_path / "a.svg"
+    _, errors = call("heatmap", runs / "none", "A dog.", "--output", picture)
+    assert "has no attention" in errors
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_a_heatmap_is_drawn_the_same_way_twice(
+    runs: Path, tmp_path: Path, suffix: str
+) -> None:
+    one, two = tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"
+    out, _ = call("heatmap", runs / "one", "The dog costs $5$ <b>.", "--output", one)
+    assert lines_of(out) == Translator.load(runs / "one")(["The dog costs $5$ <b>."])
+    call("heatmap", runs / "one", "The dog costs $5$ <b>.", "--output", two)
+    assert one.read_bytes() == two.read_bytes()
+    magic = {".svg": b"<?xml", ".png": b"\x89PNG"}[suffix]
+    assert one.read_bytes().startswith(magic)
+
+
+def test_pictures_of_other_kinds_or_of_nothing_are_refused(
+    runs: Path, tmp_path: Path
+) -> None:
+    weights = np.ones((1, 1), np.float32)
+    with pytest.raises(InputError, match=r"must end in \.svg, \.png, \.pdf"):
+        draw(Alignment(("a",), ("b",), weights), tmp_path / "a.gif")
+    with pytest.raises(InputError, match="there are no words to align"):
+        draw(Alignment(("a",), (), np.zeros((0, 1), np.float32)), tmp_path / "a.svg")
+    _, errors = call("heatmap", runs / "one", " ", "--output", tmp_path / "a.svg")
+    assert "the sentence is blank" in errors
+
+
+def test_an_ensemble_of_a_run_with_itself_is_the_run(runs: Path) -> None:
+    one = Translator.load(runs / "one")
+    twice = Translator.load(runs / "one", ensemble=[runs / "one"])
+    for single, double in zip(
+        one.window(LINES, Options(align=True)),
+        twice.window(LINES, Options(align=True)),
+        strict=True,
+    ):
+        assert double.text == single.text
+        assert double.score == pytest.approx(single.score, abs=1e-5)
+        if single.alignment is not None and double.alignment is not None:
+            assert np.allclose(double.alignment.weights, single.alignment.weights)
+
+
+def test_an_ensemble_means_probabilities(runs: Path) -> None:
+    members = [
+        load_engine([Run.open(runs / name)], precise=True)
+        for name in ("one", "two", "lstm", "none")
+    ]
+    source = torch.tensor([[7, 8, 3], [9, 3, PAD]])
+    lengths = torch.tensor([3, 2])
+    last = torch.tensor([2, 2])
+    ensemble = Ensemble(members)
+    with torch.no_grad():
+        said = ensemble.step(last, *ensemble.start(source, lengths)).log_probs
+        alone = [
+            each.step(last, *each.start(source, lengths)).log_probs for each in members
+        ]
+    expected = torch.stack([each.exp() for each in alone]).mean(dim=0)
+    assert torch.allclose(said.exp(), expected, atol=1e-6)
+    assert torch.allclose(said.exp().sum(dim=1), torch.ones(2), atol=1e-6)
+
+
+def test_ensembles_translate_and_score_from_the_command_line(runs: Path) -> None:
+    more = ("--ensemble", runs / "two", "--ensemble", runs / "lstm")
+    out, errors = call("translate", runs / "one", *more, text=b"A dog.\n")
+    assert errors == ""
+    others = [runs / "two", runs / "lstm"]
+    assert lines_of(out) == Translator.load(runs / "one", ensemble=others)(["A dog."])
+
+
+def test_runs_with_other_pieces_do_not_speak_together(runs: Path) -> None:
+    with pytest.raises(InputError, match="have different source tokenizers"):
+        Translator.load(runs / "one", ensemble=[runs / "characters"])
+
+
+def test_an_average_of_a_run_with_itself_is_the_run(runs: Path, tmp_path: Path) -> None:
+    checkpoint = runs / "one" / "checkpoints" / "best.ckpt"
+    out, _ = call("average", runs / "one", checkpoint, "--output", tmp_path / "mean")
+    assert "holds the mean of 2" in out
+    assert Translator.load(tmp_path / "mean")(LINES) == Translator.load(runs / "one")(
+        LINES
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mean"]
+
+
+def test_weights_are_averaged_one_by_one(runs: Path, tmp_path: Path) -> None:
+    call("average", runs / "one", runs / "two", "--output", tmp_path / "mean")
+    one, two, mean = (
+        read_checkpoint(folder / "checkpoints" / "best.ckpt")["state_dict"]
+        for folder in (runs / "one", runs / "two", tmp_path / "mean")
+    )
+    assert one.keys() == two.keys() == mean.keys()
+    for name in mean:
+        assert torch.allclose(mean[name], (one[name] + two[name]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["one", "lstm"], "model.encoder is"),
+        (["one", "characters"], "have different source tokenizers"),
+        (["one"], "needs two runs or checkpoints at least"),
+        (["one", "nowhere"], "is no run folder"),
+    ],
+)
+def test_unequal_runs_have_no_mean(
+    runs: Path, tmp_path: Path, names: list[str], says: str
+) -> None:
+    paths = [runs / name for name in names]
+    _, errors = call("average", *paths, "--output", tmp_path / "mean")
+    assert says in errors
+    assert not list(tmp_path.iterdir())
+    _, errors = call("average", *paths, "--output", runs / "two")
+    assert "is there already" in errors or says in errors
+
+
+@pytest.mark.parametrize("n_best", [1, 3])
+def test_samples_do_not_depend_on_batches(runs: Path, n_best: int) -> None:
+    translator = Translator.load(runs / "one")
+    search = translator.recipe.search.model_copy(
+        update={"method": "sample", "beam_size": 1}
+    )
+    whole = translator.window(LINES, Options(search=search, n_best=n_best))
+    alone = [
+        translator.window([line], Options(search=search, n_best=n_best, batch=1))[0]
+        for line in LINES
+    ]
+    assert [each.text for each in whole] == [each.text for each in alone]
+    assert any(len(each.candidates) == n_best for each in whole)

@@ -1,0 +1,65 @@
+"""Small untrained runs on disk that the tests of translating share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.recipe import Recipe, TokenizerOptions
+from seq2seq.recipe_file import recipe_yaml
+from seq2seq.run_folder import RunFolder
+from seq2seq.structures import EOS
+from seq2seq.text.phrasebook import phrase_pairs
+from seq2seq.text.tokenizer import Tokenizer, train_tokenizer
+
+MODEL: dict[str, Any] = {
+    "embedding_size": 12,
+    "encoder": {"cell": "gru", "layers": 1, "hidden_size": 8, "bidirectional": True},
+    "decoder": {"cell": "gru", "layers": 1, "hidden_size": 16},
+    "attention": {"kind": "general"},
+}
+TOKENIZERS: dict[str, Tokenizer] = {}
+
+
+def tokenizer(kind: str = "unigram") -> Tokenizer:
+    if kind not in TOKENIZERS:
+        pairs = phrase_pairs("train", count=400)
+        lines = [line for pair in pairs for line in pair]
+        options = TokenizerOptions.model_validate({"kind": kind, "vocab_size": 200})
+        TOKENIZERS[kind] = train_tokenizer(lines, options)
+    return TOKENIZERS[kind]
+
+
+def make_run(
+    folder: Path, *, seed: int = 0, kind: str = "unigram", **model: Any
+) -> Path:
+    """Write a run whose weights are drawn, large enough to say different things."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    cut = tokenizer(kind)
+    recipe = Recipe.model_validate(
+        {
+            "data": {"path": "phrasebook", "source": "en", "target": "de"},
+            "tokenizer": {"kind": kind, "vocab_size": len(cut)},
+            "model": {**MODEL, **model},
+            "train": {"max_steps": 1},
+            "search": {"beam_size": 3, "max_length_ratio": 1.0},
+        }
+    )
+    network = EncoderDecoder(
+        recipe.model, source_pieces=len(cut), target_pieces=len(cut)
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+        network.decoder.output.bias[EOS] += 1.5  # Or nothing would ever end.
+    run = RunFolder(folder)
+    run.best.parent.mkdir(parents=True)
+    run.write_tokenizers(cut, cut)
+    run.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
+    weights = {f"network.{name}": each for name, each in network.state_dict().items()}
+    torch.save({"state_dict": weights}, run.best)
+    return folder
