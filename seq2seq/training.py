@@ -47,12 +47,14 @@ from seq2seq.data.translation import (
     Position,
     Sampling,
     TrainBatches,
+    mixed_rows,
     sorted_batches,
 )
 from seq2seq.errors import InputError
 from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.progress import Bar
 from seq2seq.ranks import Ranks
-from seq2seq.recipe import Recipe, TrainOptions
+from seq2seq.recipe import DataOptions, Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
 from seq2seq.text.corpus import Pair
@@ -107,7 +109,8 @@ def train(
         # Data is opened before anything is written, so that a fault leaves nothing.
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
         show = partial(console.print, soft_wrap=True)
-        prepared = prepare(recipe.data, recipe.tokenizer, show)
+        with Bar(console) as bar:
+            prepared = prepare(recipe.data, recipe.tokenizer, show, step=bar)
         check_same_data(run, prepared)
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -180,15 +183,22 @@ def _fit_or_retry(job: _Job) -> None:
             job.say(f"{error} Trying again with {CUT**cuts:g} times the learning rate.")
 
 
+def open_pairs(prepared: Prepared, data: DataOptions) -> EncodedPairs:
+    """Open what was prepared, each corpus as often as its weight says."""
+    if not data.mix:
+        return EncodedPairs(prepared.path)
+    weights = [1.0, *(mixed.weight for mixed in data.mix)]
+    return EncodedPairs(prepared.path, mixed_rows(prepared.counts.parts, weights))
+
+
 def _fit(job: _Job, cuts: int) -> None:
     """Build the model and let Lightning train it."""
     recipe, run, prepared = job.recipe, job.run, job.prepared
     ranks, say = job.ranks, job.say
     options = recipe.train
-    pairs = EncodedPairs(prepared.path)
+    pairs = open_pairs(prepared, recipe.data)
     plan = BatchPlan(
-        pairs.source.lengths + 1,
-        pairs.target.lengths + 1,
+        *pairs.lengths(),
         batch_tokens=options.batch_tokens,
         step_batches=options.accumulate * ranks.total,
         seed=recipe.seed,

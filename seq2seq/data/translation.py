@@ -27,21 +27,43 @@ class EncodedPairs:
 
     Args:
         path: A file with the columns source and target, lists of ids.
+        order: Which of its rows stand for rows 0, 1, ...; all of them if None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, order: NDArray[np.int64] | None = None) -> None:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         self.source = _Column(table.column("source"))
         self.target = _Column(table.column("target"))
+        self.order = np.arange(len(self.source.lengths)) if order is None else order
 
     def __len__(self) -> int:
-        return len(self.source.lengths)
+        return len(self.order)
+
+    def lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pieces of each source and of each target, EOS included."""
+        source, target = self.source.lengths, self.target.lengths
+        return source[self.order] + 1, target[self.order] + 1
 
     def rows(self, numbers: NDArray[np.int64]) -> tuple[Sequences, Sequences]:
         """Return the ids of these pairs' sources and of their targets."""
-        wanted = numbers.tolist()
+        wanted = self.order[numbers].tolist()
         sources = [self.source[row] for row in wanted]
         return sources, [self.target[row] for row in wanted]
+
+
+def mixed_rows(parts: Sequence[int], weights: Sequence[float]) -> NDArray[np.int64]:
+    """Take each part's rows as often as its weight says, evenly over the part.
+
+    Args:
+        parts: Rows of each corpus, one corpus after another.
+        weights: How often an epoch takes each of them: 0.5 is every second row.
+    """
+    rows, first = [np.zeros(0, dtype=np.int64)], 0
+    for count, weight in zip(parts, weights, strict=True):
+        taken = round(count * weight)
+        rows.append(first + np.arange(taken) * count // max(1, taken))
+        first += count
+    return np.concatenate(rows)
 
 
 class _Column:
