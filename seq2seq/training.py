@@ -43,18 +43,17 @@ from seq2seq.continuing import (
 )
 from seq2seq.data.batching import BatchPlan
 from seq2seq.data.translation import (
-    EncodedPairs,
     Position,
     Sampling,
     TrainBatches,
-    mixed_rows,
+    open_pairs,
     sorted_batches,
 )
 from seq2seq.errors import InputError
 from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.progress import Bar
 from seq2seq.ranks import Ranks
-from seq2seq.recipe import DataOptions, Recipe, TrainOptions
+from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
 from seq2seq.text.corpus import Pair
@@ -181,14 +180,6 @@ def _fit_or_retry(job: _Job) -> None:
                 ) from error
             cuts = error.cuts + 1
             job.say(f"{error} Trying again with {CUT**cuts:g} times the learning rate.")
-
-
-def open_pairs(prepared: Prepared, data: DataOptions) -> EncodedPairs:
-    """Open what was prepared, each corpus as often as its weight says."""
-    if not data.mix:
-        return EncodedPairs(prepared.path)
-    weights = [1.0, *(mixed.weight for mixed in data.mix)]
-    return EncodedPairs(prepared.path, mixed_rows(prepared.counts.parts, weights))
 
 
 def _fit(job: _Job, cuts: int) -> None:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.data.batching import BatchPlan, Planned
+from seq2seq.recipe import DataOptions
 from seq2seq.structures import BOS, EOS, PAD, Batch
+from seq2seq.text.prepare import Prepared
 from seq2seq.text.tokenizer import Tokenizer
 
 Sequences = Sequence[Sequence[int] | NDArray[np.integer]]
@@ -66,6 +68,14 @@ def mixed_rows(parts: Sequence[int], weights: Sequence[float]) -> NDArray[np.int
     return np.concatenate(rows)
 
 
+def open_pairs(prepared: Prepared, data: DataOptions) -> EncodedPairs:
+    """Open what was prepared, each corpus as often as its weight says."""
+    if not data.mix:
+        return EncodedPairs(prepared.path)
+    weights = [1.0, *(mixed.weight for mixed in data.mix)]
+    return EncodedPairs(prepared.path, mixed_rows(prepared.counts.parts, weights))
+
+
 class _Column:
     """One side of the pairs: lists of ids in one flat array for each chunk."""
 
@@ -76,6 +86,15 @@ class _Column:
         self._values = [chunk.values.to_numpy() for chunk in chunks]
         lengths = [np.diff(offsets) for offsets in self._offsets]
         self.lengths = np.concatenate([*lengths, np.zeros(0, dtype=np.int64)])
+
+    def counts(self) -> NDArray[np.int64]:
+        """Count how often each id occurs, in all rows, up to the highest."""
+        found = np.zeros(1, dtype=np.int64)
+        for values in self._values:
+            more = np.bincount(values)
+            found = np.pad(found, (0, max(0, len(more) - len(found))))
+            found[: len(more)] += more
+        return found
 
     def __getitem__(self, row: int) -> NDArray[np.integer]:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
