@@ -43,14 +43,15 @@ from seq2seq.continuing import (
 )
 from seq2seq.data.batching import BatchPlan
 from seq2seq.data.translation import (
-    EncodedPairs,
     Position,
     Sampling,
     TrainBatches,
+    open_pairs,
     sorted_batches,
 )
 from seq2seq.errors import InputError
 from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.progress import Bar
 from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
@@ -107,7 +108,8 @@ def train(
         # Data is opened before anything is written, so that a fault leaves nothing.
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
         show = partial(console.print, soft_wrap=True)
-        prepared = prepare(recipe.data, recipe.tokenizer, show)
+        with Bar(console) as bar:
+            prepared = prepare(recipe.data, recipe.tokenizer, show, step=bar)
         check_same_data(run, prepared)
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -185,10 +187,9 @@ def _fit(job: _Job, cuts: int) -> None:
     recipe, run, prepared = job.recipe, job.run, job.prepared
     ranks, say = job.ranks, job.say
     options = recipe.train
-    pairs = EncodedPairs(prepared.path)
+    pairs = open_pairs(prepared, recipe.data)
     plan = BatchPlan(
-        pairs.source.lengths + 1,
-        pairs.target.lengths + 1,
+        *pairs.lengths(),
         batch_tokens=options.batch_tokens,
         step_batches=options.accumulate * ranks.total,
         seed=recipe.seed,

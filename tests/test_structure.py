@@ -28,7 +28,7 @@ LAYERS = [
     ["callbacks", "translate", "checkpoint", "utility"],
     ["engines"],
     ["models"],
-    ["data", "ranks", "run_folder", "scores", "weights"],
+    ["data", "progress", "ranks", "run_folder", "scores", "weights"],
     ["nn", "resampling", "search", "text"],
     ["recipe_file"],
     ["recipe_faults"],

@@ -37,7 +37,7 @@ def main(recipe: str, output: str, *step: str) -> None:
     torch.set_num_threads(1)
     # The launcher is torchrun's, if its variables are there, or else Lightning's.
     here = find_ranks(None, "cpu")
-    ranks = here if here.count == 2 else find_ranks(2, "cpu")
+    ranks = here if here.total == 2 else find_ranks(2, "cpu")
     watcher = Leave(output, int(step[0]) if step else None)
     train(read_recipe(recipe), Path(output), ranks=ranks, watchers=[watcher])
 

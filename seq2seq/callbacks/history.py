@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seq2seq.callbacks.board import Board
 from seq2seq.callbacks.table import Table
+from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.structures import Batch
 
 REPORT_EVERY = 50  # Optimizer steps.
@@ -108,6 +108,7 @@ class History(Callback):
         batch_idx: int,
     ) -> None:
         """Add up on the device; look at the sums now and then only."""
+        assert isinstance(pl_module, TranslationModule)
         self.nats = self.nats + outputs["nats"]
         self.tokens = self.tokens + outputs["tokens"]
         step = trainer.global_step
@@ -120,12 +121,11 @@ class History(Callback):
         if not trainer.is_global_zero:
             self._reset()
             return
-        norm = trainer.callback_metrics.get("gradient_norm", torch.tensor(math.nan))
         self._write(
             step=step,
             learning_rate=trainer.optimizers[0].param_groups[0]["lr"],
             train_loss=loss,
-            gradient_norm=float(norm),
+            gradient_norm=float(pl_module.gradient_norm),
             tokens_per_second=rate,
         )
         epoch = step / self.steps_per_epoch

@@ -13,6 +13,7 @@ import typer
 from seq2seq.cli.average import average
 from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
+from seq2seq.cli.doctor import doctor
 from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.export import export
 from seq2seq.cli.heatmap import heatmap
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-VERBS: list[Callable[..., None]] = [train, translate, evaluate, report, compare]
+VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [score, heatmap, average, export]
 for verb in VERBS:
     app.command()(verb)

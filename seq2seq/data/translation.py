@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.data.batching import BatchPlan, Planned
+from seq2seq.recipe import DataOptions
 from seq2seq.structures import BOS, EOS, PAD, Batch
+from seq2seq.text.prepare import Prepared
 from seq2seq.text.tokenizer import Tokenizer
 
 Sequences = Sequence[Sequence[int] | NDArray[np.integer]]
@@ -27,21 +29,51 @@ class EncodedPairs:
 
     Args:
         path: A file with the columns source and target, lists of ids.
+        order: Which of its rows stand for rows 0, 1, ...; all of them if None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, order: NDArray[np.int64] | None = None) -> None:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         self.source = _Column(table.column("source"))
         self.target = _Column(table.column("target"))
+        self.order = np.arange(len(self.source.lengths)) if order is None else order
 
     def __len__(self) -> int:
-        return len(self.source.lengths)
+        return len(self.order)
+
+    def lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pieces of each source and of each target, EOS included."""
+        source, target = self.source.lengths, self.target.lengths
+        return source[self.order] + 1, target[self.order] + 1
 
     def rows(self, numbers: NDArray[np.int64]) -> tuple[Sequences, Sequences]:
         """Return the ids of these pairs' sources and of their targets."""
-        wanted = numbers.tolist()
+        wanted = self.order[numbers].tolist()
         sources = [self.source[row] for row in wanted]
         return sources, [self.target[row] for row in wanted]
+
+
+def mixed_rows(parts: Sequence[int], weights: Sequence[float]) -> NDArray[np.int64]:
+    """Take each part's rows as often as its weight says, evenly over the part.
+
+    Args:
+        parts: Rows of each corpus, one corpus after another.
+        weights: How often an epoch takes each of them: 0.5 is every second row.
+    """
+    rows, first = [np.zeros(0, dtype=np.int64)], 0
+    for count, weight in zip(parts, weights, strict=True):
+        taken = round(count * weight)
+        rows.append(first + np.arange(taken) * count // max(1, taken))
+        first += count
+    return np.concatenate(rows)
+
+
+def open_pairs(prepared: Prepared, data: DataOptions) -> EncodedPairs:
+    """Open what was prepared, each corpus as often as its weight says."""
+    if not data.mix:
+        return EncodedPairs(prepared.path)
+    weights = [1.0, *(mixed.weight for mixed in data.mix)]
+    return EncodedPairs(prepared.path, mixed_rows(prepared.counts.parts, weights))
 
 
 class _Column:
@@ -54,6 +86,15 @@ class _Column:
         self._values = [chunk.values.to_numpy() for chunk in chunks]
         lengths = [np.diff(offsets) for offsets in self._offsets]
         self.lengths = np.concatenate([*lengths, np.zeros(0, dtype=np.int64)])
+
+    def counts(self) -> NDArray[np.int64]:
+        """Count how often each id occurs, in all rows, up to the highest."""
+        found = np.zeros(1, dtype=np.int64)
+        for values in self._values:
+            more = np.bincount(values)
+            found = np.pad(found, (0, max(0, len(more) - len(found))))
+            found[: len(more)] += more
+        return found
 
     def __getitem__(self, row: int) -> NDArray[np.integer]:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1

@@ -20,6 +20,23 @@ class SplitOptions(Options):
     test: SplitName = "test"
 
 
+class MixedCorpus(Options):
+    """Another corpus to train on, beside the one that is validated and tested on."""
+
+    path: str = Field(min_length=1, description="As data.path.")
+    config: str | None = None
+    revision: str | None = None
+    streaming: bool = False
+    split: SplitName = "train"
+    weight: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="How often an epoch takes each pair: 2 is twice, 0.5 every second "
+        "one, the same ones in all epochs.",
+    )
+
+
 class DataOptions(Options):
     """Where sentence pairs come from and which of them are kept."""
 
@@ -30,9 +47,18 @@ class DataOptions(Options):
     )
     config: str | None = Field(None, description="A Hub dataset's configuration.")
     revision: str | None = Field(None, description="A Hub dataset's revision.")
+    streaming: bool = Field(
+        False,
+        description="Read a Hub dataset over the network instead of fetching it whole. "
+        "Only what is encoded is kept, so the first run reads it two or three times.",
+    )
     source: Language = Field(description="The language to translate from.")
     target: Language = Field(description="The language to translate into.")
     splits: SplitOptions = SplitOptions()
+    mix: list[MixedCorpus] = Field(
+        [],
+        description="More corpora to train on; the one at data.path has weight 1.",
+    )
     limit: int | None = Field(
         None, ge=1, description="Train on the first so many pairs only."
     )

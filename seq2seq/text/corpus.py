@@ -68,6 +68,7 @@ def open_corpus(
     config: str | None = None,
     revision: str | None = None,
     limit: int | None = None,
+    streaming: bool = False,
 ) -> Corpus:
     """Find one split of a corpus, as `datasets.load_dataset` would, and more strictly.
 
@@ -85,6 +86,7 @@ def open_corpus(
         config: A Hub dataset's configuration.
         revision: A Hub dataset's branch, tag or commit.
         limit: Read the first so many pairs only.
+        streaming: Have `datasets` read a dataset each time instead of copying it.
 
     Returns:
         The corpus; an empty one is not an error.
@@ -97,10 +99,11 @@ def open_corpus(
     folder = Path(path).expanduser()
     if path == "phrasebook":
         _refuse("the phrasebook", config=config, revision=revision)
+        _refuse("the phrasebook", streaming=streaming or None)
         return _open_phrasebook(languages, split, limit)
     if folder.is_dir():
         _refuse(f"{path}, a folder", revision=revision)
-        return _open_folder(folder, languages, split, config, limit)
+        return _open_folder(folder, languages, split, config, limit, streaming)
     if folder.exists():
         raise InputError(
             f"{path} is a file. data.path names the folder that holds the files of "
@@ -111,12 +114,14 @@ def open_corpus(
             f"There is no folder {folder.resolve()}. Correct data.path, or make the "
             "folder."
         )
-    loaded = hub.load_hub(path, split=split, config=config, revision=revision)
+    loaded = hub.load_hub(
+        path, split=split, config=config, revision=revision, streaming=streaming
+    )
     name = f"{path}, split {split}"
     return _dataset_corpus(name, loaded, languages, limit)
 
 
-def _refuse(name: str, **options: str | None) -> None:
+def _refuse(name: str, **options: str | bool | None) -> None:
     """An option that would be ignored is a misunderstanding."""
     for key, value in options.items():
         if value is not None:
@@ -161,9 +166,11 @@ def _open_folder(
     split: str,
     config: str | None,
     limit: int | None,
+    streaming: bool,
 ) -> Corpus:
     # A configuration is a thing of the Hub's conventions.
     if config is None and (found := _find_files(folder, languages, split)):
+        _refuse(f"{folder}, which is streamed in any case", streaming=streaming or None)
         files, kind, pairs = found
         content = [kind, *map(sha256_file, files)]
         name = " and ".join(map(str, files[:2]))
@@ -173,7 +180,11 @@ def _open_folder(
     splits = _splits(folder, languages)
     if _has_row_files(folder):
         loaded = hub.load_folder(
-            folder, split=split, config=config, known_splits=splits
+            folder,
+            split=split,
+            config=config,
+            known_splits=splits,
+            streaming=streaming,
         )
         return _dataset_corpus(f"{folder}, split {split}", loaded, languages, limit)
     _refuse(f"{folder}, a folder of text files", config=config)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.errors import InputError
-from seq2seq.text.lines import read_lines
+from seq2seq.text.lines import read_lines, sha256_file
 
 ROWS_PER_READ = 1000
 HUB_TIMEOUT_SECONDS = 10.0
@@ -108,6 +108,8 @@ def dataset_pairs(
     Raises:
         InputError: If it lacks the columns.
     """
+    if dataset.features is None:  # A stream learns of them from its first rows.
+        dataset = dataset._resolve_features()
     nested = dataset.features.get("translation")
     # A Translation feature lists its languages, a plain struct is a mapping of them.
     nested = getattr(nested, "languages", nested)
@@ -118,7 +120,12 @@ def dataset_pairs(
 
 
 def load_folder(
-    folder: Path, *, split: str, config: str | None, known_splits: Sequence[str] = ()
+    folder: Path,
+    *,
+    split: str,
+    config: str | None,
+    known_splits: Sequence[str] = (),
+    streaming: bool = False,
 ) -> Loaded:
     """Load a split of a local folder by the conventions of the Hub, without a network.
 
@@ -127,6 +134,7 @@ def load_folder(
         split: The name of the split.
         config: The configuration, where the folder's README.md defines several.
         known_splits: Other splits that a message about a missing one should list.
+        streaming: Whether to read the files each time instead of copying them.
 
     Raises:
         InputError: If `datasets` finds no such split, or cannot read it faithfully.
@@ -134,18 +142,35 @@ def load_folder(
     with _quiet(), _offline():
         # An absolute path is never taken for a Hub id or a file format.
         dataset = _load(
-            str(folder.resolve()), str(folder), split, config, None, known_splits
+            str(folder.resolve()),
+            str(folder),
+            split,
+            config,
+            None,
+            known_splits,
+            streaming,
         )
     if (kind := dataset.info.builder_name) in ("csv", "text"):
         raise InputError(
             f"{folder} has the split {split!r} only as {kind} files, whose reader "
             "alters quotes and line ends. Make parallel files or TSV of them."
         )
+    if streaming:
+        # A stream has no fingerprint of its own: all files that may hold its rows.
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        parts = [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
+        text = "\0".join([*parts, str(config), split])
+        return Loaded(dataset, hashlib.sha256(text.encode()).hexdigest())
     return Loaded(dataset, str(dataset._fingerprint))
 
 
 def load_hub(
-    name: str, *, split: str, config: str | None, revision: str | None
+    name: str,
+    *,
+    split: str,
+    config: str | None,
+    revision: str | None,
+    streaming: bool = False,
 ) -> Loaded:
     """Load a split from the Hugging Face Hub, or from the cache if it is out of reach.
 
@@ -190,8 +215,9 @@ def load_hub(
     with _quiet():
         # The full id: some datasets answer to a short name, which `datasets` would
         # take for a file format if it is one, such as json.
-        dataset = _load(found.id, name, split, config, found.sha)
-    return Loaded(dataset, _hub_fingerprint(found.id, dataset, split))
+        dataset = _load(found.id, name, split, config, found.sha, (), streaming)
+    commit = str(found.sha) if streaming else _commit(dataset)
+    return Loaded(dataset, _hub_fingerprint(found.id, dataset, split, commit))
 
 
 def _load_cached(
@@ -223,7 +249,7 @@ def _load_cached(
             f"cache holds {name} at {commit[:12]}, which need not be {revision!r}. "
             "Connect to the network, or remove data.revision."
         )
-    return Loaded(dataset, _hub_fingerprint(name, dataset, split))
+    return Loaded(dataset, _hub_fingerprint(name, dataset, split, commit))
 
 
 def _load(
@@ -233,12 +259,15 @@ def _load(
     config: str | None,
     revision: str | None,
     known_splits: Sequence[str] = (),
+    streaming: bool = False,
 ) -> Any:
     """Call datasets.load_dataset; every failure becomes one line."""
     import datasets
 
     try:
-        return datasets.load_dataset(path, config, revision=revision, split=split)
+        return datasets.load_dataset(
+            path, config, revision=revision, split=split, streaming=streaming
+        )
     except Exception as error:  # it documents none of them
         reason = _one_line(error)
         if "split" in reason and "Should be one of" in reason:
@@ -267,8 +296,8 @@ def _commit(dataset: Any) -> str:
     return files[0].parent.name if files else ""
 
 
-def _hub_fingerprint(name: str, dataset: Any, split: str) -> str:
-    parts = [name, str(dataset.info.config_name), _commit(dataset), split]
+def _hub_fingerprint(name: str, dataset: Any, split: str, commit: str) -> str:
+    parts = [name, str(dataset.info.config_name), commit, split]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

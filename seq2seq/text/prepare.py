@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,42 +21,19 @@ from filelock import FileLock, Timeout
 
 from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
+from seq2seq.text.cleaning import Counts, cleaned
 from seq2seq.text.corpus import Corpus, Pair, open_corpus
+from seq2seq.text.duplicates import Seen
 from seq2seq.text.lines import atomic_file, remove_leftovers
 from seq2seq.text.sums import LIST, find_damage, write_sums
 from seq2seq.text.tokenizer import Tokenizer, train_tokenizer
 
 FORMAT = 2  # Raise it when the cache's content or the meaning of an option changes.
 FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
-CHUNK = 10_000  # Pairs encoded and written at a time.
 
 Tell = Callable[[str], None]
-
-
-@dataclass
-class Counts:
-    """What became of a corpus's pairs."""
-
-    read: int = 0
-    kept: int = 0
-    blank: int = 0
-    duplicate: int = 0
-    copied: int = 0
-    too_long: int = 0
-    ratio: int = 0
-
-    def sentence(self, options: DataOptions) -> str:
-        """Say it in one line."""
-        reasons = {
-            "blank": self.blank,
-            "duplicates": self.duplicate,
-            "copies of the source": self.copied,
-            f"too long (>{options.max_length} pieces)": self.too_long,
-            f"of unlike lengths (>{options.max_length_ratio:g}x)": self.ratio,
-        }
-        dropped = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
-        line = f"kept {self.kept:,} of {self.read:,} pairs"
-        return f"{line}: {', '.join(dropped)}" if dropped else line
+Step = Callable[[str, int], None]
+"""Is given the stage and so many more pairs that it is done with."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +79,22 @@ def open_split(data: DataOptions, split: str, *, limit: int | None = None) -> Co
         config=data.config,
         revision=data.revision,
         limit=limit,
+        streaming=data.streaming,
     )
+
+
+def training_corpora(data: DataOptions) -> list[Corpus]:
+    """Open the training split, and what is mixed into it."""
+    corpora = [open_split(data, data.splits.train, limit=data.limit)]
+    for mixed in data.mix:
+        changes = mixed.model_dump(include={"path", "config", "revision", "streaming"})
+        corpora.append(open_split(data.model_copy(update=changes), mixed.split))
+    return corpora
+
+
+def _names(corpora: Sequence[Corpus]) -> str:
+    more = f" and {len(corpora) - 1} more" if len(corpora) > 1 else ""
+    return corpora[0].name + more
 
 
 def scored_pairs(data: DataOptions, split: str) -> list[Pair]:
@@ -125,26 +117,40 @@ def scored_pairs(data: DataOptions, split: str) -> list[Pair]:
     return pairs
 
 
-def prepare(data: DataOptions, options: TokenizerOptions, tell: Tell) -> Prepared:
+def prepare(
+    data: DataOptions,
+    options: TokenizerOptions,
+    tell: Tell,
+    *,
+    step: Step = lambda stage, pairs: None,
+    threads: int | None = None,
+) -> Prepared:
     """Clean, cut and encode the training split, or find it done before.
+
+    Pairs are streamed, ten thousand at a time; 8 bytes of each stay in memory.
 
     Args:
         data: Where the pairs are and which to keep.
         options: How to cut them.
         tell: Is given a line for people at each stage.
+        step: Is told of progress.
+        threads: Threads that encode, which changes nothing but time; None for all
+            cores.
 
     Raises:
         InputError: If the data cannot be read or nothing of it is left.
     """
-    corpus = open_split(data, data.splits.train, limit=data.limit)
+    corpora = training_corpora(data)
     identity = [
         FORMAT,
-        corpus.fingerprint,
+        corpora[0].fingerprint,
         data.max_length,
         data.max_length_ratio,
         data.drop_duplicates,
         data.drop_copies,
         options.model_dump(),
+        # Not how often they are taken: that is decided when batches are planned.
+        *(corpus.fingerprint for corpus in corpora[1:]),
     ]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     folder = cache_folder() / fingerprint[:32]
@@ -154,8 +160,18 @@ def prepare(data: DataOptions, options: TokenizerOptions, tell: Tell) -> Prepare
             # Somebody else may have prepared it while we waited.
             found = _found(folder, fingerprint, tell)
             if found is None:
-                return _prepare(corpus, data, options, tell, folder, fingerprint)
-    tell(f"{corpus.name}: {found.counts.sentence(data)} (prepared before)")
+                tokenizers, counts = _prepare(
+                    corpora,
+                    data,
+                    options,
+                    tell,
+                    folder,
+                    step=step,
+                    threads=threads or _cores(),
+                )
+                place = folder / "pairs.arrow"
+                return Prepared(tokenizers, place, counts, fingerprint)
+    tell(f"{_names(corpora)}: {found.counts.sentence(data)} (prepared before)")
     return found
 
 
@@ -202,26 +218,28 @@ def _alone(folder: Path, tell: Tell) -> Iterator[None]:
 
 
 def _prepare(
-    corpus: Corpus,
+    corpora: Sequence[Corpus],
     data: DataOptions,
     options: TokenizerOptions,
     tell: Tell,
     folder: Path,
-    fingerprint: str,
-) -> Prepared:
+    *,
+    step: Step,
+    threads: int,
+) -> tuple[Tokenizers, Counts]:
     """Do it, and write the list of sums last: it says that all is there."""
     (folder / LIST).unlink(missing_ok=True)
     counts_file, pairs_file = folder / "counts.json", folder / "pairs.arrow"
     tell(f"training a {options.kind} tokenizer of {options.vocab_size:,} pieces")
-    tokenizers = _train_tokenizers(corpus, data, options)
+    tokenizers = _train_tokenizers(corpora, data, options, step)
     counts = Counts()
-    encoded = _encoded(_cleaned(corpus, data, counts), data, tokenizers, counts)
-    tell(f"encoding {corpus.name}")
+    encoded = _encoded(corpora, data, tokenizers, counts, step, threads)
+    tell(f"encoding {_names(corpora)}")
     _write(pairs_file, encoded, max(len(tokenizers.source), len(tokenizers.target)))
     if counts.kept == 0:
         pairs_file.unlink()
         raise InputError(
-            f"{corpus.name}: nothing is left to train on: {counts.sentence(data)}. "
+            f"{_names(corpora)}: nothing is left to train on: {counts.sentence(data)}. "
             "Add text, or keep more of it in the recipe's data section."
         )
     tokenizers.source.save(folder / "source.model")
@@ -229,40 +247,29 @@ def _prepare(
     with atomic_file(counts_file) as file:
         file.write(json.dumps(asdict(counts)).encode())
     write_sums(folder, FILES)
-    tell(f"{corpus.name}: {counts.sentence(data)}")
-    return Prepared(tokenizers, pairs_file, counts, fingerprint)
+    tell(f"{_names(corpora)}: {counts.sentence(data)}")
+    return tokenizers, counts
 
 
-def _cleaned(corpus: Corpus, data: DataOptions, counts: Counts) -> Iterator[Pair]:
-    """Yield what can be trained on as far as text alone tells, and count the rest."""
-    seen: set[int] = set()
-    for pair in corpus.read():
-        counts.read += 1
-        source, target = pair.source.strip(), pair.target.strip()
-        if not source or not target:
-            counts.blank += 1
-            continue
-        if data.drop_copies and source == target:
-            counts.copied += 1
-            continue
-        if data.drop_duplicates:
-            # 8 bytes instead of the text; a chance of 1 in 10^6 that two of 5 million
-            # pairs share them.
-            joined = f"{source}\0{target}".encode()
-            digest = hashlib.blake2b(joined, digest_size=8).digest()
-            key = int.from_bytes(digest, "little")
-            if key in seen:
-                counts.duplicate += 1
-                continue
-            seen.add(key)
-        yield Pair(source, target)
+def _cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _train_tokenizers(
-    corpus: Corpus, data: DataOptions, options: TokenizerOptions
+    corpora: Sequence[Corpus], data: DataOptions, options: TokenizerOptions, step: Step
 ) -> Tokenizers:
     """Train on the cleaned pairs, both sides together or each alone."""
-    pairs = lambda: _cleaned(corpus, data, Counts())  # noqa: E731
+
+    def pairs() -> Iterator[Pair]:
+        seen = Seen()
+        for corpus in corpora:
+            for chunk in cleaned(corpus, data, Counts(), seen):
+                step("reading", len(chunk))
+                yield from chunk
+
     try:
         if options.joint:
             both = train_tokenizer((line for pair in pairs() for line in pair), options)
@@ -272,30 +279,41 @@ def _train_tokenizers(
             train_tokenizer((pair.target for pair in pairs()), options),
         )
     except InputError as error:
-        raise InputError(f"{corpus.name}: {error}") from error
+        raise InputError(f"{_names(corpora)}: {error}") from error
 
 
 Encoded = tuple[list[int], list[int]]
 
 
 def _encoded(
-    pairs: Iterator[Pair], data: DataOptions, tokenizers: Tokenizers, counts: Counts
+    corpora: Sequence[Corpus],
+    data: DataOptions,
+    tokenizers: Tokenizers,
+    counts: Counts,
+    step: Step,
+    threads: int,
 ) -> Iterator[list[Encoded]]:
     """Encode chunk by chunk, dropping what is too long or too unlike in length."""
-    while chunk := list(islice(pairs, CHUNK)):
-        sources = tokenizers.source.encode([pair.source for pair in chunk])
-        targets = tokenizers.target.encode([pair.target for pair in chunk])
-        kept: list[Encoded] = []
-        for source, target in zip(sources, targets, strict=True):
-            shorter, longer = sorted((len(source), len(target)))
-            if longer > data.max_length:
-                counts.too_long += 1
-            elif longer > data.max_length_ratio * shorter + 10:
-                counts.ratio += 1
-            else:
-                kept.append((source, target))
-        counts.kept += len(kept)
-        yield kept
+    seen = Seen()
+    for corpus in corpora:
+        before = counts.kept
+        for chunk in cleaned(corpus, data, counts, seen):
+            sources = tokenizers.source.encode([p.source for p in chunk], threads)
+            targets = tokenizers.target.encode([p.target for p in chunk], threads)
+            kept: list[Encoded] = []
+            for source, target in zip(sources, targets, strict=True):
+                shorter, longer = sorted((len(source), len(target)))
+                if longer > data.max_length:
+                    counts.too_long += 1
+                elif longer > data.max_length_ratio * shorter + 10:
+                    counts.ratio += 1
+                else:
+                    kept.append((source, target))
+            counts.kept += len(kept)
+            step("encoding", len(chunk))
+            yield kept
+        if len(corpora) > 1:
+            counts.parts.append(counts.kept - before)
 
 
 def _write(path: Path, chunks: Iterator[list[Encoded]], pieces: int) -> None:
@@ -308,5 +326,13 @@ def _write(path: Path, chunks: Iterator[list[Encoded]], pieces: int) -> None:
         pa.ipc.new_file(file, schema) as writer,
     ):
         for chunk in chunks:
-            columns = [pa.array([pair[side] for pair in chunk], ids) for side in (0, 1)]
+            columns = [_column([pair[side] for pair in chunk], ids) for side in (0, 1)]
             writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _column(lists: list[list[int]], ids: pa.DataType) -> pa.Array:
+    """Join lists of ids; Arrow's own way is ten times as slow."""
+    offsets = np.cumsum([0, *map(len, lists)])
+    kind = ids.value_type.to_pandas_dtype()
+    values = np.fromiter(chain.from_iterable(lists), kind, count=int(offsets[-1]))
+    return pa.LargeListArray.from_arrays(offsets, values, type=ids)

@@ -90,10 +90,13 @@ class Tokenizer:
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[bytes]]:
         return Tokenizer, (self.model,)
 
-    def encode(self, lines: Sequence[str]) -> list[list[int]]:
-        """Cut lines into ids, without control pieces; a blank line has none."""
+    def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
+        """Cut lines into ids, without control pieces; a blank line has none.
+
+        The number of threads changes nothing but the time it takes.
+        """
         plain = list(map(_plain, lines))
-        encoded: list[list[int]] = self._processor.encode(plain, num_threads=1)
+        encoded: list[list[int]] = self._processor.encode(plain, num_threads=threads)
         return encoded
 
     def surfaces(self, lines: Sequence[str]) -> list[list[str]]:

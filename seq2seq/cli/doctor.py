@@ -1,0 +1,26 @@
+"""seq2seq doctor. Knows arguments and tables; imports nothing heavy before it runs."""
+
+from __future__ import annotations
+
+from seq2seq.cli.options import Overrides, RecipeName
+
+
+def doctor(recipe: RecipeName, override: Overrides = None) -> None:
+    """Try a recipe on this machine before training it, and say what to change."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from seq2seq.recipe_file import read_recipe
+
+    resolved = read_recipe(recipe, override or [])
+    from seq2seq.doctor import diagnose
+
+    console = Console(highlight=False)
+    table = Table(title=Text(f"{recipe}: what its training will meet"))
+    for column in ("what", "found", "what to change"):
+        table.add_column(column, overflow="fold")
+    tell = lambda line: console.print(Text(line), soft_wrap=True)  # noqa: E731
+    for finding in diagnose(resolved, tell):
+        table.add_row(*map(Text, finding))
+    console.print(table)

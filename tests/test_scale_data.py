@@ -1,0 +1,200 @@
+"""Data larger than memory: bounded memory, any number of threads, streams, mixtures."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seq2seq.data.translation import EncodedPairs, mixed_rows, open_pairs
+from seq2seq.errors import InputError
+from seq2seq.recipe import DataOptions, TokenizerOptions
+from seq2seq.recipe_file import read_recipe, recipe_yaml
+from seq2seq.text import cleaning
+from seq2seq.text import prepare as room
+from seq2seq.text.corpus import Corpus, Pair
+from seq2seq.text.duplicates import Seen, hashes
+from seq2seq.text.prepare import Prepared, prepare
+
+CHARACTERS = TokenizerOptions(kind="char", vocab_size=60)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
+    return folder
+
+
+def write(folder: Path, split: str, pairs: list[tuple[str, str]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for side, language in enumerate(("en", "de")):
+        text = "".join(pair[side] + "\n" for pair in pairs)
+        (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
+    return folder
+
+
+def data(path: object, **options: Any) -> DataOptions:
+    return DataOptions.model_validate(
+        {"path": str(path), "source": "en", "target": "de", **options}
+    )
+
+
+def sources(found: Prepared, pairs: EncodedPairs) -> list[str]:
+    ids, _ = pairs.rows(np.arange(len(pairs)))
+    return found.tokenizers.source.decode([np.asarray(each).tolist() for each in ids])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=12))
+def test_what_came_before_is_known(batches: list[list[int]]) -> None:
+    seen, before = Seen(), set[int]()
+    for batch in batches:
+        expected = []
+        for value in batch:
+            expected.append(value not in before)
+            before.add(value)
+        found = seen.fresh(np.array(batch, dtype=np.uint64))
+        assert found.tolist() == expected
+        assert len(seen) == len(before)
+
+
+def test_texts_that_differ_have_other_hashes() -> None:
+    found = hashes(["a", "b", "a", ""])
+    assert found.dtype == np.uint64
+    assert found[0] == found[2]
+    assert len(set(found.tolist())) == 3
+
+
+def generated(count: int) -> Corpus:
+    """A corpus that is nowhere: sentences of one length, made as they are read."""
+
+    def read() -> Any:
+        for number in range(count):
+            yield Pair(f"sentence {number:07} of many", f"Satz {number:07} von allen")
+
+    return Corpus(f"{count} made pairs", str(count), read)
+
+
+def peak(monkeypatch: pytest.MonkeyPatch, count: int) -> int:
+    """Measure the most memory that preparing takes, but for SentencePiece's own."""
+    monkeypatch.setattr(room, "open_split", lambda *_, **__: generated(count))
+    tracemalloc.start()
+    try:
+        found = prepare(data("any"), CHARACTERS, lambda line: None, threads=1)
+        assert found.counts.kept == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "CHUNK", 200)
+    monkeypatch.setattr("seq2seq.text.tokenizer.LINES_AT_MOST", 400)
+    # It reads the files back, a MiB at a time, and these are smaller.
+    monkeypatch.setattr(room, "write_sums", lambda *_: None)
+    peak(monkeypatch, 100)  # What is imported on the way.
+    small, large = (peak(monkeypatch, count) for count in (1000, 6_000))
+    # Hashes take 8 bytes, and for a moment of merging three times as many; Arrow's
+    # footer has some bytes for each chunk.
+    assert large - small < 5_000 * 40
+
+
+def test_any_number_of_threads_writes_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [(f"a small house {i * 7919 % 1000}", f"Haus {i}") for i in range(300)]
+    folder = write(tmp_path / "corpus", "train", pairs)
+    monkeypatch.setattr(cleaning, "CHUNK", 64)
+    found = []
+    for threads in (1, 2, 5):
+        monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / f"cache{threads}"))
+        steps: list[tuple[str, int]] = []
+        done = prepare(
+            data(folder),
+            CHARACTERS,
+            lambda line: None,
+            step=lambda *step: steps.append(step),  # noqa: B023
+            threads=threads,
+        )
+        for stage in ("reading", "encoding"):
+            assert sum(count for name, count in steps if name == stage) == 300
+        found.append(done.path.read_bytes())
+    assert found[0] == found[1] == found[2]
+
+
+def test_corpora_are_mixed_by_weight(tmp_path: Path) -> None:
+    main = write(tmp_path / "main", "train", [("a", "b"), ("c", "d")])
+    often = write(tmp_path / "often", "extra", [("e", "f"), ("a", "b"), ("g", "h")])
+    seldom = write(tmp_path / "seldom", "train", [(c, f"{c} {c}") for c in "ijklmn"])
+    extra = {"path": str(often), "split": "extra", "weight": 2.5}
+    options = data(main, mix=[extra, {"path": str(seldom), "weight": 0.5}])
+    told: list[str] = []
+    found = prepare(options, CHARACTERS, told.append)
+    assert found.counts.parts == [2, 2, 6]  # A pair of two corpora counts once.
+    assert found.counts.duplicate == 1
+    assert "and 2 more" in told[-1]
+    expected = ["a", "c", "e", "e", "e", "g", "g", "i", "k", "m"]
+    assert sources(found, open_pairs(found, options)) == expected
+    # Other weights are the same text.
+    other = data(main, mix=[{**extra, "weight": 1.0}, {"path": str(seldom)}])
+    again = prepare(other, CHARACTERS, told.append)
+    assert again.path == found.path
+    assert sources(again, open_pairs(again, other)) == list("aceg" + "ijklmn")
+    assert prepare(data(main), CHARACTERS, told.append).path != found.path
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 20), st.floats(0.1, 5.0)), max_size=5))
+def test_every_row_comes_as_often_as_its_weight_says(
+    parts: list[tuple[int, float]],
+) -> None:
+    rows = mixed_rows([count for count, _ in parts], [weight for _, weight in parts])
+    times = np.bincount(rows, minlength=sum(count for count, _ in parts))
+    first = 0
+    for count, weight in parts:
+        mine = times[first : first + count]
+        assert mine.sum() == round(count * weight)
+        assert count == 0 or mine.max() - mine.min() <= 1
+        first += count
+
+
+def test_a_mixture_survives_a_round_trip(tmp_path: Path) -> None:
+    recipe = read_recipe(
+        "quickstart", ["data.mix=[{path: more, weight: 2.0}, {path: yet/more}]"]
+    )
+    assert [mixed.weight for mixed in recipe.data.mix] == [2.0, 1.0]
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(recipe_yaml(recipe), encoding="utf-8")
+    assert read_recipe(str(copy)) == recipe
+
+
+def test_a_stream_gives_what_the_copy_gives(tmp_path: Path) -> None:
+    rows = [{"translation": {"en": f"a dog {i}", "de": f"ein Hund {i}"}} for i in "bcd"]
+    # A name that only the Hub's conventions know.
+    folder = tmp_path / "set"
+    (folder / "train").mkdir(parents=True)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "train" / "part.jsonl").write_text(text)
+    copied, streamed = (
+        prepare(data(folder, streaming=way), CHARACTERS, lambda line: None)
+        for way in (False, True)
+    )
+    assert copied.fingerprint != streamed.fingerprint
+    assert copied.path.read_bytes() == streamed.path.read_bytes()
+    (folder / "train" / "part.jsonl").write_text(text + text.replace("dog", "cat"))
+    again = prepare(data(folder, streaming=True), CHARACTERS, lambda line: None)
+    assert again.counts.kept == 6
+
+
+def test_streaming_of_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "corpus", "train", [("a", "b")])
+    for path in (folder, "phrasebook"):
+        with pytest.raises(InputError, match=r"data\.streaming is True, but only"):
+            prepare(data(path, streaming=True), CHARACTERS, lambda line: None)
