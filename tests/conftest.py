@@ -1,8 +1,14 @@
-"""Fixtures that more than one test file needs."""
+"""Fixtures that more than one test file needs, and one thread for every test."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported, here and in what tests start. The number of threads changes
+# sums' last bits; and two tests side by side whose threads wait for each other take ten
+# times as long.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
