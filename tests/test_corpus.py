@@ -462,7 +462,8 @@ def test_the_commit_that_the_hub_named_is_loaded(
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     hub_answers(monkeypatch, SimpleNamespace(id="wmt/wmt14", sha="abc"))
     assert pairs("wmt14", config="de-en", revision="main") == PAIRS
-    assert asked == [(("wmt/wmt14", "de-en"), {"revision": "abc", "split": "train"})]
+    options = {"revision": "abc", "split": "train", "streaming": False}
+    assert asked == [(("wmt/wmt14", "de-en"), options)]
 
 
 def test_every_answer_of_the_hub_becomes_advice(
