@@ -7,9 +7,7 @@ those that other programs' measuring scripts use, so that lines can be compared.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
+from seq2seq.bench.machine import Meter, process_seconds, rounded
 from seq2seq.errors import InputError
 from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe
@@ -89,8 +88,7 @@ def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any
         update={"train": recipe.train.model_copy(update=changes)}
     )
     watch = Stopwatch()
-    busy, start = _busy_seconds(), time.perf_counter()
-    own = sum(os.times()[:2])
+    meter = Meter()
     with tempfile.TemporaryDirectory() as folder:
         console = Console(stderr=True, highlight=False)
         run = Path(folder) / "run"
@@ -98,8 +96,7 @@ def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any
         # Written by the first process, the only one that reports.
         data = json.loads((run / "data.json").read_text()) if ranks.first else {}
         summary = json.loads((run / "summary.json").read_text()) if ranks.first else {}
-    wall = time.perf_counter() - start
-    others = _busy_seconds() - busy - (sum(os.times()[:2]) - own)
+    cost = meter.cost()
     seconds = watch.ends[-1] - watch.ends[WARM_UP_STEPS - 1]
     sentences, source, target = map(
         sum, zip(*watch.counts[WARM_UP_STEPS:], strict=True)
@@ -120,50 +117,16 @@ def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any
         "source_pieces_per_second": source / seconds,
         "target_pieces_per_second": target / seconds,
         "pieces_per_sentence": (source + target) / sentences,
-        "seconds_to_first_update": _age() - (time.perf_counter() - watch.ends[0]),
-        "peak_rss_mib": _peak_rss_mib(),
+        "seconds_to_first_update": process_seconds()
+        - (time.perf_counter() - watch.ends[0]),
         "padding_efficiency": data.get("padding_efficiency"),
         "parameters": summary.get("parameters"),
         "processes": ranks.total,
         "threads": torch.get_num_threads(),
-        "wall_seconds": wall,
-        "others_cpu_share": max(0.0, others / wall / (os.cpu_count() or 1)),
+        **cost,
         "versions": versions(),
     }
     if torch.cuda.is_available():
         line["device"] = torch.cuda.get_device_name()
         line["peak_gpu_mib"] = torch.cuda.max_memory_allocated() // 2**20
-    return {
-        name: float(f"{value:.4g}") if isinstance(value, float) else value
-        for name, value in line.items()
-    }
-
-
-def _peak_rss_mib() -> int:
-    """Return the most memory that this process has held, in MiB."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _age() -> float:
-    """Return the seconds since this process was started, imports included."""
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        started = ticks / os.sysconf("SC_CLK_TCK")
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
-    except (OSError, AttributeError):  # Not Linux: the processor's time is near.
-        return time.process_time()
-
-
-def _busy_seconds() -> float:
-    """Return the processor seconds spent on this machine since it was started."""
-    try:
-        with Path("/proc/stat").open(encoding="utf-8") as file:
-            fields = file.readline().split()[1:9]
-    except OSError:
-        return 0.0
-    user, nice, system, _idle, _waiting, irq, softirq, stolen = map(int, fields)
-    ticks = user + nice + system + irq + softirq + stolen
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return rounded(line)

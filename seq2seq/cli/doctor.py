@@ -20,7 +20,10 @@ def doctor(recipe: RecipeName, override: Overrides = None) -> None:
     table = Table(title=Text(f"{recipe}: what its training will meet"))
     for column in ("what", "found", "what to change"):
         table.add_column(column, overflow="fold")
-    tell = lambda line: console.print(Text(line), soft_wrap=True)  # noqa: E731
+
+    def tell(line: str) -> None:
+        console.print(Text(line), soft_wrap=True)
+
     for finding in diagnose(resolved, tell):
         table.add_row(*map(Text, finding))
     console.print(table)

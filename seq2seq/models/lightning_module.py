@@ -19,7 +19,7 @@ from seq2seq.nn.loss import Loss
 from seq2seq.recipe import Recipe
 from seq2seq.search.demands import Demands
 from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import Batch, Hypothesis
+from seq2seq.structures import PAD, Batch, Hypothesis
 
 
 class TranslationModule(LightningModule):
@@ -138,4 +138,4 @@ class TranslationModule(LightningModule):
 
 
 def _real_tokens(batch: Batch) -> Tensor:
-    return (batch.targets != 0).sum()
+    return (batch.targets != PAD).sum()

@@ -15,7 +15,7 @@ from seq2seq.data.translation import collate, sorted_batches
 from seq2seq.errors import InputError
 from seq2seq.nn.bridge import context_vector
 from seq2seq.search.ranking import Ranking
-from seq2seq.structures import EOS, PAD, Batch
+from seq2seq.structures import EOS, PAD
 from seq2seq.translate import Translator
 
 MOST_SENTENCES = 2000  # Looked at for search errors.
@@ -213,22 +213,11 @@ def _scores(
     )
     found = [0.0] * len(sources)
     for batch in batches:
-        totals = _log_probs(translator, batch).tolist()
-        lengths = (batch.targets != PAD).sum(dim=1).tolist()
+        real = batch.targets != PAD
+        nats = translator.engine.log_probs(batch).masked_fill(~real, 0.0)
+        totals, lengths = nats.sum(dim=1).tolist(), real.sum(dim=1).tolist()
         for row, total, length in zip(
             batch.rows.tolist(), totals, lengths, strict=True
         ):
             found[row] = ranking.score(total, length)
     return found
-
-
-def _log_probs(translator: Translator, batch: Batch) -> Tensor:
-    """Sum the log-probabilities of each target, the end of the sentence included."""
-    network = translator.network
-    real = batch.targets != PAD
-    logits = network.decoder.logits(network.decode(batch).features[real]).float()
-    each = torch.log_softmax(logits, dim=-1)
-    each = each.gather(1, batch.targets[real][:, None])[:, 0]
-    totals = each.new_zeros(batch.targets.shape)
-    totals[real] = each
-    return totals.sum(dim=1)
