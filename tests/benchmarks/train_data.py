@@ -3,8 +3,9 @@
     python tests/benchmarks/train_data.py 100000 1000000 5000000
 
 A corpus is made of random words as two files, prepared into an empty cache, and the
-first batch is planned and collated. Prints a row for each size; the time a pair should
-stay flat, and the peak of memory within 3 GB.
+first update of a training on it is made, with the base shape and 4,096 tokens. Prints a
+row for each size; the processor time a pair should stay flat, and the peak of memory
+within 3 GB.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from pathlib import Path
 
 
-def write(folder: Path, pairs: int) -> None:
+def write(folder: Path, pairs: int, split: str) -> None:
     """Write sentences of 5 to 25 words, frequent words oftener, as text has them."""
     draw = random.Random(0)
     letters = "abcdefghijklmnopqrstuvwxyz"
@@ -31,7 +32,7 @@ def write(folder: Path, pairs: int) -> None:
         total += weight
         cumulated.append(total)
     for language in ("en", "de"):
-        with (folder / f"train.{language}").open("w", encoding="utf-8") as file:
+        with (folder / f"{split}.{language}").open("w", encoding="utf-8") as file:
             for _ in range(pairs):
                 count = draw.randint(5, 25)
                 chosen = draw.choices(words, cum_weights=cumulated, k=count)
@@ -39,37 +40,48 @@ def write(folder: Path, pairs: int) -> None:
 
 
 def prepare_once(folder: Path) -> None:
-    """Prepare, plan an epoch and make its first batch; print a line of JSON."""
-    from seq2seq.data.batching import BatchPlan
-    from seq2seq.data.translation import TrainBatches, open_pairs
-    from seq2seq.recipe import DataOptions, TokenizerOptions
-    from seq2seq.text.prepare import prepare
+    """Prepare, then train for one update; print a line of JSON."""
+    from rich.console import Console
 
-    start = time.perf_counter()
-    data = DataOptions(path=str(folder), source="en", target="de")
-    prepared = prepare(data, TokenizerOptions(vocab_size=8000), lambda line: None)
-    done = time.perf_counter()
-    pairs = open_pairs(prepared, data)
-    plan = BatchPlan(*pairs.lengths(), batch_tokens=4096)
-    next(iter(TrainBatches(pairs, plan)))
+    from seq2seq.recipe_file import read_recipe
+    from seq2seq.text.prepare import prepare
+    from seq2seq.training import train
+
+    keys = [f"data.path={folder}", "data.source=en", "data.target=de"]
+    keys += ["data.splits.valid=valid", "train.max_steps=1"]
+    recipe = read_recipe("bench/base", keys)
+    start, used = time.perf_counter(), time.process_time()
+    prepared = prepare(recipe.data, recipe.tokenizer, lambda line: None)
+    done, used = time.perf_counter(), time.process_time() - used
+    peak = peak_mib()
+    train(recipe, folder / "run", console=Console(stderr=True))
     found = {
         "kept": prepared.counts.kept,
         "preparing": done - start,
-        "first_batch": time.perf_counter() - done,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "cpu_preparing": used,
+        "peak_preparing_mib": peak,
+        "first_update": time.perf_counter() - done,
+        "peak_mib": peak_mib(),
     }
     print(json.dumps(found))
 
 
+def peak_mib() -> int:
+    """Tell the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def main(sizes: list[str]) -> int:
     """Measure each size and print a row."""
-    print("| pairs | preparing, s | microseconds a pair | first batch, s | peak, MiB |")
-    print("|---|---|---|---|---|")
+    head = ["pairs", "preparing, s", "processor microseconds a pair"]
+    head += ["peak of preparing, MiB", "to one update, s", "peak, MiB"]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for size in map(int, sizes):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "corpus"
             folder.mkdir()
-            write(folder, size)
+            write(folder, size, "train")
+            write(folder, 10, "valid")
             done = subprocess.run(
                 [sys.executable, __file__, "--once", str(folder)],
                 check=True,
@@ -81,8 +93,9 @@ def main(sizes: list[str]) -> int:
         cells = [
             f"{size:,}",
             f"{found['preparing']:.1f}",
-            f"{found['preparing'] / size * 1e6:.0f}",
-            f"{found['first_batch']:.1f}",
+            f"{found['cpu_preparing'] / size * 1e6:.0f}",
+            f"{found['peak_preparing_mib']:,}",
+            f"{found['first_update']:.1f}",
             f"{found['peak_mib']:,}",
         ]
         print(f"| {' | '.join(cells)} |", flush=True)
