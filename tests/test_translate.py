@@ -26,6 +26,7 @@ from seq2seq.translate.journal import Journal
 from seq2seq.translate.long_lines import parts
 from seq2seq.translate.records import Writing, read_records
 from seq2seq.translate.windows import CHARACTERS, batches, windows
+from seq2seq.translate.workers import Alone
 
 HOSTILE = "\0\x01\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\u200b\u202e\xa0▁⁇\t\r|"
 LINES = [
@@ -71,9 +72,8 @@ def piped(
         decode_lines(io.BytesIO(text), "it"), "it", form=form, field=field
     )
     translate_records(
-        translator,
+        Alone(translator, options or Options()),
         records,
-        options=options or Options(),
         writing=writing or Writing("text"),
         output=output,
     )
@@ -268,9 +268,8 @@ def test_bad_input_keeps_what_came_before(translator: Translator) -> None:
     )
     with pytest.raises(InputError, match=r"^it:6: byte 0xff"):
         translate_records(
-            translator,
+            Alone(translator, Options()),
             records,
-            options=Options(),
             writing=Writing("text"),
             output=output,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe, TokenizerOptions
 from seq2seq.recipe_file import recipe_yaml
@@ -14,6 +16,7 @@ from seq2seq.run_folder import RunFolder
 from seq2seq.structures import EOS
 from seq2seq.text.phrasebook import phrase_pairs
 from seq2seq.text.tokenizer import Tokenizer, train_tokenizer
+from seq2seq.translate.translation import Candidate, Options, Translation
 
 MODEL: dict[str, Any] = {
     "embedding_size": 12,
@@ -63,3 +66,21 @@ def make_run(
     weights = {f"network.{name}": each for name, each in network.state_dict().items()}
     torch.save({"state_dict": weights}, run.best)
     return folder
+
+
+class Slow:
+    """Waits as many seconds as a line says, then says where."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def window(self, lines: list[str], options: Options) -> list[Translation]:
+        if lines == ["bad"]:
+            raise InputError("this cannot be done.")
+        time.sleep(float(lines[0]))
+        said = f"{lines[0]} on {self.device} with {torch.get_num_threads()}"
+        return [Translation((Candidate(said, 0.0, 1),))]
+
+
+def slow(*, device: str) -> Any:
+    return Slow(device)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from seq2seq.translate.journal import Journal
     from seq2seq.translate.records import Form, Record
     from seq2seq.translate.translation import Options
+    from seq2seq.translate.workers import Load, Workers
 
 
 class Forms(Enum):
@@ -77,6 +80,14 @@ def translate(
     long: Annotated[
         Long, typer.Option(help="Longer lines: translate in parts, or cut off.")
     ] = Long.split,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Translate in so many processes, each on a GPU of its own if there "
+            "are any. [in this process]",
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 64,
     window: Annotated[
         int | None,
@@ -95,8 +106,10 @@ def translate(
     from seq2seq.translate.job import translate_records
     from seq2seq.translate.records import Writing, form_of
     from seq2seq.translate.windows import WINDOW
+    from seq2seq.translate.workers import Alone
 
-    translator = Translator.load(run, ensemble=ensemble or [], engine=engine.value)
+    load = partial(Translator.load, run, ensemble=ensemble or [], engine=engine.value)
+    translator = load()
     options = Options(
         n_best=n_best,
         batch=batch,
@@ -110,7 +123,11 @@ def translate(
         options = translator.with_beam(options, beam)
     given = input_format.value if input_format else None
     forms = [cast("Form", given or form_of(path)) for path in files or []]
-    records = _records(files or [], forms, cast("Form", given or "text"), field)
+    # Standard input's own buffer is locked by a thread that reads it, and Python
+    # cannot end then; a buffer of ours can stay locked.
+    stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
+    piped = cast("Form", given or "text")
+    records = _records(files or [], forms, stdin, piped, field)
     writing = Writing(output_format.value, n_best, alignments is not None)
 
     job: dict[str, Any] = {}
@@ -122,17 +139,23 @@ def translate(
             "format": writing.form,
             "input_format": forms,
         }
-    with _destination(output, alignments, job, resume=resume) as place:
-        counts = translate_records(
-            translator, records, options=options, writing=writing, output=place
-        )
+    workers: Alone | Workers = Alone(translator, options)
+    if devices is not None:
+        gpus = engine is EngineName.torch
+        workers = _workers(load, options, devices, gpus=gpus)
+    with _destination(output, alignments, job, resume=resume) as place, workers:
+        counts = translate_records(workers, records, writing=writing, output=place)
     longest = options.max_length or translator.recipe.data.max_length
     if said := counts.report(longest):
         print(said, file=sys.stderr)
 
 
 def _records(
-    files: list[Path], forms: list[Form], piped: Form, field: str | None
+    files: list[Path],
+    forms: list[Form],
+    stdin: BinaryIO,
+    piped: Form,
+    field: str | None,
 ) -> Iterator[Record]:
     """Read all files, or standard input."""
     from seq2seq.text.lines import decode_lines, read_lines
@@ -140,7 +163,7 @@ def _records(
 
     if not files:
         name = "standard input"
-        lines = decode_lines(sys.stdin.buffer, name)
+        lines = decode_lines(stdin, name)
         yield from read_records(lines, name, form=piped, field=field)
     for number, (path, form) in enumerate(zip(files, forms, strict=True)):
         records = read_records(read_lines(path), str(path), form=form, field=field)
@@ -148,6 +171,17 @@ def _records(
             # The columns are named once.
             if number == 0 or not record.header:
                 yield record
+
+
+def _workers(load: Load, options: Options, count: int, *, gpus: bool) -> Workers:
+    """Plan so many processes: one for each GPU, or sharing the CPU's threads."""
+    import torch
+
+    from seq2seq.translate.workers import Workers, places
+
+    found = places(count, gpus=torch.cuda.device_count() if gpus else 0)
+    threads = max(1, torch.get_num_threads() // count)
+    return Workers(load, options, found, threads=threads)
 
 
 def _job(runs: list[Path], options: Options, recipe: Recipe) -> dict[str, Any]:

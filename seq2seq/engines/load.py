@@ -8,6 +8,7 @@ from pathlib import Path
 from seq2seq.engines.engine import Engine, NetworkEngine
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.run import Run
+from seq2seq.errors import InputError
 
 
 def open_runs(
@@ -30,7 +31,11 @@ def open_runs(
 
 
 def load_engine(
-    runs: Sequence[Run], kind: str = "torch", *, precise: bool = False
+    runs: Sequence[Run],
+    kind: str = "torch",
+    *,
+    precise: bool = False,
+    device: str = "cpu",
 ) -> Engine:
     """Load what computes; several runs become an ensemble.
 
@@ -39,14 +44,18 @@ def load_engine(
         kind: torch, onnx or onnx-int8.
         precise: Whether torch is to compute with 64 bits, so that sums do not depend
             on what shares a batch.
+        device: Where torch computes, and finds what it is given.
 
     Raises:
-        InputError: If a checkpoint or an export is missing, damaged or does not fit.
+        InputError: If a checkpoint or an export is missing, damaged or does not fit, or
+            ONNX Runtime is to compute elsewhere than on the CPU.
     """
+    if kind != "torch" and device != "cpu":
+        raise InputError(f"the engine {kind} computes on the CPU, not on {device}.")
     engines: list[Engine] = []
     for run in runs:
         if kind == "torch":
-            network = run.network()
+            network = run.network().to(device)
             engines.append(NetworkEngine(network.double() if precise else network))
         else:
             from seq2seq.engines.onnx_engine import onnx_engine

@@ -1,21 +1,21 @@
 """One command's work: records are read, translated, written and counted.
 
-Knows records, a translator and where output goes; not arguments or networks.
+Knows records, who translates and where output goes; not arguments or networks.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
 from seq2seq.translate.journal import Journal
 from seq2seq.translate.records import Record, Writing
-from seq2seq.translate.translation import Options, Translation
-from seq2seq.translate.translator import Translator
+from seq2seq.translate.translation import Translation
 from seq2seq.translate.windows import windows
+from seq2seq.translate.workers import Alone, Task, Workers
 
 PROGRESS_SECONDS = 0.5
 
@@ -78,10 +78,9 @@ class Progress:
 
 
 def translate_records(
-    translator: Translator,
+    workers: Alone | Workers,
     records: Iterable[Record],
     *,
-    options: Options,
     writing: Writing,
     output: BinaryIO | Journal,
     progress: Progress | None = None,
@@ -89,9 +88,8 @@ def translate_records(
     """Translate all records and write each window as it is finished.
 
     Args:
-        translator: Translates.
+        workers: Who translates, and how.
         records: What to translate; may be endless.
-        options: How to translate.
         writing: How to write.
         output: A stream, or files that a journal keeps; of these the second, if any,
             gets alignments.
@@ -102,23 +100,19 @@ def translate_records(
     """
     counts = Counts()
     progress = progress or Progress(sys.stderr)
+    already = output.done.lines if isinstance(output, Journal) else 0
     skipped = 0
     try:
-        for window in windows(
-            records,
-            characters=lambda record: len(record.line),
-            largest=options.window,
-        ):
+        tasks = _tasks(records, already, largest=workers.options.window)
+        for window, found in workers.results(tasks):
             done = 0
             if isinstance(output, Journal):
                 done = output.already([record.line for record in window])
             first = counts.lines + skipped
             skipped += done
-            if done == len(window):
+            if found is None:
                 continue
-            # All of a window that is done in part, so that batches are the same ones.
-            translations = translator.window([each.text for each in window], options)
-            new, translations = window[done:], translations[done:]
+            new, translations = window[done:], found[done:]
             lines = _lines(new, translations, writing, first + done)
             counts.add(translations)
             if isinstance(output, Journal):
@@ -133,6 +127,22 @@ def translate_records(
     if isinstance(output, Journal):
         output.finish()
     return counts
+
+
+def _tasks(
+    records: Iterable[Record], already: int, *, largest: int
+) -> Iterator[Task[list[Record]]]:
+    """Say of each window what is to be translated; nothing if it is done already.
+
+    All of a window that is done in part, so that batches are the same ones.
+    """
+    read = 0
+    for window in windows(
+        records, characters=lambda record: len(record.line), largest=largest
+    ):
+        read += len(window)
+        lines = [record.text for record in window]
+        yield window, None if read <= already else lines
 
 
 def _lines(

@@ -80,15 +80,23 @@ class Translator:
         engine: What computes.
         source: The source side's tokenizer.
         target: The target side's tokenizer.
+        device: Where the engine computes, as torch names it.
     """
 
     def __init__(
-        self, recipe: Recipe, engine: Engine, source: Tokenizer, target: Tokenizer
+        self,
+        recipe: Recipe,
+        engine: Engine,
+        source: Tokenizer,
+        target: Tokenizer,
+        *,
+        device: str = "cpu",
     ) -> None:
         self.recipe = recipe
         self.engine = engine
         self.source = source
         self.target = target
+        self.device = device
 
     @classmethod
     def load(
@@ -98,6 +106,7 @@ class Translator:
         ensemble: Sequence[str | Path] = (),
         engine: str = "torch",
         checkpoint: str = "best",
+        device: str = "cpu",
     ) -> Translator:
         """Load a run.
 
@@ -108,6 +117,7 @@ class Translator:
             engine: torch, onnx or onnx-int8; for the latter the runs must have been
                 exported.
             checkpoint: best or last, where folders are named.
+            device: Where torch computes: cpu, cuda, cuda:1.
 
         Raises:
             InputError: If a folder holds no run, or its files are damaged, or the
@@ -115,8 +125,8 @@ class Translator:
         """
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
         first = runs[0]
-        computing = load_engine(runs, engine)
-        return cls(first.recipe, computing, first.source, first.target)
+        computing = load_engine(runs, engine, device=device)
+        return cls(first.recipe, computing, first.source, first.target, device=device)
 
     @property
     def network(self) -> EncoderDecoder:
@@ -248,8 +258,9 @@ class Translator:
     ) -> list[list[Hypothesis]]:
         """Search for some sentences at once."""
         batch = collate(sources, [[] for _ in sources])
-        state, memory = self.engine.start(batch.source, batch.source_lengths)
-        demands = Demands.by_ratio(batch.source_lengths, search)
+        source = batch.source.to(self.device)
+        state, memory = self.engine.start(source, batch.source_lengths)
+        demands = Demands.by_ratio(batch.source_lengths.to(self.device), search)
         given = (self.engine.step, state, memory, demands, search)
         if search.method == "sample":
             keys = [sentence_key(ids) for ids in sources]
