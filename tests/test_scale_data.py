@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq.data.translation import EncodedPairs, mixed_rows, open_pairs
+from seq2seq.data.translation import (
+    EncodedPairs,
+    mixed_rows,
+    open_pairs,
+    tempered_weights,
+)
 from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.recipe_file import read_recipe, recipe_yaml
@@ -163,6 +168,40 @@ def test_every_row_comes_as_often_as_its_weight_says(
         assert mine.sum() == round(count * weight)
         assert count == 0 or mine.max() - mine.min() <= 1
         first += count
+
+
+def test_temperature_makes_shares_as_the_size_to_the_power_of_one_over_t(
+    tmp_path: Path,
+) -> None:
+    main = write(tmp_path / "main", "train", [(f"a {i}", f"b {i}") for i in range(64)])
+    small = write(tmp_path / "small", "train", [(f"c {i}", f"d {i}") for i in range(4)])
+    for temperature, times in ((1, 1), (2, 4), (100, 16)):
+        options = data(main, mix=[{"path": str(small)}], temperature=temperature)
+        found = prepare(options, TokenizerOptions(vocab_size=20), lambda line: None)
+        taken = open_pairs(found, options).order
+        assert np.bincount(taken)[:64].tolist() == [1] * 64
+        # Of 64 and 4 pairs the roots are as 4 to 1, and so are 64 and 16.
+        assert np.bincount(taken)[64:].mean() == pytest.approx(times, rel=0.05)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=5), st.floats(1, 50))
+def test_tempered_weights_give_the_shares_and_leave_nothing_out(
+    parts: list[int], temperature: float
+) -> None:
+    weights = tempered_weights(parts, temperature)
+    taken = np.array(parts) * weights
+    wanted = np.array(parts, dtype=float) ** (1 / temperature)
+    np.testing.assert_allclose(taken / taken.sum(), wanted / wanted.sum(), rtol=1e-9)
+    assert min(weights) == pytest.approx(1.0)
+
+
+def test_temperature_is_refused_where_it_would_do_nothing_or_too_much() -> None:
+    with pytest.raises(ValueError, match=r"data\.mix names no other"):
+        data("any", temperature=5)
+    mixed = [{"path": "other", "weight": 2.0}]
+    with pytest.raises(ValueError, match="leave one of them out"):
+        data("any", temperature=5, mix=mixed)
 
 
 def test_a_mixture_survives_a_round_trip(tmp_path: Path) -> None:

@@ -68,12 +68,33 @@ def mixed_rows(parts: Sequence[int], weights: Sequence[float]) -> NDArray[np.int
     return np.concatenate(rows)
 
 
+def tempered_weights(parts: Sequence[int], temperature: float) -> list[float]:
+    """Say how often to take each corpus so that its share is as size ** (1 / T).
+
+    The largest one comes once, so that nothing is left out and smaller ones repeat.
+
+    Args:
+        parts: Pairs of each corpus.
+        temperature: 1 for as they are; the larger, the more alike their shares.
+
+    Source: Arivazhagan et al. 2019 (Massively Multilingual Neural Machine Translation
+    in the Wild), sampling by temperature.
+    """
+    largest = max(parts)
+    return [
+        (largest / count) ** (1 - 1 / temperature) if count else 1.0 for count in parts
+    ]
+
+
 def open_pairs(prepared: Prepared, data: DataOptions) -> EncodedPairs:
     """Open what was prepared, each corpus as often as its weight says."""
     if not data.mix:
         return EncodedPairs(prepared.path)
+    parts = prepared.counts.parts
     weights = [1.0, *(mixed.weight for mixed in data.mix)]
-    return EncodedPairs(prepared.path, mixed_rows(prepared.counts.parts, weights))
+    if data.temperature is not None:
+        weights = tempered_weights(parts, data.temperature)
+    return EncodedPairs(prepared.path, mixed_rows(parts, weights))
 
 
 class _Column:

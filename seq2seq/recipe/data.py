@@ -59,6 +59,15 @@ class DataOptions(Options):
         [],
         description="More corpora to train on; the one at data.path has weight 1.",
     )
+    temperature: float | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Instead of weights in data.mix: each corpus's share is as the "
+        "number of its pairs to the power of 1/T. 1 takes each pair once; with 5, "
+        "common in multilingual translation, small corpora come much oftener. The "
+        "largest one's pairs come once in any case.",
+    )
     limit: int | None = Field(
         None, ge=1, description="Train on the first so many pairs only."
     )
@@ -82,6 +91,22 @@ class DataOptions(Options):
             raise ValueError(
                 f"data.source and data.target are both {self.source!r}; "
                 "a translation needs two languages"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_mix(self) -> DataOptions:
+        if self.temperature is None:
+            return self
+        if not self.mix:
+            raise ValueError(
+                "data.temperature mixes several corpora, but data.mix names no other; "
+                "name some, or leave it out"
+            )
+        if any(mixed.weight != 1 for mixed in self.mix):
+            raise ValueError(
+                "data.temperature and a weight in data.mix both say how often a corpus "
+                "comes; leave one of them out"
             )
         return self
 

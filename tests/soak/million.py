@@ -1,0 +1,161 @@
+"""A million lines through a pipe, and killed half way and continued to the same bytes.
+
+    python tests/soak/million.py runs/quickstart FOLDER --lines 1000000
+    python tests/soak/million.py runs/quickstart FOLDER --lines 9000 --source real.txt
+
+Real lines, repeated, go through `cat FOLDER/in | seq2seq translate RUN > FOLDER/out`
+while its memory is sampled. Then the same is written by --output, killed by SIGKILL
+half way, and continued. Prints a JSON line of figures; the exit status is 1 if a line
+was lost or shifted, memory grew, or a byte differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from seq2seq.text.phrasebook import phrase_pairs
+
+GROWTH_MIB = 64
+"""How much more memory there may be at the end than after a tenth of the lines."""
+
+SAMPLE_SECONDS = 0.1
+
+
+def rss_mib(process: int) -> float:
+    """Tell how much memory a process has; 0 if it is no more."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    rows = [row for row in status.splitlines() if row.startswith("VmRSS:")]
+    return int(rows[0].split()[1]) / 1024 if rows else 0.0
+
+
+def write_input(folder: Path, lines: int, source: Path | None) -> int:
+    """Write the lines, blank ones among them; return how many differ."""
+    if source is None:
+        real = [pair[0] for pair in phrase_pairs("test", count=500)] + [""]
+    else:
+        real = source.read_bytes().decode().split("\n")[:-1]
+    with (folder / "in").open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"{line}\n" for line in islice(cycle(real), lines))
+    return len(real)
+
+
+def command(run: Path, *more: str) -> list[str]:
+    """The command line of a greedy translation."""
+    verb = [sys.executable, "-m", "seq2seq", "translate"]
+    return [*verb, str(run), "--beam", "1", *more]
+
+
+def through_a_pipe(run: Path, folder: Path, lines: int) -> dict[str, Any]:
+    """Translate once from pipe to pipe, sampling memory by how much has come out."""
+    samples: list[tuple[int, float]] = []
+    counted, part = 0, folder / "out.part"
+    started = time.monotonic()
+    with (
+        subprocess.Popen(["cat", folder / "in"], stdout=subprocess.PIPE) as cat,
+        part.open("wb") as writes,
+        subprocess.Popen(command(run), stdin=cat.stdout, stdout=writes) as process,
+        part.open("rb") as reads,
+    ):
+        assert cat.stdout
+        cat.stdout.close()  # Or cat would not notice if the translator ended.
+        while True:
+            ended = process.poll() is not None
+            while block := reads.read(1 << 20):
+                counted += block.count(b"\n")
+            if ended:
+                break
+            samples.append((counted, rss_mib(process.pid)))
+            time.sleep(SAMPLE_SECONDS)
+    if process.returncode:
+        sys.exit(f"translating ended with status {process.returncode}")
+    tenth = [rss for count, rss in samples if count <= lines / 10]
+    part.replace(folder / "out")
+    return {
+        "seconds": round(time.monotonic() - started, 1),
+        "lines_out": counted,
+        # Up to a tenth, since there may be few samples; and the most of all.
+        "rss_mib_at_10_percent": round(max(tenth)),
+        "rss_mib_at_the_end": round(samples[-1][1]),
+        "rss_mib_at_most": round(max(rss for _, rss in samples)),
+        "samples": len(samples),
+    }
+
+
+def killed_and_continued(run: Path, folder: Path, lines: int) -> dict[str, Any]:
+    """Translate to a file, kill it half way, go on; say where it was killed."""
+    output, journal = folder / "again", folder / "again.partial.journal"
+    output.unlink(missing_ok=True)
+    arguments = command(run, str(folder / "in"), "--output", str(output), "--continue")
+    done = 0
+    with subprocess.Popen(arguments) as process:
+        while done < lines // 2 and process.poll() is None:
+            time.sleep(SAMPLE_SECONDS / 10)
+            done = lines_done(journal)
+        process.kill()
+    there = output.exists()
+    subprocess.run(arguments, check=True)
+    return {
+        "killed_at_line": done,
+        "killed": process.returncode == -signal.SIGKILL,
+        "a_file_took_its_name_too_early": there,
+        "the_same_bytes": output.read_bytes() == (folder / "out").read_bytes(),
+    }
+
+
+def lines_done(journal: Path) -> int:
+    """Read how many lines are safe."""
+    try:
+        entries = journal.read_bytes().split(b"\n")[1:-1]
+        return int(json.loads(entries[-1])["lines"]) if entries else 0
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def shifted(folder: Path, period: int) -> int:
+    """Count lines whose translation is another than the first time they came."""
+    with (folder / "out").open(encoding="utf-8", newline="\n") as file:
+        first = list(islice(file, period))
+        return sum(line != said for line, said in zip(file, cycle(first), strict=False))
+
+
+def main() -> int:
+    """Do it, print the figures, and tell whether all is well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--source", type=Path)
+    chosen = parser.parse_args()
+    folder, lines = chosen.folder, chosen.lines
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Any] = {"lines": lines}
+    period = write_input(folder, lines, chosen.source)
+    found |= through_a_pipe(chosen.run, folder, lines)
+    found["translated_otherwise_when_they_came_again"] = shifted(folder, period)
+    print(json.dumps(found), flush=True)
+    found |= killed_and_continued(chosen.run, folder, lines)
+    print(json.dumps(found), flush=True)
+    good = (
+        found["lines_out"] == lines
+        and not found["translated_otherwise_when_they_came_again"]
+        and found["rss_mib_at_most"] <= found["rss_mib_at_10_percent"] + GROWTH_MIB
+        and found["killed"]
+        and not found["a_file_took_its_name_too_early"]
+        and found["the_same_bytes"]
+    )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
