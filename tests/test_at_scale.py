@@ -74,7 +74,13 @@ def test_the_code_for_ray_runs_in_rays_local_mode(place: Path) -> None:
     start = "import ray\nray.init(num_cpus=3, include_dashboard=False)\n"
     done = subprocess.run(
         [sys.executable, "-c", start + code("Ray Data")],
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        env={
+            **os.environ,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_enable_worker_prestart": "0",
+            # Its own 30 seconds are too few on a busy machine.
+            "RAY_raylet_start_wait_time_s": "300",
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -79,6 +79,7 @@ def through_a_pipe(run: Path, folder: Path, lines: int) -> dict[str, Any]:
             time.sleep(SAMPLE_SECONDS)
     if process.returncode:
         sys.exit(f"translating ended with status {process.returncode}")
+    samples = [sample for sample in samples if sample[1]]  # Not after its end.
     tenth = [rss for count, rss in samples if count <= lines / 10]
     part.replace(folder / "out")
     return {
