@@ -28,6 +28,7 @@ from seq2seq.recipe.train import (
     Cosine,
     InverseSqrt,
     Plateau,
+    RiskOptions,
     TrainOptions,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "Options",
     "Plateau",
     "Recipe",
+    "RiskOptions",
     "SamplingOptions",
     "SearchOptions",
     "SplitOptions",
