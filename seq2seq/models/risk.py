@@ -59,7 +59,8 @@ def expected_risk(
     width = 1 + max(len(each) for group in candidates for each in group)
     count = len(candidates)
     inputs = torch.full((count, rows, width), PAD)
-    targets, slopes = inputs.clone(), torch.zeros(count, rows)
+    targets = inputs.clone()
+    slopes = torch.zeros(count, rows, dtype=torch.float64)
     for place, (group, slope) in enumerate(zip(candidates, weights, strict=True)):
         slopes[place, : len(group)] = slope
         for row, each in enumerate(group):
@@ -128,8 +129,9 @@ def _weigh(
         different = {each.pieces: each.log_prob for each in group if each.finished}
         different = different or {group[0].pieces: group[0].log_prob}
         reference = [piece for piece in target if piece not in (PAD, EOS)]
-        costs = 1 - torch.tensor(utility(list(different), reference))
-        log_probs = torch.tensor(list(different.values()))
+        gains = torch.tensor(utility(list(different), reference), dtype=torch.float64)
+        costs = 1 - gains
+        log_probs = torch.tensor(list(different.values()), dtype=torch.float64)
         shares = torch.softmax(sharpness * log_probs, dim=0)
         expected = (shares * costs).sum()
         # log p rises where the cost lies below its mean; projected_loss has -log p.

@@ -85,7 +85,7 @@ def projected_loss(
     rows = max(1, chunk // output.out_features)
     counted = (targets != PAD).to(_wide(features).dtype)
     if weights is not None:
-        counted = counted * weights
+        counted = counted * weights.to(counted.dtype)
     found: tuple[Tensor, Tensor] = _ProjectedLoss.apply(  # type: ignore[no-untyped-call]
         features, output.weight, output.bias, targets, counted, smoothing, rows
     )
