@@ -107,7 +107,9 @@ class TranslationModule(LightningModule):
             batch = self._scheduled(batch, train.scheduled_sampling)
         if train.r_drop:
             return self._r_drop(batch)
-        loss = self.network(batch, smoothing=train.label_smoothing)
+        loss = self.network(
+            batch, smoothing=train.label_smoothing, truncate=train.truncate
+        )
         if train.risk is None or self.utility is None:
             return loss
         risk = expected_risk(

@@ -80,6 +80,15 @@ class Recipe(Options):
         return self
 
     @model_validator(mode="after")
+    def _nothing_is_locked_across_parts(self) -> Recipe:
+        if self.model.locked_dropout and self.train.truncate is not None:
+            raise ValueError(
+                "train.truncate trains on a sentence in parts, across which "
+                "model.locked_dropout cannot lock; turn one of them off"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _coverage_needs_attention(self) -> Recipe:
         if self.search.coverage_penalty and self.model.attention.kind in {
             "none",

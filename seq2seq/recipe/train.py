@@ -93,6 +93,12 @@ class TrainOptions(Options):
         description="Longest gradient, in its Euclidean norm; null leaves it as it is "
         "(Pascanu et al. 2013).",
     )
+    truncate: int | None = Field(
+        None,
+        ge=1,
+        description="Target positions after which gradients do not come back: truncated "
+        "backpropagation through time; null for whole sentences.",
+    )
     label_smoothing: Share = 0.1
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true",
