@@ -69,14 +69,12 @@ def average(paths: Sequence[Path], output: Path) -> None:
 
 
 def _require_same_network(one: Run, other: Run) -> None:
-    first, second = one.recipe.model.model_dump(), other.recipe.model.model_dump()
-    for key, value in first.items():
-        if second[key] != value:
-            raise InputError(
-                f"model.{key} is {value} in {one.folder.path}, but {second[key]} in "
-                f"{other.folder.path}; only weights of the same network have a mean. "
-                "Translate with --ensemble instead."
-            )
+    for key, first, second in one.recipe.model.differences(other.recipe.model):
+        raise InputError(
+            f"model.{key} is {first} in {one.folder.path}, but {second} in "
+            f"{other.folder.path}; only weights of the same network have a mean. "
+            "Translate with --ensemble instead."
+        )
 
 
 def _mean(runs: Sequence[Run]) -> dict[str, Tensor]:

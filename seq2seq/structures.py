@@ -93,6 +93,11 @@ class DecoderState(NamedTuple):
         fed = None if self.fed is None else self.fed[rows]
         return DecoderState(tuple(part[rows] for part in self.layers), fed)
 
+    def detach(self) -> DecoderState:
+        """Return the same numbers, through which no gradient comes back."""
+        fed = None if self.fed is None else self.fed.detach()
+        return DecoderState(tuple(part.detach() for part in self.layers), fed)
+
 
 class Decoded(NamedTuple):
     """What the decoder made of target pieces.

@@ -49,6 +49,7 @@ from seq2seq.data.translation import (
     open_pairs,
     sorted_batches,
 )
+from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.progress import Bar
@@ -56,6 +57,7 @@ from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
+from seq2seq.starting import find_start, risk_utility, tokenizers_of
 from seq2seq.text.corpus import Pair
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
@@ -106,10 +108,17 @@ def train(
     board = Board(output / "tensorboard") if writes_board else None
     with Signals() as signals:
         # Data is opened before anything is written, so that a fault leaves nothing.
+        start = find_start(recipe)
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
         show = partial(console.print, soft_wrap=True)
         with Bar(console) as bar:
-            prepared = prepare(recipe.data, recipe.tokenizer, show, step=bar)
+            prepared = prepare(
+                recipe.data,
+                recipe.tokenizer,
+                show,
+                step=bar,
+                tokenizers=tokenizers_of(start),
+            )
         check_same_data(run, prepared)
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -129,7 +138,7 @@ def train(
                 run.write_sums()
                 write_json(run.path / "versions.json", versions())
             job = _Job(
-                recipe, run, prepared, valid, say, signals, board, ranks, watchers
+                recipe, run, start, prepared, valid, say, signals, board, ranks, watchers
             )
             _fit_or_retry(job)
 
@@ -157,6 +166,7 @@ class _Job:
 
     recipe: Recipe
     run: RunFolder
+    start: Run | None
     prepared: Prepared
     valid: list[Pair]
     say: _Teller
@@ -203,6 +213,7 @@ def _fit(job: _Job, cuts: int) -> None:
         source_pieces=len(prepared.tokenizers.source),
         target_pieces=len(prepared.tokenizers.target),
         total_steps=total_steps,
+        utility=risk_utility(recipe, prepared.tokenizers.target),
     )
     efficiency = plan.padding_efficiency()
     told = {
@@ -261,6 +272,9 @@ def _fit(job: _Job, cuts: int) -> None:
     resume = where_it_stopped(run, say)
     if resume:
         say(f"continuing from {resume}")
+    elif job.start:
+        say(f"starting from {job.start.checkpoint}")
+        module.network.load_state_dict(job.start.network().state_dict())
     trainer.fit(
         module,
         train_dataloaders=batches,

@@ -281,3 +281,26 @@ def test_a_looped_decoder_leaves_the_encoder_fused(extra: dict[str, Any]) -> Non
     batch = collate(SOURCES, TARGETS)
     model(batch)
     assert (counter.layers, counter.steps) == (1, batch.inputs.shape[1])
+
+
+@pytest.mark.parametrize("start", [False, True])
+@pytest.mark.parametrize("both", [False, True])
+def test_sequences_of_each_length_apart_are_packed_ones(
+    both: bool, start: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = FusedLayer(4, 5, cell="lstm", bidirectional=both).double()
+    lengths = torch.tensor([3, 7, 5, 7, 3, 3, 5, 1])
+    inputs = torch.randn(8, 7, 4, dtype=torch.float64, requires_grad=True)
+    width = 10 if both else 5
+    state = tuple(torch.randn(2, 8, width, dtype=torch.float64, requires_grad=True))
+    first = state if start else None
+    asked = [inputs, *layer.parameters(), *(state if start else [])]
+    found, calls = [], []
+    layer.layer.register_forward_hook(lambda *_: calls.append(1))
+    for group in (100, 1):
+        monkeypatch.setattr("seq2seq.nn.fused.GROUP", group)
+        outputs, final = layer(inputs, first, lengths)
+        total = (outputs * outputs.detach().cos()).sum() + final[1].sin().sum()
+        found.append((outputs, *final, *torch.autograd.grad(total, asked)))
+    assert len(calls) == 1 + 4  # Packed, and one for each length.
+    torch.testing.assert_close(found[1], found[0])

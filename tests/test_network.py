@@ -384,3 +384,30 @@ def test_a_tiny_model_learns_to_copy() -> None:
     found = greedy(model, batch)
     assert [list(hypothesis.pieces) for hypothesis in found] == rows
     assert all(hypothesis.finished for hypothesis in found)
+
+
+@pytest.mark.parametrize("kind", ["none", "general"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_truncated_gradients_come_back_from_so_many_positions(
+    cell: str, kind: str
+) -> None:
+    changes = {"encoder": {"cell": cell}, "decoder": {"cell": cell, "layers": 2}}
+    model = exact(**changes, attention={"kind": kind})
+    batch = collate(SOURCES, TARGETS)
+
+    def slopes(truncate: int | None) -> tuple[torch.Tensor, ...]:
+        found = model.decode(batch, truncate=truncate)
+        # What the fourth position says, by what every position read.
+        read = model.decoder.embedding.weight
+        return torch.autograd.grad(found.features[:, 3].sum(), read)
+
+    whole = model.decode(batch)
+    for truncate in (1, 3, 100):
+        torch.testing.assert_close(model.decode(batch, truncate=truncate), whole)
+    torch.testing.assert_close(slopes(100), slopes(None))
+    # The sentence of six positions reads another piece at each of the first four.
+    pieces = batch.inputs[1, :4]
+    assert len(set(pieces.tolist())) == 4
+    reached = [slopes(truncate)[0][pieces].abs().sum(1) > 0 for truncate in (None, 2)]
+    assert reached[0].all()
+    assert reached[1].tolist() == [False, False, True, True]

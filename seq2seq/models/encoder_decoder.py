@@ -99,13 +99,20 @@ class EncoderDecoder(nn.Module):
             else LinearBridge(reader.shape, self.decoder.shape)
         )
 
-    def forward(self, batch: Batch, *, smoothing: float = 0.0) -> Loss:
+    def forward(
+        self, batch: Batch, *, smoothing: float = 0.0, truncate: int | None = None
+    ) -> Loss:
         """Sum the loss of every real target token of a batch.
 
         The decoder reads the true target (teacher forcing, Williams and Zipser 1989),
         so it runs over all positions in one call.
+
+        Args:
+            batch: Sentence pairs.
+            smoothing: Share of probability spread over the vocabulary.
+            truncate: As in `decode`.
         """
-        decoded = self.decode(batch)
+        decoded = self.decode(batch, truncate=truncate)
         loss = projected_loss(
             decoded.features.flatten(0, 1),
             self.decoder.output,
@@ -117,11 +124,26 @@ class EncoderDecoder(nn.Module):
             loss = loss._replace(total=loss.total + self.coverage * repeated)
         return loss
 
-    def decode(self, batch: Batch) -> Decoded:
-        """Read sources and true targets; its weights align the two."""
+    def decode(self, batch: Batch, *, truncate: int | None = None) -> Decoded:
+        """Read sources and true targets; its weights align the two.
+
+        Args:
+            batch: Sentence pairs.
+            truncate: Target positions after which the state goes on but gradients do
+                not come back: truncated backpropagation through time (Williams and
+                Peng 1990); None for whole sentences.
+        """
         encoded = self.encoder(batch.source, batch.source_lengths)
         state, memory = self.start(encoded)
-        return self.decoder(batch.inputs, state, memory)
+        if truncate is None:
+            return self.decoder(batch.inputs, state, memory)
+        parts = []
+        for inputs in batch.inputs.split(truncate, dim=1):
+            parts.append(self.decoder(inputs, state, memory))
+            state = parts[-1].state.detach()
+        features = torch.cat([part.features for part in parts], dim=1)
+        weights = [part.weights for part in parts if part.weights is not None]
+        return Decoded(features, torch.cat(weights, dim=1) if weights else None, state)
 
     def start(self, encoded: EncoderOutput) -> tuple[DecoderState, Memory]:
         """Turn what was read into where the decoder starts and what it may look at."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.halving import Halver
 from seq2seq.models.optimization import make_optimizer, rate_factor
+from seq2seq.models.risk import Utility, expected_risk
 from seq2seq.nn.loss import Loss
 from seq2seq.recipe import Recipe
 from seq2seq.search.demands import Demands
@@ -30,6 +31,7 @@ class TranslationModule(LightningModule):
         source_pieces: Size of the source vocabulary.
         target_pieces: Size of the target vocabulary.
         total_steps: Optimizer steps of the whole training.
+        utility: How good a translation is; needed where train.risk is.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class TranslationModule(LightningModule):
         source_pieces: int,
         target_pieces: int,
         total_steps: int,
+        utility: Utility | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.total_steps = total_steps
+        self.utility = utility
         self.reductions = 0  # Of the learning rate; training.py counts them.
         self.rate_cut = 1.0  # Less than 1 in a run that was sick: callbacks/health.py.
         self.gradient_norm = torch.zeros(())  # Of the last step, before clipping.
@@ -61,6 +65,7 @@ class TranslationModule(LightningModule):
         mixed = (self.recipe.seed * 1_000_003 + number) * 1009
         # torch.manual_seed does the same for all devices, 200 times as slowly.
         torch.default_generator.manual_seed(mixed % 2**63)
+        self.seed_of_step = mixed
         if self.device.type == "cuda":
             torch.cuda.manual_seed(mixed % 2**63)
         train = self.recipe.train
@@ -97,7 +102,53 @@ class TranslationModule(LightningModule):
         return self.trainer.precision_plugin.train_step_context()
 
     def _loss(self, batch: Batch) -> Loss:
-        return self.network(batch, smoothing=self.recipe.train.label_smoothing)
+        train = self.recipe.train
+        if train.scheduled_sampling:
+            batch = self._scheduled(batch, train.scheduled_sampling)
+        if train.r_drop:
+            return self._r_drop(batch)
+        loss = self.network(
+            batch, smoothing=train.label_smoothing, truncate=train.truncate
+        )
+        if train.risk is None or self.utility is None:
+            return loss
+        risk = expected_risk(
+            self.network,
+            batch,
+            train.risk,
+            self.utility,
+            seed=self.seed_of_step,
+            longest=self.recipe.search.max_length_ratio,
+        )
+        return loss._replace(total=loss.total + train.risk.weight * risk)
+
+    def _scheduled(self, batch, share):
+        with torch.no_grad():
+            decoded = self.network.decode(batch)
+            said = self.network.decoder.logits(decoded.features).argmax(-1)
+        inputs = batch.inputs.clone()
+        mixed = torch.rand(inputs[:, 1:].shape) < share
+        mixed &= inputs[:, 1:] != PAD
+        inputs[:, 1:] = torch.where(mixed, said[:, :-1], inputs[:, 1:])
+        return batch._replace(inputs=inputs)
+
+    def _r_drop(self, batch):
+        train = self.recipe.train
+        decoded = [self.network.decode(batch).features.flatten(0, 1) for _ in "ab"]
+        targets = batch.targets.flatten()
+        real = targets != PAD
+        output = self.network.decoder.output
+        total, nats, smoothing = 0.0, 0.0, train.label_smoothing
+        rows = decoded[0].shape[0]
+        one, two = [
+            torch.log_softmax(output(each[real]), -1) for each in decoded
+        ]
+        for lp in (one, two):
+            nll = -lp.gather(1, targets[real][:, None]).sum()
+            total = total + (1 - smoothing) * nll - smoothing * lp.mean(1).sum()
+            nats = nats + nll.detach()
+        kl = ((one.exp() - two.exp()) * (one - two)).sum() / 2
+        return Loss((total / 2) + train.r_drop * kl / 2, nats / 2)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return nats and tokens, and free-running greedy translations."""

@@ -56,6 +56,7 @@ def projected_loss(
     output: nn.Linear,
     targets: Tensor,
     *,
+    weights: Tensor | None = None,
     smoothing: float = 0.0,
     chunk: int = CHUNK,
 ) -> Loss:
@@ -70,6 +71,7 @@ def projected_loss(
         features: What the output layer reads, (M, E).
         output: The output layer, from E to V.
         targets: The token that stands at each position, PAD where none does, (M,).
+        weights: How much each position counts, also below 0, (M,); 1 if None.
         smoothing: As in `token_loss`.
         chunk: Most logits at a time.
 
@@ -81,8 +83,11 @@ def projected_loss(
     """
     _check(smoothing)
     rows = max(1, chunk // output.out_features)
+    counted = (targets != PAD).to(_wide(features).dtype)
+    if weights is not None:
+        counted = counted * weights.to(counted.dtype)
     found: tuple[Tensor, Tensor] = _ProjectedLoss.apply(  # type: ignore[no-untyped-call]
-        features, output.weight, output.bias, targets, smoothing, rows
+        features, output.weight, output.bias, targets, counted, smoothing, rows
     )
     return Loss(*found)
 
@@ -97,6 +102,7 @@ class _ProjectedLoss(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         targets: Tensor,
+        counted: Tensor,
         smoothing: float,
         rows: int,
     ) -> tuple[Tensor, Tensor]:
@@ -107,8 +113,8 @@ class _ProjectedLoss(torch.autograd.Function):
         uniform = torch.zeros_like(nats)
         grads = [torch.zeros_like(weight), torch.zeros_like(bias)] if wanted else []
         pieces: list[Tensor] = []
-        for part, target in zip(features.split(rows), targets.split(rows), strict=True):
-            real = (target != PAD).to(wide)[:, None]
+        parts = (each.split(rows) for each in (features, targets, counted[:, None]))
+        for part, target, real in zip(*parts, strict=True):
             log_probs = F.log_softmax(F.linear(part, weight, bias).to(wide), dim=-1)
             nats -= (log_probs.gather(1, target[:, None]) * real).sum()
             if smoothing:
@@ -137,7 +143,7 @@ class _ProjectedLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         features, weight, bias = (saved * slope for saved in ctx.saved_tensors)
-        return features, weight, bias, None, None, None
+        return features, weight, bias, None, None, None, None
 
 
 def _wide(numbers: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from seq2seq.recipe.train import (
     Cosine,
     InverseSqrt,
     Plateau,
+    RiskOptions,
     TrainOptions,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "Options",
     "Plateau",
     "Recipe",
+    "RiskOptions",
     "SamplingOptions",
     "SearchOptions",
     "SplitOptions",
@@ -74,6 +76,15 @@ class Recipe(Options):
             raise ValueError(
                 "model.tie_embeddings: all needs tokenizer.joint: true, "
                 "since one matrix cannot serve two vocabularies"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_locked_across_parts(self) -> Recipe:
+        if self.model.locked_dropout and self.train.truncate is not None:
+            raise ValueError(
+                "train.truncate trains on a sentence in parts, across which "
+                "model.locked_dropout cannot lock; turn one of them off"
             )
         return self
 

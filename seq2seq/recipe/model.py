@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -166,3 +167,23 @@ class ModelOptions(Options):
                 "turn one of them off"
             )
         return self
+
+    def differences(self, other: ModelOptions) -> list[tuple[str, Any, Any]]:
+        """Compare what decides on the weights' shapes and meaning.
+
+        Returns:
+            Keys whose values differ, with this one's and the other's; not what units
+            are dropped in training.
+        """
+        return list(_differences(self.model_dump(), other.model_dump()))
+
+
+def _differences(
+    one: dict[str, Any], two: dict[str, Any], above: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    for key in {**one, **two}:
+        first, second = one.get(key), two.get(key)
+        if isinstance(first, dict) and isinstance(second, dict):
+            yield from _differences(first, second, f"{above}{key}.")
+        elif first != second and not key.endswith("dropout"):
+            yield f"{above}{key}", first, second

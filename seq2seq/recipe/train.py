@@ -57,6 +57,23 @@ class Plateau(Options):
     patience: int = Field(2, ge=1, description="In validations.")
 
 
+class RiskOptions(Options):
+    """Minimum risk training (Shen et al. 2016): what is drawn, and how it counts."""
+
+    metric: Literal["chrf", "bleu"] = Field(
+        "chrf", description="What a candidate's cost is: 1 less this, of a sentence."
+    )
+    weight: float = Field(
+        1.0, gt=0, description="Of the risk; the cross-entropy has weight 1."
+    )
+    samples: int = Field(8, ge=2, description="Candidates of each sentence.")
+    sharpness: float = Field(
+        0.05,
+        gt=0,
+        description="Candidates weigh by their probabilities to this power.",
+    )
+
+
 class TrainOptions(Options):
     """How the network learns, and when it stops."""
 
@@ -76,6 +93,12 @@ class TrainOptions(Options):
         description="Longest gradient, in its Euclidean norm; null leaves it as it is "
         "(Pascanu et al. 2013).",
     )
+    truncate: int | None = Field(
+        None,
+        ge=1,
+        description="Target positions after which gradients do not come back: truncated "
+        "backpropagation through time; null for whole sentences.",
+    )
     label_smoothing: Share = 0.1
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true",
@@ -93,6 +116,17 @@ class TrainOptions(Options):
         description="Validate and translate by a moving average of the weights, of "
         "which so much stays at each step; null for the weights themselves.",
     )
+    start_from: str | None = Field(
+        None,
+        min_length=1,
+        description="A run whose weights and tokenizers training starts from, to tune "
+        "it on other text or to another end.",
+    )
+    risk: RiskOptions | None = Field(
+        None, description="Also lower the expected cost of what the model says."
+    )
+    r_drop: float = 0.0
+    scheduled_sampling: float = 0.0
     validate_every: int = Field(500, ge=1, description="In optimizer steps.")
     checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
     on_not_finite: Literal["stop", "retry"] = Field(

@@ -92,6 +92,11 @@ def training_corpora(data: DataOptions) -> list[Corpus]:
     return corpora
 
 
+def _digests(tokenizers: Tokenizers) -> list[str]:
+    both = (tokenizers.source, tokenizers.target)
+    return [hashlib.sha256(each.model).hexdigest() for each in both]
+
+
 def _names(corpora: Sequence[Corpus]) -> str:
     more = f" and {len(corpora) - 1} more" if len(corpora) > 1 else ""
     return corpora[0].name + more
@@ -124,6 +129,7 @@ def prepare(
     *,
     step: Step = lambda stage, pairs: None,
     threads: int | None = None,
+    tokenizers: Tokenizers | None = None,
 ) -> Prepared:
     """Clean, cut and encode the training split, or find it done before.
 
@@ -136,6 +142,7 @@ def prepare(
         step: Is told of progress.
         threads: Threads that encode, which changes nothing but time; None for all
             cores.
+        tokenizers: Trained ones to cut with; None to train them on these pairs.
 
     Raises:
         InputError: If the data cannot be read or nothing of it is left.
@@ -151,6 +158,7 @@ def prepare(
         options.model_dump(),
         # Not how often they are taken: that is decided when batches are planned.
         *(corpus.fingerprint for corpus in corpora[1:]),
+        *(_digests(tokenizers) if tokenizers else []),
     ]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     folder = cache_folder() / fingerprint[:32]
@@ -160,10 +168,16 @@ def prepare(
             # Somebody else may have prepared it while we waited.
             found = _found(folder, fingerprint, tell)
             if found is None:
-                tokenizers, counts = _prepare(
+                if tokenizers is None:
+                    tell(
+                        f"training a {options.kind} tokenizer of "
+                        f"{options.vocab_size:,} pieces"
+                    )
+                    tokenizers = _train_tokenizers(corpora, data, options, step)
+                counts = _prepare(
                     corpora,
                     data,
-                    options,
+                    tokenizers,
                     tell,
                     folder,
                     step=step,
@@ -220,18 +234,16 @@ def _alone(folder: Path, tell: Tell) -> Iterator[None]:
 def _prepare(
     corpora: Sequence[Corpus],
     data: DataOptions,
-    options: TokenizerOptions,
+    tokenizers: Tokenizers,
     tell: Tell,
     folder: Path,
     *,
     step: Step,
     threads: int,
-) -> tuple[Tokenizers, Counts]:
+) -> Counts:
     """Do it, and write the list of sums last: it says that all is there."""
     (folder / LIST).unlink(missing_ok=True)
     counts_file, pairs_file = folder / "counts.json", folder / "pairs.arrow"
-    tell(f"training a {options.kind} tokenizer of {options.vocab_size:,} pieces")
-    tokenizers = _train_tokenizers(corpora, data, options, step)
     counts = Counts()
     encoded = _encoded(corpora, data, tokenizers, counts, step, threads)
     tell(f"encoding {_names(corpora)}")
@@ -248,7 +260,7 @@ def _prepare(
         file.write(json.dumps(asdict(counts)).encode())
     write_sums(folder, FILES)
     tell(f"{_names(corpora)}: {counts.sentence(data)}")
-    return tokenizers, counts
+    return counts
 
 
 def _cores() -> int:

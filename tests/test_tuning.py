@@ -1,0 +1,205 @@
+"""Training that starts from another run, and training towards lower risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from networks import SOURCES, TARGETS, exact
+from translators import MODEL, make_run
+
+from seq2seq.data.translation import collate
+from seq2seq.engines.run import Run
+from seq2seq.errors import InputError
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.models.risk import expected_risk
+from seq2seq.nn.loss import projected_loss
+from seq2seq.recipe import Recipe, RiskOptions, SamplingOptions, SearchOptions
+from seq2seq.search.demands import Demands
+from seq2seq.search.noise import sentence_key
+from seq2seq.search.sampling import sample
+from seq2seq.structures import Batch
+from seq2seq.training import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
+RISK = RiskOptions(samples=6, sharpness=0.3)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
+    torch.set_num_threads(1)
+
+
+def tuned(start: Path, rate: float = 1e-3, **train_options: Any) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "data": {"path": "phrasebook", "source": "en", "target": "de", "limit": 99},
+            "tokenizer": {"vocab_size": 60},
+            "model": {**MODEL, "dropout": 0.3},
+            "train": {
+                "max_steps": 2,
+                "batch_tokens": 200,
+                "validate_every": 2,
+                "start_from": str(start),
+                "optimizer": {"kind": "sgd", "learning_rate": rate},
+                **train_options,
+            },
+        }
+    )
+
+
+def test_a_run_starts_with_the_weights_and_tokenizers_of_another(
+    tmp_path: Path,
+) -> None:
+    start = make_run(tmp_path / "start", dropout=0.1)
+    train(tuned(start, rate=1e-12), tmp_path / "tuned")
+    one, two = Run.open(start), Run.open(tmp_path / "tuned")
+    one.require_same_tokenizers(two)
+    torch.testing.assert_close(two.network().state_dict(), one.network().state_dict())
+
+
+def test_a_tuned_run_moves_away_and_continues_without_starting_anew(
+    tmp_path: Path,
+) -> None:
+    start = make_run(tmp_path / "start")
+    recipe = tuned(start, rate=0.1, checkpoint_every=1)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    train(recipe, whole)
+    train(recipe, halves)
+    (halves / "summary.json").unlink()  # As if it had been killed after the last step.
+    train(recipe, halves)
+    log = (halves / "train.log").read_text(encoding="utf-8")
+    assert log.count("starting from") == 1
+    assert log.count("continuing from") == 1
+    end, again = Run.open(whole).network(), Run.open(halves).network()
+    torch.testing.assert_close(again.state_dict(), end.state_dict(), rtol=0, atol=0)
+    begun = Run.open(start).network().state_dict()["decoder.readout.weight"]
+    assert not torch.equal(end.state_dict()["decoder.readout.weight"], begun)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"data": {"target": "fr"}}, "has data.target: de, but the recipe has fr"),
+        ({"model": {"embedding_size": 10}}, "has model.embedding_size: 12"),
+        (
+            {"model": {"encoder": {"cell": "lstm"}}},
+            "has model.encoder.cell: gru, but the recipe has lstm",
+        ),
+        ({"train": {"start_from": "nowhere"}}, "nowhere"),
+    ],
+)
+def test_another_network_is_no_start(
+    section: dict[str, dict[str, Any]], said: str, tmp_path: Path
+) -> None:
+    tree = tuned(make_run(tmp_path / "start")).model_dump()
+    for name, changes in section.items():
+        for key, value in changes.items():
+            if isinstance(value, dict):
+                tree[name][key].update(value)
+            else:
+                tree[name][key] = value
+    with pytest.raises(InputError, match=said):
+        train(Recipe.model_validate(tree), tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_weights_multiply_the_loss_of_each_position() -> None:
+    torch.manual_seed(0)
+    output = torch.nn.Linear(5, 9).double()
+    features = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([4, 0, 3, 8, 2, 0, 1])
+    weights = torch.tensor([1.0, 5.0, -2.0, 0.5, 0.0, 1.0, 3.0])
+    inputs = (features, *output.parameters())
+    log_probs = torch.log_softmax(output(features), dim=1)
+    picked = log_probs.gather(1, targets[:, None])[:, 0] * weights.double()
+    plain = -picked[targets != 0].sum()
+    loss = projected_loss(features, output, targets, weights=weights, chunk=20).total
+    torch.testing.assert_close(loss, plain)
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, inputs), torch.autograd.grad(plain, inputs)
+    )
+
+
+def likes_short(hypotheses: Sequence[Sequence[int]], _: Sequence[int]) -> list[float]:
+    return [1 / (1 + len(each)) for each in hypotheses]
+
+
+def candidates(
+    model: EncoderDecoder, batch: Batch, seed: int
+) -> list[list[tuple[int, ...]]]:
+    """Draw as expected_risk does, and keep each finished one once."""
+    options = SearchOptions(sampling=SamplingOptions(seed=seed))
+    with torch.no_grad():
+        encoded = model.encoder(batch.source, batch.source_lengths)
+        found = sample(
+            model.step,
+            *model.start(encoded),
+            Demands.by_ratio(batch.source_lengths, options),
+            options,
+            keys=[sentence_key(row) for row in batch.source.tolist()],
+            samples=RISK.samples,
+        )
+    return [list({each.pieces: 0 for each in row if each.finished}) for row in found]
+
+
+def plain_risk(model: EncoderDecoder, batch: Batch, seed: int) -> torch.Tensor:
+    """The definition: shares of the candidates times their costs, by autograd."""
+    total = torch.zeros((), dtype=torch.float64)
+    for place, group in enumerate(candidates(model, batch, seed)):
+        if len(group) < 2:
+            continue  # One candidate costs what it costs.
+        source = [piece for piece in batch.source[place].tolist() if piece > 3]
+        log_probs = []
+        for pieces in group:
+            pair = collate([source], [list(pieces)])
+            loss = model(pair)
+            log_probs.append(-loss.total)
+        costs = 1 - torch.tensor(likes_short(group, ()), dtype=torch.float64)
+        shares = torch.softmax(RISK.sharpness * torch.stack(log_probs), dim=0)
+        total = total + (len(TARGETS[place]) + 1) * (shares * costs).sum()
+    return total
+
+
+@pytest.mark.parametrize("kind", ["none", "fixed", "general"])
+def test_the_slope_is_that_of_the_expected_cost(kind: str) -> None:
+    model = exact(attention={"kind": kind})
+    batch = collate(SOURCES, TARGETS)
+    assert max(map(len, candidates(model, batch, 7))) > 1
+    inputs = list(model.parameters())
+    plain = torch.autograd.grad(plain_risk(model, batch, 7), inputs)
+    found = expected_risk(model, batch, RISK, likes_short, seed=7, longest=2.0)
+    slope = torch.autograd.grad(RISK.sharpness * found, inputs)
+    torch.testing.assert_close(slope, plain)
+
+
+def test_what_the_model_says_costs_less_and_less() -> None:
+    model = exact(attention={"kind": "general"}).train()
+    batch = collate(SOURCES, TARGETS)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-2)
+    lengths = []
+    for seed in range(25):
+        drawn = candidates(model.eval(), batch, seed)
+        counts = [len(each) for group in drawn for each in group]
+        lengths.append(sum(counts) / len(counts))
+        model.train()
+        risk = expected_risk(model, batch, RISK, likes_short, seed=seed, longest=2.0)
+        assert model.training
+        optimizer.zero_grad()
+        risk.backward()
+        optimizer.step()
+    assert sum(lengths[-5:]) < 0.6 * sum(lengths[:5])
+
+
+def test_a_recipe_can_ask_for_less_risk(tmp_path: Path) -> None:
+    start = make_run(tmp_path / "start")
+    plain, tuned_run = tmp_path / "plain", tmp_path / "risk"
+    train(tuned(start), plain)
+    train(tuned(start, risk={"metric": "bleu", "samples": 2}), tuned_run)
+    one, two = (Run.open(each).network().state_dict() for each in (plain, tuned_run))
+    assert not torch.equal(one["decoder.readout.weight"], two["decoder.readout.weight"])
