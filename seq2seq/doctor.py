@@ -21,6 +21,7 @@ from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.optimization import make_optimizer
 from seq2seq.recipe import DataOptions, Recipe
+from seq2seq.starting import find_start, tokenizers_of
 from seq2seq.structures import UNK, Batch
 from seq2seq.text.prepare import (
     Prepared,
@@ -64,7 +65,8 @@ def diagnose(recipe: Recipe, tell: Tell) -> Iterator[Finding]:
     Raises:
         InputError: If the data cannot be used.
     """
-    prepared = prepare(recipe.data, recipe.tokenizer, tell)
+    given = tokenizers_of(find_start(recipe))
+    prepared = prepare(recipe.data, recipe.tokenizer, tell, tokenizers=given)
     pairs = open_pairs(prepared, recipe.data)
     options = recipe.train
     plan = BatchPlan(

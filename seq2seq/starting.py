@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-
-
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.models.risk import Utility
@@ -48,7 +46,7 @@ def find_start(recipe: Recipe) -> Run | None:
 
 def tokenizers_of(run: Run | None) -> Tokenizers | None:
     """Return the tokenizers that the weights of a run belong to."""
-    return run and Tokenizers(run.source, run.target)
+    return None if run is None else Tokenizers(run.source, run.target)
 
 
 def risk_utility(recipe: Recipe, tokenizer: Tokenizer) -> Utility | None:

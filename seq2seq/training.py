@@ -138,7 +138,16 @@ def train(
                 run.write_sums()
                 write_json(run.path / "versions.json", versions())
             job = _Job(
-                recipe, run, start, prepared, valid, say, signals, board, ranks, watchers
+                recipe,
+                run,
+                start,
+                prepared,
+                valid,
+                say,
+                signals,
+                board,
+                ranks,
+                watchers,
             )
             _fit_or_retry(job)
 

@@ -50,6 +50,7 @@ class TranslationModule(LightningModule):
         self.reductions = 0  # Of the learning rate; training.py counts them.
         self.rate_cut = 1.0  # Less than 1 in a run that was sick: callbacks/health.py.
         self.gradient_norm = torch.zeros(())  # Of the last step, before clipping.
+        self.seed_of_step = recipe.seed  # Another one at every step.
         self.halver = Halver(self._loss, self._context)
         self.network = EncoderDecoder(
             recipe.model, source_pieces=source_pieces, target_pieces=target_pieces
@@ -103,10 +104,6 @@ class TranslationModule(LightningModule):
 
     def _loss(self, batch: Batch) -> Loss:
         train = self.recipe.train
-        if train.scheduled_sampling:
-            batch = self._scheduled(batch, train.scheduled_sampling)
-        if train.r_drop:
-            return self._r_drop(batch)
         loss = self.network(
             batch, smoothing=train.label_smoothing, truncate=train.truncate
         )
@@ -121,34 +118,6 @@ class TranslationModule(LightningModule):
             longest=self.recipe.search.max_length_ratio,
         )
         return loss._replace(total=loss.total + train.risk.weight * risk)
-
-    def _scheduled(self, batch, share):
-        with torch.no_grad():
-            decoded = self.network.decode(batch)
-            said = self.network.decoder.logits(decoded.features).argmax(-1)
-        inputs = batch.inputs.clone()
-        mixed = torch.rand(inputs[:, 1:].shape) < share
-        mixed &= inputs[:, 1:] != PAD
-        inputs[:, 1:] = torch.where(mixed, said[:, :-1], inputs[:, 1:])
-        return batch._replace(inputs=inputs)
-
-    def _r_drop(self, batch):
-        train = self.recipe.train
-        decoded = [self.network.decode(batch).features.flatten(0, 1) for _ in "ab"]
-        targets = batch.targets.flatten()
-        real = targets != PAD
-        output = self.network.decoder.output
-        total, nats, smoothing = 0.0, 0.0, train.label_smoothing
-        rows = decoded[0].shape[0]
-        one, two = [
-            torch.log_softmax(output(each[real]), -1) for each in decoded
-        ]
-        for lp in (one, two):
-            nll = -lp.gather(1, targets[real][:, None]).sum()
-            total = total + (1 - smoothing) * nll - smoothing * lp.mean(1).sum()
-            nats = nats + nll.detach()
-        kl = ((one.exp() - two.exp()) * (one - two)).sum() / 2
-        return Loss((total / 2) + train.r_drop * kl / 2, nats / 2)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return nats and tokens, and free-running greedy translations."""

@@ -96,8 +96,8 @@ class TrainOptions(Options):
     truncate: int | None = Field(
         None,
         ge=1,
-        description="Target positions after which gradients do not come back: truncated "
-        "backpropagation through time; null for whole sentences.",
+        description="Target positions after which gradients do not come back "
+        "(truncated backpropagation through time); null for whole sentences.",
     )
     label_smoothing: Share = 0.1
     precision: Literal["32-true", "bf16-mixed"] = Field(
@@ -125,8 +125,6 @@ class TrainOptions(Options):
     risk: RiskOptions | None = Field(
         None, description="Also lower the expected cost of what the model says."
     )
-    r_drop: float = 0.0
-    scheduled_sampling: float = 0.0
     validate_every: int = Field(500, ge=1, description="In optimizer steps.")
     checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
     on_not_finite: Literal["stop", "retry"] = Field(
