@@ -102,8 +102,8 @@ def train(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
-    writes_board = recipe.train.tensorboard and ranks.first
-    board = Board(output / "tensorboard") if writes_board else None
+    loggers = recipe.train.loggers if ranks.first else []
+    board = Board(loggers, output, recipe.model_dump()) if loggers else None
     with Signals() as signals:
         # Data is opened before anything is written, so that a fault leaves nothing.
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
