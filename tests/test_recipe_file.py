@@ -401,11 +401,29 @@ def test_extends_suggests_a_shipped_name(shipped: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("base", ["../my.yaml", "a/../../my.yaml", "link.yaml"])
+def test_a_recipe_cannot_lead_out_of_its_folder(base: str) -> None:
+    write(VALID)
+    Path("low").mkdir()
+    Path("low/link.yaml").symlink_to("../my.yaml")
+    write(f"extends: {base}\n", "low/b.yaml")
+    assert refused("low/b.yaml") == [
+        f"low/b.yaml:1: extends: '{base}' leads out of this file's folder; name a "
+        "shipped recipe, or a file in this folder or below"
+    ]
+
+
+def test_a_folder_may_be_a_link_itself() -> None:
+    write(VALID, "low/base.yaml")
+    write("extends: base.yaml\n", "low/b.yaml")
+    Path("other").symlink_to("low")
+    assert read_recipe("other/b.yaml").description == "a trial"
+
+
 def test_recipes_that_extend_each_other_are_refused() -> None:
-    write("extends: ../my.yaml\n", "low/b.yaml")
-    assert refused(write("seed: 1\nextends: low/b.yaml\n")) == [
-        "low/b.yaml:1: extends: my.yaml -> low/b.yaml -> low/../my.yaml "
-        "goes round in a circle"
+    write("extends: my.yaml\n", "b.yaml")
+    assert refused(write("seed: 1\nextends: b.yaml\n")) == [
+        "b.yaml:1: extends: my.yaml -> b.yaml -> my.yaml goes round in a circle"
     ]
     assert refused(write("extends: my.yaml\n")) == [
         "my.yaml:1: extends: my.yaml -> my.yaml goes round in a circle"
