@@ -56,6 +56,7 @@ from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
+from seq2seq.scores import bleu_metric
 from seq2seq.text.corpus import Pair
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
@@ -104,6 +105,7 @@ def train(
         return
     loggers = recipe.train.loggers if ranks.first else []
     board = Board(loggers, output, recipe.model_dump()) if loggers else None
+    bleu_metric(recipe.data.target)  # A tokenizer may be missing: find out now.
     with Signals() as signals:
         # Data is opened before anything is written, so that a fault leaves nothing.
         valid = scored_pairs(recipe.data, recipe.data.splits.valid)
