@@ -245,11 +245,17 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
     else:
         found = path.parent / name
         try:
-            if found.is_file():
+            inside = found.resolve().is_relative_to(path.parent.resolve())
+            if inside and found.is_file():
                 return found, str(PurePosixPath(source).parent / name)
-        except (OSError, ValueError):
-            pass  # A name that no file can have, or a folder that may not be entered.
+        except (OSError, ValueError, RuntimeError):
+            inside = True  # A name that no file can have, or links that go in a circle.
         text = f"{show(base)} is no file, seen from this file's folder"
+        if not inside:
+            text = (
+                f"{show(base)} leads out of this file's folder; name a shipped recipe, "
+                "or a file in this folder or below"
+            )
     raise refusal([Fault(base.place, f"{EXTENDS}: {text}")])
 
 

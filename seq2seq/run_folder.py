@@ -12,7 +12,7 @@ data.json              fingerprints and counts of the data
 versions.json          what it ran on
 summary.json           written when the training is finished
 evaluation/<split>/    hypotheses.txt, scores.json
-tensorboard/           the same for TensorBoard, if the recipe asks for it
+tensorboard/, wandb/, mlflow/   the same for others, if the recipe asks for it
 report/<split>/        report.html, report.json, report.md
 word-counts.json.gz    how often the training text has each word
 """

@@ -12,7 +12,6 @@ from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.models.risk import Utility
 from seq2seq.recipe import Recipe
-from seq2seq.scores import bleu_metric
 from seq2seq.text.prepare import Tokenizers
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.utility import bleu_utility, chrf_utility
@@ -56,7 +55,6 @@ def risk_utility(recipe: Recipe, tokenizer: Tokenizer) -> Utility | None:
         return None
     compare = chrf_utility
     if risk.metric == "bleu":
-        bleu_metric(recipe.data.target)  # Says now if a package is missing.
         compare = partial(bleu_utility, language=recipe.data.target)
     return partial(_utility, compare, tokenizer)
 

@@ -6,25 +6,18 @@ in data, the hooks in callbacks.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import torch
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from rich.console import Console
-from torch.utils.data import DataLoader
 
 from seq2seq.callbacks.board import Board
 from seq2seq.callbacks.health import CUT, RETRIES, Health, NotFiniteError
@@ -33,7 +26,6 @@ from seq2seq.callbacks.judge import Judge
 from seq2seq.callbacks.keeper import Keeper, averaging, batches_done
 from seq2seq.callbacks.lens import Lens
 from seq2seq.callbacks.signals import Signals
-from seq2seq.checkpoint import AtomicCheckpointIO
 from seq2seq.continuing import (
     alone,
     check_same_data,
@@ -47,7 +39,6 @@ from seq2seq.data.translation import (
     Sampling,
     TrainBatches,
     open_pairs,
-    sorted_batches,
 )
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
@@ -57,17 +48,13 @@ from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe_file import recipe_yaml
 from seq2seq.run_folder import RunFolder, versions, write_json
+from seq2seq.scores import bleu_metric
 from seq2seq.starting import find_start, risk_utility, tokenizers_of
 from seq2seq.text.corpus import Pair
 from seq2seq.text.lines import atomic_file
-from seq2seq.text.prepare import Prepared, Tokenizers, prepare, scored_pairs
+from seq2seq.text.prepare import Prepared, prepare, scored_pairs
 from seq2seq.text.sums import LIST
-
-LAUNCHERS: dict[str, type[ClusterEnvironment]] = {
-    "lightning": LightningEnvironment,
-    "torchrun": TorchElasticEnvironment,
-    "slurm": SLURMEnvironment,
-}
+from seq2seq.trainer import make_trainer, validation_batches
 
 
 def train(
@@ -104,8 +91,9 @@ def train(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
-    writes_board = recipe.train.tensorboard and ranks.first
-    board = Board(output / "tensorboard") if writes_board else None
+    loggers = recipe.train.loggers if ranks.first else []
+    board = Board(loggers, output, recipe.model_dump()) if loggers else None
+    bleu_metric(recipe.data.target)  # A tokenizer may be missing: find out now.
     with Signals() as signals:
         # Data is opened before anything is written, so that a fault leaves nothing.
         start = find_start(recipe)
@@ -262,7 +250,7 @@ def _fit(job: _Job, cuts: int) -> None:
     lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
     lenses = [lens] if options.lens else []
     callbacks = [health, history, *lenses, judge, *averages, keeper, *job.watchers]
-    trainer = _trainer(recipe, total_steps, callbacks, run, ranks)
+    trainer = make_trainer(recipe, total_steps, callbacks, run, ranks)
     batches = TrainBatches(
         pairs,
         plan,
@@ -287,7 +275,7 @@ def _fit(job: _Job, cuts: int) -> None:
     trainer.fit(
         module,
         train_dataloaders=batches,
-        val_dataloaders=_validation(
+        val_dataloaders=validation_batches(
             job.valid, prepared.tokenizers, options.batch_tokens, ranks
         ),
         ckpt_path=resume,
@@ -327,61 +315,3 @@ def _check_steps(
             f"step needs {needed} of them: {options.accumulate} (train.accumulate) for "
             f"each of {ranks.total} processes. Lower either, or add text."
         )
-
-
-def _validation(
-    valid: Any, tokenizers: Tokenizers, batch_tokens: int, ranks: Ranks
-) -> Any:
-    """Wrap this process's share of the validation batches.
-
-    Unwrapped, Lightning would take each tuple for more loaders.
-    """
-    batches = sorted_batches(
-        tokenizers.source.encode([pair.source for pair in valid]),
-        tokenizers.target.encode([pair.target for pair in valid]),
-        batch_tokens=batch_tokens,
-    )
-    # Without a batch of its own, a process would leave out the hooks that gather. The
-    # judge counts a batch that came twice once.
-    mine = batches[ranks.rank :: ranks.total] or batches[:1]
-    loader: Any = mine  # DataLoader reads any sequence, whatever its type says.
-    return DataLoader(loader, batch_size=None, collate_fn=lambda batch: batch)
-
-
-def _trainer(
-    recipe: Recipe,
-    total_steps: int,
-    callbacks: list[Callback],
-    run: RunFolder,
-    ranks: Ranks,
-) -> Trainer:
-    """Set Lightning up: one endless epoch, validation by steps, nothing of its own."""
-    options = recipe.train
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # About workers, loggers and progress bars that we do without on purpose.
-    warnings.filterwarnings("ignore", module=r"lightning\..*")
-    interval = min(options.validate_every, total_steps) * options.accumulate
-    # Named, since Lightning would take any shell in a SLURM allocation for a task.
-    environment = [LAUNCHERS[ranks.launcher]()] if ranks.total > 1 else []
-    return Trainer(
-        accelerator=ranks.accelerator,
-        devices=ranks.devices,
-        num_nodes=ranks.nodes,
-        strategy="ddp" if ranks.total > 1 else "auto",
-        precision=options.precision,
-        max_epochs=-1,
-        max_steps=total_steps + 1,  # The judge ends it, after a last validation.
-        accumulate_grad_batches=options.accumulate,
-        check_val_every_n_epoch=None,
-        val_check_interval=interval,
-        num_sanity_val_steps=0,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO({run.last: run.previous}), *environment],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        default_root_dir=run.path,
-    )

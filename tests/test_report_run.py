@@ -6,18 +6,16 @@ import csv
 import json
 import shutil
 import sys
-import types
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 
 from seq2seq.cli import main
 from seq2seq.data.translation import collate
-from seq2seq.errors import InputError
 from seq2seq.evaluate import evaluate_split
 from seq2seq.recipe import Recipe, SearchOptions
 from seq2seq.recipe_file import read_recipe, recipe_yaml
@@ -291,73 +289,6 @@ def test_validation_keeps_intervals_and_translations(runs: dict[str, Path]) -> N
     references = Path(RunFolder(runs["looking"]).read_recipe().data.path, "valid.de")
     lines = references.read_text(encoding="utf-8").split("\n")
     assert all(lines[int(row["line"]) - 1] == row["reference"] for row in kept)
-
-
-def with_board(runs: dict[str, Path], **changes: Any) -> Recipe:
-    recipe = RunFolder(runs["looking"]).read_recipe()
-    options = {"max_steps": 6, "validate_every": 3, "tensorboard": True, **changes}
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update=options)})
-
-
-def test_tensorboard_that_is_missing_is_named_before_anything_is_written(
-    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(InputError, match=r"pip install 'seq2seq\[tensorboard\]'"):
-        train(with_board(runs), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-class FakeWriter:
-    made: ClassVar[list[FakeWriter]] = []
-
-    def __init__(self, folder: str, *, purge_step: int) -> None:
-        self.folder, self.purge_step = folder, purge_step
-        self.scalars: dict[str, list[int]] = {}
-        self.texts: list[tuple[str, int]] = []
-        self.closed = False
-        FakeWriter.made.append(self)
-
-    def add_scalar(self, name: str, value: float, step: int) -> None:
-        assert isinstance(value, float | int)
-        self.scalars.setdefault(name, []).append(step)
-
-    def add_text(self, name: str, text: str, step: int) -> None:
-        self.texts.append((text, step))
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_tensorboard_is_told_what_the_tables_are_told(
-    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer = types.SimpleNamespace(SummaryWriter=FakeWriter)
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", writer)
-    train(with_board(runs), tmp_path / "run")
-    (board,) = FakeWriter.made
-    assert board.folder == str(tmp_path / "run/tensorboard")
-    assert (board.purge_step, board.closed) == (1, True)
-    for name in ("valid_loss", "valid_bleu", "valid_bleu_low", "valid_bleu_high"):
-        assert board.scalars[name] == [3, 6]
-    assert [step for _, step in board.texts] == [3, 6]
-    assert board.texts[0][0].count("\n    \n") == 9
-
-
-def test_tensorboard_reads_what_was_written(
-    runs: dict[str, Path], tmp_path: Path
-) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing import event_accumulator
-
-    train(with_board(runs), tmp_path / "run")
-    found = event_accumulator.EventAccumulator(str(tmp_path / "run/tensorboard"))
-    found.Reload()
-    steps = [event.step for event in found.Scalars("valid_bleu_high")]
-    assert steps == [3, 6]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import InputError
+from seq2seq.recipe import Recipe
 from seq2seq.resampling import (
     bleu_formula,
     chrf_formula,
@@ -29,29 +30,42 @@ from seq2seq.resampling import (
     ter_formula,
 )
 from seq2seq.scores import bleu_metric, measure, score
+from seq2seq.training import train
 
 WORDS = ["der", "die", "das", "Hund", "Katze", "schläft,", "läuft.", "Haus!", "rot"]
 WORDS += ["und", "(sehr)", "alt", "3,5", "z.B."]
-CHARACTERS = "我们在北京看见三只猫，天气很好。ABC"
+CHARACTERS = {
+    "zh": "我们在北京看见三只猫，天气很好。ABC",
+    "ja": "私達は東京で猫が好きです。本を読んだ人、2人いる。",
+}
+KOREAN = [
+    "나는",
+    "학교에서",
+    "책을",
+    "읽었다.",
+    "고양이가",
+    "좋아요!",
+    "3마리",
+    "서울의",
+]
 
 
 def sentence(random: np.random.Generator, language: str) -> str:
     size = int(random.integers(1, 14))
-    if language == "zh":
-        return "".join(random.choice(list(CHARACTERS), size))
-    return " ".join(random.choice(WORDS, size))
+    if language in CHARACTERS:
+        return "".join(random.choice(list(CHARACTERS[language]), size))
+    return " ".join(random.choice(KOREAN if language == "ko" else WORDS, size))
 
 
 def noisy(random: np.random.Generator, line: str, language: str) -> str:
-    units = list(line) if language == "zh" else line.split()
+    units = list(line) if language in CHARACTERS else line.split()
     kept = [unit for unit in units if random.random() > 0.25]
-    joined = ("" if language == "zh" else " ").join(kept)
+    joined = ("" if language in CHARACTERS else " ").join(kept)
     return joined if random.random() > 0.1 else ""
 
 
-def generated(seed: int) -> tuple[list[str], list[list[str]], str]:
+def generated(seed: int, language: str) -> tuple[list[str], list[list[str]]]:
     random = np.random.default_rng(seed)
-    language = "zh" if seed % 4 == 3 else "de"
     size, count = int(random.integers(2, 40)), seed % 3 + 1
     first = [sentence(random, language) for _ in range(size)]
     hypotheses = [noisy(random, line, language) for line in first]
@@ -60,14 +74,54 @@ def generated(seed: int) -> tuple[list[str], list[list[str]], str]:
         [noisy(random, line, language) or line for line in first]
         for _ in range(count - 1)
     ]
-    return hypotheses, [first, *others], language
+    return hypotheses, [first, *others]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_score_is_the_command_lines(
     seed: int, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    hypotheses, references, language = generated(seed)
+    language = "zh" if seed % 4 == 3 else "de"
+    signature = check_against_the_command(seed, language, tmp_path, monkeypatch)
+    assert f"tok:{'zh' if language == 'zh' else '13a'}" in signature
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("language", "package"), [("ja", "MeCab"), ("ko", "mecab_ko")])
+def test_japanese_and_korean_are_cut_by_their_own_rules(
+    seed: int, language: str, package: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    pytest.importorskip(package, reason=f"the extra {language} is not installed")
+    signature = check_against_the_command(seed, language, tmp_path, monkeypatch)
+    assert f"tok:{language}-mecab" in signature
+
+
+@pytest.mark.parametrize(
+    ("code", "extra", "package"),
+    [
+        *[(code, "ja", "MeCab") for code in ("ja", "jpn", "ja-JP")],
+        *[(code, "ko", "mecab_ko") for code in ("ko", "kor", "ko_KR")],
+    ],
+)
+def test_a_tokenizer_that_is_missing_is_named_before_anything_is_trained(
+    code: str, extra: str, package: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    for name in (package, f"sacrebleu.tokenizers.tokenizer_{extra}_mecab"):
+        monkeypatch.setitem(sys.modules, name, None)
+    said = rf"needs a tokenizer that is not installed: pip install 'seq2seq\[{extra}\]'"
+    with pytest.raises(InputError, match=said):
+        bleu_metric(code)
+    data = {"path": str(tmp_path / "nowhere"), "source": "en", "target": code}
+    recipe = Recipe.model_validate({"data": data, "train": {"max_steps": 1}})
+    with pytest.raises(InputError, match=said):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def check_against_the_command(
+    seed: int, language: str, tmp_path: Path, monkeypatch: Any
+) -> str:
+    hypotheses, references = generated(seed, language)
     (tmp_path / "hypotheses").write_text("\n".join(hypotheses) + "\n", encoding="utf-8")
     names = []
     for number, lines in enumerate(references):
@@ -93,8 +147,8 @@ def test_every_score_is_the_command_lines(
     for its, mine in zip(said, ours, strict=True):
         assert f"{its['score']:.2f}" == f"{mine.score.score:.2f}"
         assert its["signature"] == mine.score.signature
-    assert ("tok:zh" in found.bleu.score.signature) == (language == "zh")
     assert f"nrefs:{len(references)}" in found.bleu.score.signature
+    return found.bleu.score.signature
 
 
 METRICS: list[tuple[Any, Any]] = [
@@ -123,7 +177,8 @@ def test_a_formula_over_sums_is_the_metrics_own(
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_an_interval_is_as_wide_as_sacrebleus(seed: int) -> None:
-    hypotheses, references, language = generated(seed)
+    language = "zh" if seed % 4 == 3 else "de"
+    hypotheses, references = generated(seed, language)
     found = measure(hypotheses, references, language=language).bleu.score
     low, high = found.interval
     its = bleu_metric(language).corpus_score(hypotheses, references, n_bootstrap=1000)

@@ -24,7 +24,7 @@ LAYERS = [
     ["cli"],
     ["report", "bench"],
     ["training", "doctor", "evaluate", "average"],
-    ["continuing", "starting"],
+    ["continuing", "starting", "trainer"],
     ["callbacks", "translate", "checkpoint", "utility"],
     ["engines"],
     ["models"],

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from torch import Tensor, distributed
 
 from seq2seq.callbacks.history import REPORT_EVERY
 from seq2seq.data.translation import EncodedPairs
@@ -64,6 +64,7 @@ class Health(Callback):
         self.say = say
         self.cuts = cuts
         self.nats: Any = 0.0
+        self.ranks = 1
         self._clear()
 
     def _clear(self) -> None:
@@ -75,6 +76,7 @@ class Health(Callback):
         """Cut the learning rate as often as this run has needed it."""
         assert isinstance(pl_module, TranslationModule)
         pl_module.rate_cut = CUT**self.cuts
+        self.ranks = trainer.world_size
         pl_module.halver.say = self._said(trainer)
 
     def _said(self, trainer: Trainer) -> Callable[[str], None]:
@@ -108,20 +110,24 @@ class Health(Callback):
         self.check()
 
     def check(self) -> None:
-        """Look at the steps since the last look.
+        """Look at the steps since the last look, in all processes at once.
 
         Raises:
-            NotFiniteError: If one of them was not sound.
+            NotFiniteError: If one of them was not sound, in any process: were some to
+                go on, they would wait for the others for ever.
         """
         if not self.finite:
             return
-        flags = torch.stack(self.finite).tolist()
+        sound = torch.stack(self.finite).to(torch.uint8)
+        if self.ranks > 1:
+            distributed.all_reduce(sound, op=distributed.ReduceOp.MIN)
+        flags = sound.tolist()
         steps, batches = self.steps, self.batches
         self._clear()
         if all(flags):
             return
         place = flags.index(False)
-        rows = torch.cat(batches[place])
+        rows = self._of_all(torch.cat(batches[place]))
         path = self.folder / f"not-finite-step-{steps[place]}.tsv"
         sources, targets = self.pairs.rows(rows.numpy())
         texts = zip(
@@ -131,13 +137,22 @@ class Health(Callback):
             strict=True,
         )
         lines = ["\t".join([str(row), *map(_cell, pair)]) for row, *pair in texts]
-        write_lines(path, lines)
+        if self.ranks == 1 or distributed.get_rank() == 0:
+            write_lines(path, lines)
         raise NotFiniteError(
             f"step {steps[place]}: the loss or its gradient is not finite. The "
             f"{len(rows)} sentence pairs of its batch are in {path}, the first one is: "
             f"{lines[0][:200]!r}. The checkpoints are from before that step.",
             self.cuts,
         )
+
+    def _of_all(self, rows: Tensor) -> Tensor:
+        """Collect the rows of all processes."""
+        if self.ranks == 1:
+            return rows
+        shares: list[Any] = [None] * self.ranks
+        distributed.all_gather_object(shares, rows.tolist())
+        return torch.tensor([row for share in shares for row in share])
 
     def state_dict(self) -> dict[str, Any]:
         """Keep what the learning rate depends on."""

@@ -173,6 +173,13 @@ class History(Callback):
         """Go on counting from there."""
         self.seconds = state_dict["seconds"]
 
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Close the board of a run that ends early, or begins anew."""
+        if self.board is not None:
+            self.board.close(finished=False)
+
     def teardown(
         self, trainer: Trainer, pl_module: LightningModule, stage: str
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -135,10 +135,10 @@ class TrainOptions(Options):
     lens: bool = Field(
         False, description="Measure gradients, gates and exposure bias into lens.csv."
     )
-    tensorboard: bool = Field(
-        False,
-        description="Show metrics and translations in TensorBoard as well; needs the "
-        "extra tensorboard.",
+    loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
+        [],
+        description="Who else is told metrics and translations, in a folder of the run "
+        "and not over a network (docs/reports.md); each needs the extra of its name.",
     )
     monitor: Literal["bleu", "loss"] = Field(
         "bleu", description="What the best checkpoint and early stopping go by."
@@ -146,6 +146,16 @@ class TrainOptions(Options):
     patience: int | None = Field(
         None, ge=1, description="Stop after so many validations without a better one."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_before(cls, values: Any) -> Any:
+        """Read recipes of runs from before there were several loggers."""
+        if isinstance(values, dict) and isinstance(values.get("tensorboard"), bool):
+            values = dict(values)
+            if values.pop("tensorboard"):
+                values.setdefault("loggers", ["tensorboard"])
+        return values
 
     @model_validator(mode="after")
     def _it_ends(self) -> TrainOptions:

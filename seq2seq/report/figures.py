@@ -225,7 +225,7 @@ def scatter(
         axes.grid(True)
         axes.set_xlabel(across)
         axes.set_ylabel(up)
-        figure.canvas.draw()
+        figure.draw_without_rendering()  # Until then no point has its place.
         pixels = [tuple(axes.transData.transform(place)) for place in places]
         for place, label, (dx, dy) in zip(
             places, labels, _clear_of(pixels), strict=True

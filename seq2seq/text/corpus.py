@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, cast
 from seq2seq.errors import InputError
 from seq2seq.text import hub
 from seq2seq.text.lines import COMPRESSIONS, read_lines, sha256_file
+from seq2seq.text.rows import dataset_pairs, json_pairs, parquet_pairs
 
 PHRASEBOOK_PAIRS = {"train": 120_000, "valid": 500, "test": 500}
 """How many pairs a split of the phrasebook has unless a limit says otherwise."""
@@ -221,7 +222,7 @@ def _find_files(folder: Path, languages: tuple[str, str], split: str) -> _Found 
             kind = "swapped tsv" if swapped else "tsv"
             return _Found([file], kind, partial(_tsv_pairs, file, swapped))
     if files := _row_files(folder, split):
-        read = hub.parquet_pairs if files[0].suffix == ".parquet" else hub.json_pairs
+        read = parquet_pairs if files[0].suffix == ".parquet" else json_pairs
         return _Found(files, "rows", partial(read, files, languages))
     return None
 
@@ -335,7 +336,7 @@ def _tsv_pairs(path: Path, swapped: bool) -> Iterator[tuple[str, str]]:
 def _dataset_corpus(
     name: str, loaded: hub.Loaded, languages: tuple[str, str], limit: int | None
 ) -> Corpus:
-    pairs = partial(hub.dataset_pairs, loaded.dataset, languages, name)
+    pairs = partial(dataset_pairs, loaded.dataset, languages, name)
     return _corpus(name, ["dataset", loaded.fingerprint], pairs, languages, limit)
 
 

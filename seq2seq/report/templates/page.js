@@ -17,8 +17,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const tools = table.parentElement.querySelector(".tools");
   if (!tools) continue;
   const input = tools.querySelector("input"), count = tools.querySelector("output");
-  const texts = rows.map((row) => row.textContent.toLowerCase());
+  let texts;
   const filter = () => {
+    texts ??= rows.map((row) => row.textContent.toLowerCase());
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     rows.forEach((row, place) => {
