@@ -1,12 +1,15 @@
 """Train on two gloo processes, of which the second has an infinite loss at step 3.
 
 python tests/two_sick_ranks.py RECIPE OUTPUT: as long as the learning rate is above 0.4.
-Its gradient stays finite, so that the first process cannot know.
+Its gradient stays finite, so that the first process cannot know. Each process leaves
+the rows of its batch of that step in OUTPUT-RANK.json.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +23,10 @@ healthy = TranslationModule.training_step
 def step(self: TranslationModule, batch: Any, batch_idx: int) -> dict[str, Any]:
     found = healthy(self, batch, batch_idx)
     rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-    if self.global_step == 2 and self.trainer.global_rank == 1 and rate > 0.4:
+    rank = self.trainer.global_rank
+    if self.global_step == 2:
+        Path(f"{sys.argv[2]}-{rank}.json").write_text(json.dumps(batch.rows.tolist()))
+    if self.global_step == 2 and rank == 1 and rate > 0.4:
         found["nats"] = found["nats"] * torch.inf
     return found
 
