@@ -86,7 +86,7 @@ def readme_commands() -> list[list[str]]:
     found = []
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for block in re.findall(r"```sh\n(.*?)```", text, re.S):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             command = line.split("#")[0].split("|")[-1].strip()
             if command.startswith("seq2seq "):
                 found.append(shlex.split(command)[1:])
