@@ -40,6 +40,7 @@ def evaluate_split(
     data_path: str | None = None,
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
+    overrides: Sequence[str] = (),
     lowercase: bool = False,
 ) -> Evaluation:
     """Translate a split of a run's data, score it, keep both in the run folder.
@@ -51,6 +52,9 @@ def evaluate_split(
         ensemble: Runs that decide with this one; what they reach together is kept
             apart, in the folder of the split with -ensemble.
         beam_size: Hypotheses kept at each step; the recipe's if None.
+        overrides: Keys of the search section that are to be otherwise, as in
+            `search.length_penalty=0.6`. What they make is not kept: the folder holds
+            what the recipe makes.
         lowercase: Whether BLEU and chrF disregard case; such scores are kept in
             scores-lowercase.json.
 
@@ -70,8 +74,11 @@ def evaluate_split(
         sources,
         references,
         beam_size=beam_size,
+        overrides=overrides,
         lowercase=lowercase,
     )
+    if overrides:
+        return found
     place = folder.evaluation(f"{split}-ensemble" if ensemble else split)
     place.mkdir(parents=True, exist_ok=True)
     write_lines(place / "hypotheses.txt", found.hypotheses)
@@ -87,6 +94,7 @@ def evaluate_files(
     *,
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
+    overrides: Sequence[str] = (),
     lowercase: bool = False,
 ) -> Evaluation:
     """Translate a file and score it against another one."""
@@ -96,6 +104,7 @@ def evaluate_files(
         sources,
         references,
         beam_size=beam_size,
+        overrides=overrides,
         lowercase=lowercase,
     )
 
@@ -115,11 +124,12 @@ def _translated(
     references: list[str],
     *,
     beam_size: int | None,
+    overrides: Sequence[str],
     lowercase: bool,
 ) -> Evaluation:
     from seq2seq.translate import Translator
 
-    translator = Translator.load(runs[0], ensemble=runs[1:])
+    translator = Translator.load(runs[0], ensemble=runs[1:], overrides=overrides)
     started = time.perf_counter()
     hypotheses = translator(sources, beam_size=beam_size)
     seconds = time.perf_counter() - started

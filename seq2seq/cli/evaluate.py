@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.options import Beam, EnsembleOf
+from seq2seq.cli.options import Beam, EnsembleOf, SearchOverrides, with_beam
 from seq2seq.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def evaluate(
     data_path: Annotated[
         str | None, typer.Option(help="Where the data is, if not where it was.")
     ] = None,
+    override: SearchOverrides = None,
     beam: Beam = None,
     ensemble: EnsembleOf = None,
     lowercase: Annotated[
@@ -42,6 +43,8 @@ def evaluate(
     """Score translations with BLEU, chrF and TER, each with its signature."""
     from seq2seq import evaluate as room
 
+    # Only what a recipe makes is kept, whatever the size of its beam.
+    overrides = with_beam(override, beam) if override else []
     name = "" if run is None else str(run)
     if hypothesis is not None and reference is not None and source is None:
         name = str(hypothesis)
@@ -55,6 +58,7 @@ def evaluate(
             reference,
             ensemble=ensemble or [],
             beam_size=beam,
+            overrides=overrides,
             lowercase=lowercase,
         )
     elif run is not None and source is None and reference is None and not hypothesis:
@@ -64,6 +68,7 @@ def evaluate(
             data_path=data_path,
             ensemble=ensemble or [],
             beam_size=beam,
+            overrides=overrides,
             lowercase=lowercase,
         )
     else:
