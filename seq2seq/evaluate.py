@@ -62,13 +62,7 @@ def evaluate_split(
         InputError: If run or split cannot be used.
     """
     folder = RunFolder(run)
-    data: DataOptions = folder.read_recipe().data
-    if data_path is not None:
-        data = data.model_copy(update={"path": data_path})
-    named = data.splits.model_dump().get(split, split)
-    pairs = scored_pairs(data, named)
-    sources = [pair.source for pair in pairs]
-    references = [pair.target for pair in pairs]
+    sources, references = split_lines(run, split, data_path=data_path)
     found = _translated(
         [run, *ensemble],
         sources,
@@ -85,6 +79,22 @@ def evaluate_split(
     name = "scores-lowercase.json" if lowercase else "scores.json"
     write_json(place / name, asdict(found.scores))
     return found
+
+
+def split_lines(
+    run: Path, split: str, *, data_path: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Read both sides of a split of a run's data.
+
+    Raises:
+        InputError: If run or split cannot be used.
+    """
+    data: DataOptions = RunFolder(run).read_recipe().data
+    if data_path is not None:
+        data = data.model_copy(update={"path": data_path})
+    named = data.splits.model_dump().get(split, split)
+    pairs = scored_pairs(data, named)
+    return [pair.source for pair in pairs], [pair.target for pair in pairs]
 
 
 def evaluate_files(

@@ -190,7 +190,11 @@ def _request(record: Record, place: str) -> Request | None:
 
 def _is_half(text: str) -> bool:
     """Tell whether a text holds half a surrogate pair, as only JSON can spell it."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)
