@@ -131,11 +131,12 @@ def draw(cells: Sequence[Cell], path: Path, *, title: str) -> None:
             bleu.plot(across, [cell.bleu for cell in some], label=name, **look)
             length.plot(across, [cell.length_ratio for cell in some], **look)
         bleu.set_ylabel("BLEU")
-        bleu.legend(frameon=False)
+        figure.legend(loc="outside right upper", frameon=False)
         length.set_ylabel("words for each word of the references")
         length.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
         for axes in (bleu, length):
             axes.set_xlabel("length penalty")
+            axes.set_xticks(list(dict.fromkeys(cell.length_penalty for cell in cells)))
             axes.spines[["top", "right"]].set_visible(False)
         no_time = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         figure.savefig(
