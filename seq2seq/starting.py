@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+
+
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.models.risk import Utility
