@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from test_translate import LINES, call, lines_of
 from translators import make_run, tokenizer
 
+from seq2seq.cli import app
 from seq2seq.recipe import SearchOptions
 from seq2seq.scores import bleu_metric
 from seq2seq.search.spelling import Spellings
