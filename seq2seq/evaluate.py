@@ -40,6 +40,7 @@ def evaluate_split(
     data_path: str | None = None,
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
+    overrides: Sequence[str] = (),
     lowercase: bool = False,
 ) -> Evaluation:
     """Translate a split of a run's data, score it, keep both in the run folder.
@@ -51,6 +52,9 @@ def evaluate_split(
         ensemble: Runs that decide with this one; what they reach together is kept
             apart, in the folder of the split with -ensemble.
         beam_size: Hypotheses kept at each step; the recipe's if None.
+        overrides: Keys of the search section that are to be otherwise, as in
+            `search.length_penalty=0.6`. What they make is not kept: the folder holds
+            what the recipe makes.
         lowercase: Whether BLEU and chrF disregard case; such scores are kept in
             scores-lowercase.json.
 
@@ -58,26 +62,39 @@ def evaluate_split(
         InputError: If run or split cannot be used.
     """
     folder = RunFolder(run)
-    data: DataOptions = folder.read_recipe().data
-    if data_path is not None:
-        data = data.model_copy(update={"path": data_path})
-    named = data.splits.model_dump().get(split, split)
-    pairs = scored_pairs(data, named)
-    sources = [pair.source for pair in pairs]
-    references = [pair.target for pair in pairs]
+    sources, references = split_lines(run, split, data_path=data_path)
     found = _translated(
         [run, *ensemble],
         sources,
         references,
         beam_size=beam_size,
+        overrides=overrides,
         lowercase=lowercase,
     )
+    if overrides:
+        return found
     place = folder.evaluation(f"{split}-ensemble" if ensemble else split)
     place.mkdir(parents=True, exist_ok=True)
     write_lines(place / "hypotheses.txt", found.hypotheses)
     name = "scores-lowercase.json" if lowercase else "scores.json"
     write_json(place / name, asdict(found.scores))
     return found
+
+
+def split_lines(
+    run: Path, split: str, *, data_path: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Read both sides of a split of a run's data.
+
+    Raises:
+        InputError: If run or split cannot be used.
+    """
+    data: DataOptions = RunFolder(run).read_recipe().data
+    if data_path is not None:
+        data = data.model_copy(update={"path": data_path})
+    named = data.splits.model_dump().get(split, split)
+    pairs = scored_pairs(data, named)
+    return [pair.source for pair in pairs], [pair.target for pair in pairs]
 
 
 def evaluate_files(
@@ -87,6 +104,7 @@ def evaluate_files(
     *,
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
+    overrides: Sequence[str] = (),
     lowercase: bool = False,
 ) -> Evaluation:
     """Translate a file and score it against another one."""
@@ -96,6 +114,7 @@ def evaluate_files(
         sources,
         references,
         beam_size=beam_size,
+        overrides=overrides,
         lowercase=lowercase,
     )
 
@@ -115,11 +134,12 @@ def _translated(
     references: list[str],
     *,
     beam_size: int | None,
+    overrides: Sequence[str],
     lowercase: bool,
 ) -> Evaluation:
     from seq2seq.translate import Translator
 
-    translator = Translator.load(runs[0], ensemble=runs[1:])
+    translator = Translator.load(runs[0], ensemble=runs[1:], overrides=overrides)
     started = time.perf_counter()
     hypotheses = translator(sources, beam_size=beam_size)
     seconds = time.perf_counter() - started

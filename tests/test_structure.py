@@ -23,10 +23,10 @@ PACKAGE = ROOT / "seq2seq"
 LAYERS = [
     ["cli"],
     ["report", "bench"],
-    ["training", "doctor", "evaluate", "average"],
+    ["training", "doctor", "evaluate", "average", "sweep"],
     ["continuing", "starting", "trainer"],
-    ["callbacks", "translate", "checkpoint", "utility"],
-    ["engines"],
+    ["callbacks", "translate", "checkpoint"],
+    ["engines", "utility"],
     ["models"],
     ["data", "progress", "ranks", "run_folder", "scores", "weights"],
     ["nn", "resampling", "search", "text"],

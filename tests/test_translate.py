@@ -21,7 +21,7 @@ from seq2seq.cli import app
 from seq2seq.errors import InputError
 from seq2seq.text.lines import decode_lines
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.job import Progress, translate_records
+from seq2seq.translate.job import Mended, Progress, translate_records
 from seq2seq.translate.journal import Journal
 from seq2seq.translate.long_lines import parts
 from seq2seq.translate.records import Writing, read_records
@@ -69,7 +69,11 @@ def piped(
     """What the command does with standard input and output."""
     output = io.BytesIO()
     records = read_records(
-        decode_lines(io.BytesIO(text), "it"), "it", form=form, field=field
+        decode_lines(io.BytesIO(text), "it"),
+        "it",
+        form=form,
+        field=field,
+        mend=Mended(),
     )
     translate_records(
         Alone(translator, options or Options()),
@@ -443,13 +447,13 @@ def test_what_is_left_is_neither_overwritten_nor_continued_by_another_job(
 def test_a_bad_line_stops_a_file_which_continues_once_it_is_mended(
     run: Path, translator: Translator, tmp_path: Path
 ) -> None:
-    source, output = tmp_path / "in", tmp_path / "out"
+    output = tmp_path / "out"
     good = "\n".join(LINES * 2).encode()
-    source.write_bytes(good + b"\n\xff\nmore\n")
-    assert f"{source}:21: byte 0xff" in translate_to(run, source, output)
+    strict = ("translate", run, "--output", output, "--strict")
+    said = call(*strict, text=good + b"\n\xff\nmore\n")[1]
+    assert "standard input:21: byte 0xff" in said
     assert not output.exists()
-    source.write_bytes(good + b"\nfine\nmore\n")
-    translate_to(run, source, output, "--continue")
+    call(*strict, "--continue", text=good + b"\nfine\nmore\n")
     assert lines_of(output.read_bytes()) == translator([*LINES * 2, "fine", "more"])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.options import Beam, EnsembleOf
+from seq2seq.cli.options import Beam, EnsembleOf, SearchOverrides, with_beam
 from seq2seq.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,16 +32,41 @@ def evaluate(
     data_path: Annotated[
         str | None, typer.Option(help="Where the data is, if not where it was.")
     ] = None,
+    override: SearchOverrides = None,
     beam: Beam = None,
     ensemble: EnsembleOf = None,
     lowercase: Annotated[
         bool, typer.Option(help="Disregard case in BLEU and chrF, as older papers.")
     ] = False,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(
+            help="Try beam sizes and length penalties instead; draw a .svg, .png, .pdf."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score translations with BLEU, chrF and TER, each with its signature."""
     from seq2seq import evaluate as room
 
+    # Only what a recipe makes is kept, whatever the size of its beam.
+    overrides = with_beam(override, beam) if override else []
+    if sweep is not None:
+        if run is None or hypothesis or beam or ensemble or lowercase:
+            raise InputError(
+                "--sweep needs RUN, takes --split or --source and --reference, and "
+                "does not go with --hypothesis, --beam, --ensemble or --lowercase."
+            )
+        if (source is None) != (reference is None):
+            raise InputError("--source and --reference belong together; give both.")
+        if source is not None and reference is not None:
+            from seq2seq.text.lines import read_lines
+
+            lines = list(read_lines(source)), list(read_lines(reference))
+        else:
+            lines = room.split_lines(run, split, data_path=data_path)
+        _sweep(run, lines, overrides, sweep, as_json=json)
+        return
     name = "" if run is None else str(run)
     if hypothesis is not None and reference is not None and source is None:
         name = str(hypothesis)
@@ -55,6 +80,7 @@ def evaluate(
             reference,
             ensemble=ensemble or [],
             beam_size=beam,
+            overrides=overrides,
             lowercase=lowercase,
         )
     elif run is not None and source is None and reference is None and not hypothesis:
@@ -64,6 +90,7 @@ def evaluate(
             data_path=data_path,
             ensemble=ensemble or [],
             beam_size=beam,
+            overrides=overrides,
             lowercase=lowercase,
         )
     else:
@@ -120,5 +147,60 @@ def _show(found: Evaluation, name: str, *, as_json: bool) -> None:
     )
     console.print(
         f'next: echo "The old man buys a red car." | seq2seq translate {name}',
+        soft_wrap=True,
+    )
+
+
+def _sweep(
+    run: Path,
+    lines: tuple[list[str], list[str]],
+    overrides: list[str],
+    path: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Print BLEU of every beam size and length penalty, and draw it."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+    from rich.text import Text
+
+    from seq2seq.sweep import BEAMS, PENALTIES, draw, require_picture, sweep
+
+    require_picture(path)
+    console = Console(highlight=False)
+    searches = sweep(run, *lines, overrides=overrides)
+    total = len(BEAMS) * len(PENALTIES)
+    errors = Console(stderr=True)
+    cells = list(
+        track(
+            searches, "searching", total, console=errors, disable=not errors.is_terminal
+        )
+    )
+    draw(cells, path, title=f"{run}: {len(lines[0]):,} sentences")
+    if as_json:
+        print(json.dumps([asdict(cell) for cell in cells]))
+        return
+    best = max(cells, key=lambda cell: cell.bleu)
+    title = f"{run}: BLEU of {len(lines[0]):,} sentences by beam and length penalty"
+    table = Table(title=Text(title))
+    for name in ("beam", *map(str, PENALTIES), "seconds"):
+        table.add_column(name, justify="right")
+    for beam in BEAMS:
+        row = [cell for cell in cells if cell.beam_size == beam]
+        shown = [
+            f"[bold]{cell.bleu:.2f}*[/bold]" if cell is best else f"{cell.bleu:.2f}"
+            for cell in row
+        ]
+        seconds = sum(cell.seconds for cell in row) / len(row)
+        table.add_row(str(beam), *shown, f"{seconds:.1f}")
+    console.print(table)
+    console.print(
+        f"best: -o search.beam_size={best.beam_size} "
+        f"-o search.length_penalty={best.length_penalty}; choose on a validation "
+        f"split, not on the test split\nwritten: {path}",
         soft_wrap=True,
     )

@@ -8,10 +8,20 @@ from typing import Annotated
 
 import typer
 
+from seq2seq.errors import InputError
+
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("-o", help="Override a key: -o model.dropout=0.2. May be repeated."),
+]
+SearchOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        help="Override how pieces are chosen: -o search.length_penalty=0.6; the keys "
+        "are those of a recipe's search section. May be repeated.",
+    ),
 ]
 
 
@@ -57,3 +67,23 @@ Beam = Annotated[
     int | None,
     typer.Option(min=1, max=1000, help="Beam size; 1 is greedy. [the recipe's]"),
 ]
+
+
+def with_beam(overrides: list[str] | None, beam: int | None) -> list[str]:
+    """Join -o and --beam.
+
+    Raises:
+        InputError: If they say different things.
+    """
+    found = list(overrides or [])
+    if beam is not None:
+        key = "search.beam_size"
+        for override in found:
+            name, _, value = override.partition("=")
+            if name.strip() == key and value.strip() != str(beam):
+                raise InputError(
+                    f"--beam {beam} and -o {override} contradict each other; give one "
+                    "of them."
+                )
+        found.append(f"{key}={beam}")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from enum import Enum
@@ -13,11 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from seq2seq.cli.options import Beam, EngineName, EngineOption, EnsembleOf, RunPath
+from seq2seq.cli.options import (
+    Beam,
+    EngineName,
+    EngineOption,
+    EnsembleOf,
+    RunPath,
+    SearchOverrides,
+    with_beam,
+)
 from seq2seq.errors import InputError
 
 if TYPE_CHECKING:
-    from seq2seq.recipe import Recipe
+    from seq2seq.recipe import Recipe, SearchOptions
+    from seq2seq.text.lines import Mend
     from seq2seq.translate.journal import Journal
     from seq2seq.translate.records import Form, Record
     from seq2seq.translate.translation import Options
@@ -39,6 +49,13 @@ class Long(Enum):
     cut = "cut"
 
 
+class Utility(Enum):
+    """How alike two texts are."""
+
+    chrf = "chrf"
+    bleu = "bleu"
+
+
 def translate(
     run: RunPath,
     files: Annotated[
@@ -51,7 +68,17 @@ def translate(
     resume: Annotated[
         bool, typer.Option("--continue", help="Go on with an interrupted --output.")
     ] = False,
+    override: SearchOverrides = None,
     beam: Beam = None,
+    mbr: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Draw so many samples, take the one most like all (MBR)."
+        ),
+    ] = None,
+    utility: Annotated[
+        Utility | None, typer.Option(help="With --mbr: how alike texts are. [chrf]")
+    ] = None,
     ensemble: EnsembleOf = None,
     engine: EngineOption = EngineName.torch,
     n_best: Annotated[
@@ -61,6 +88,21 @@ def translate(
         str | None,
         typer.Option(help="What to translate: a key of JSONL, a column of TSV."),
     ] = None,
+    constraints: Annotated[
+        bool,
+        typer.Option(
+            "--constraints",
+            help="Obey prefix, required and forbidden of each JSON object.",
+        ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse bytes that are not UTF-8, which else become U+FFFD; files are "
+            "checked to their ends before anything is translated.",
+        ),
+    ] = False,
     input_format: Annotated[
         Forms | None, typer.Option(help="[by the file's name, else text]")
     ] = None,
@@ -101,15 +143,25 @@ def translate(
         raise InputError("--continue needs --output F, the file to go on with.")
     if alignments is not None and output is None:
         raise InputError("--alignments A needs --output F; both are written together.")
+    if utility is not None and mbr is None:
+        raise InputError("--utility is for --mbr N, which says how many samples.")
 
     from seq2seq.translate import Options, Translator
-    from seq2seq.translate.job import translate_records
+    from seq2seq.translate.job import Mended, translate_records
     from seq2seq.translate.records import Writing, form_of
     from seq2seq.translate.windows import WINDOW
     from seq2seq.translate.workers import Alone
 
-    load = partial(Translator.load, run, ensemble=ensemble or [], engine=engine.value)
+    overrides = with_beam(override, beam)
+    load = partial(
+        Translator.load,
+        run,
+        ensemble=ensemble or [],
+        engine=engine.value,
+        overrides=overrides,
+    )
     translator = load()
+    _require_use(translator.recipe.search, overrides, beam=beam, mbr=mbr)
     options = Options(
         n_best=n_best,
         batch=batch,
@@ -118,16 +170,21 @@ def translate(
         long=long.value,
         align=alignments is not None,
         replace_unknown=replace_unknown,
+        mbr=mbr or 0,
+        utility=(utility or Utility.chrf).value,
     )
-    if beam is not None:
-        options = translator.with_beam(options, beam)
     given = input_format.value if input_format else None
     forms = [cast("Form", given or form_of(path)) for path in files or []]
     # Standard input's own buffer is locked by a thread that reads it, and Python
     # cannot end then; a buffer of ours can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     piped = cast("Form", given or "text")
-    records = _records(files or [], forms, stdin, piped, field)
+    mended = None if strict else Mended()
+    records = partial(
+        _records, files or [], forms, stdin, piped, field, constraints, mended
+    )
+    if strict and files and all(path.is_file() for path in files):
+        deque(records(), maxlen=0)  # A pipe can be read only once.
     writing = Writing(output_format.value, n_best, alignments is not None)
 
     job: dict[str, Any] = {}
@@ -136,6 +193,7 @@ def translate(
         job |= {
             "engine": engine.value,
             "field": field,
+            "constraints": constraints,
             "format": writing.form,
             "input_format": forms,
         }
@@ -144,10 +202,31 @@ def translate(
         gpus = engine is EngineName.torch
         workers = _workers(load, options, devices, gpus=gpus)
     with _destination(output, alignments, job, resume=resume) as place, workers:
-        counts = translate_records(workers, records, writing=writing, output=place)
+        counts = translate_records(workers, records(), writing=writing, output=place)
     longest = options.max_length or translator.recipe.data.max_length
-    if said := counts.report(longest):
-        print(said, file=sys.stderr)
+    for said in (counts.report(longest), mended.report() if mended else ""):
+        if said:
+            print(said, file=sys.stderr)
+
+
+def _require_use(
+    search: SearchOptions, overrides: list[str], *, beam: int | None, mbr: int | None
+) -> None:
+    """Refuse what would be said in vain.
+
+    Raises:
+        InputError: If a beam is asked of samples, or samples are described to a beam.
+    """
+    drawn = bool(mbr) or search.method == "sample"
+    if beam is not None and drawn:
+        how = "--mbr draws samples" if mbr else "search.method is sample"
+        raise InputError(f"{how}, so --beam {beam} would change nothing; leave it out.")
+    for override in overrides:
+        if override.strip().startswith("search.sampling") and not drawn:
+            raise InputError(
+                f"-o {override} would change nothing, since search.method is beam. "
+                "Add -o search.method=sample or --mbr N."
+            )
 
 
 def _records(
@@ -156,18 +235,20 @@ def _records(
     stdin: BinaryIO,
     piped: Form,
     field: str | None,
+    constraints: bool,
+    mend: Mend | None,
 ) -> Iterator[Record]:
     """Read all files, or standard input."""
     from seq2seq.text.lines import decode_lines, read_lines
     from seq2seq.translate.records import read_records
 
+    read = partial(read_records, field=field, constraints=constraints, mend=mend)
     if not files:
         name = "standard input"
-        lines = decode_lines(stdin, name)
-        yield from read_records(lines, name, form=piped, field=field)
+        lines = decode_lines(stdin, name, mend=mend)
+        yield from read(lines, name, form=piped)
     for number, (path, form) in enumerate(zip(files, forms, strict=True)):
-        records = read_records(read_lines(path), str(path), form=form, field=field)
-        for record in records:
+        for record in read(read_lines(path, mend=mend), str(path), form=form):
             # The columns are named once.
             if number == 0 or not record.header:
                 yield record

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
+from seq2seq.search.spelling import Spellings
 from seq2seq.structures import BOS, EOS, PAD
 
 Phrase = Sequence[int]
@@ -36,6 +37,7 @@ class Demands:
             overlap it, and one that is named twice need come only once.
         forbidden: Phrases that no translation contains, unless its prefix or a required
             phrase does.
+        spellings: Text that no translation spells, with the same exceptions.
     """
 
     max_lengths: Tensor
@@ -44,6 +46,7 @@ class Demands:
     prefixes: Sequence[Phrase] = ()
     required: Sequence[Sequence[Phrase]] = ()
     forbidden: Sequence[Sequence[Phrase]] = ()
+    spellings: Spellings | None = None
 
     @classmethod
     def by_ratio(cls, source_lengths: Tensor, options: SearchOptions) -> Demands:

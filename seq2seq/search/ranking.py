@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seq2seq.errors import InputError
 from seq2seq.recipe import SearchOptions
 from seq2seq.structures import Hypothesis
 
@@ -99,9 +100,9 @@ class Ranking:
         return Hypothesis(tuple(pieces), log_prob, score, finished, weights)
 
 
-def no_weights() -> ValueError:
+def no_weights() -> InputError:
     """Say that there is nothing to tell coverage by."""
-    return ValueError(
+    return InputError(
         "coverage_penalty needs a model with attention and the source lengths: the "
         "step returned no weights, or the demands hold no source_lengths. Set it to 0."
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.demands import Demands, Phrase, padded
+from seq2seq.search.spelling import Spellings
 from seq2seq.search.step import permitted
 from seq2seq.structures import EOS, PAD, UNK
 
@@ -38,6 +39,7 @@ class Rules(NamedTuple):
         heads: Forbidden phrases without their last piece, (N, F, length), ANYTHING to
             their left.
         tails: The last pieces of forbidden phrases, (N, F), PAD where there is none.
+        spellings: Text that must not be spelt.
     """
 
     no_repeat_ngram: int
@@ -46,6 +48,7 @@ class Rules(NamedTuple):
     prefixes: Tensor | None
     heads: Tensor | None
     tails: Tensor | None
+    spellings: Spellings | None = None
 
     @classmethod
     def of(cls, demands: Demands, options: SearchOptions) -> Rules:
@@ -68,12 +71,17 @@ class Rules(NamedTuple):
             prefixes,
             heads,
             tails,
+            demands.spellings,
         )
 
     @property
     def read_history(self) -> bool:
         """Whether `apply` needs to know what was said."""
-        return self.no_repeat_ngram > 0 or self.heads is not None
+        return (
+            self.no_repeat_ngram > 0
+            or self.heads is not None
+            or self.spellings is not None
+        )
 
     def select(self, sentences: Tensor) -> Rules:
         """Keep these sentences, in this order."""
@@ -86,6 +94,7 @@ class Rules(NamedTuple):
             prefixes=kept(self.prefixes),
             heads=kept(self.heads),
             tails=kept(self.tails),
+            spellings=self.spellings and self.spellings.select(sentences),
         )
 
     def apply(self, log_probs: Tensor, history: Tensor | None, length: int) -> Tensor:
@@ -119,6 +128,9 @@ class Rules(NamedTuple):
             tails = self._rows(self.tails, len(masked))
             ends = matching(heads, newest(history, heads.shape[-1]))
             masked.scatter_(1, tails.where(ends, PAD), -math.inf)
+        if self.spellings is not None:
+            assert history is not None
+            masked.scatter_(1, self.spellings.completed_by(history), -math.inf)
         if forced is not None:
             bound = (forced != PAD)[:, None]
             masked.masked_fill_(bound, -math.inf)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from seq2seq.errors import InputError
 from seq2seq.structures import BOS, PAD, Step
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def permitted(log_probs: Tensor) -> Tensor:
     return masked
 
 
-def not_finite() -> ValueError:
+def not_finite() -> InputError:
     """Say that the model computed NaN or +inf, which nothing can be ranked by."""
-    return ValueError(
+    return InputError(
         "the model's scores are not finite: log-probabilities hold NaN or +inf. Its "
         "weights are probably damaged, or its training diverged."
     )

@@ -14,7 +14,7 @@ import lzma
 import os
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -28,7 +28,11 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
-def read_lines(path: Path) -> Iterator[str]:
+Mend = Callable[[str], None]
+"""Takes note of a place, such as `in.txt:7`, where U+FFFD replaces what is damaged."""
+
+
+def read_lines(path: Path, *, mend: Mend | None = None) -> Iterator[str]:
     """Read a text file line by line, in constant memory.
 
     One carriage return before the line feed is dropped, and so is a byte-order mark at
@@ -36,6 +40,8 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Args:
         path: The file; compressed if it ends in .gz, .xz or .zst.
+        mend: Told of lines that are not UTF-8, which are then mended; if None, they are
+            refused.
 
     Yields:
         The lines, without their ends.
@@ -48,17 +54,21 @@ def read_lines(path: Path) -> Iterator[str]:
             if path.suffix in COMPRESSIONS and not file.peek(1):
                 raise InputError(_damaged(str(path), "it is empty"))
             with _decompressed(file, path.suffix) as stream:
-                yield from decode_lines(stream, str(path))
+                yield from decode_lines(stream, str(path), mend=mend)
     except OSError as error:
         raise InputError(_unreadable(path, error)) from error
 
 
-def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+def decode_lines(
+    stream: BinaryIO, name: str, *, mend: Mend | None = None
+) -> Iterator[str]:
     """Read the lines of an open byte stream, such as standard input, as they come.
 
     Args:
         stream: Uncompressed bytes, or a file object that decompresses; stays open.
         name: What an error message calls the stream.
+        mend: Told of lines that are not UTF-8, which are then mended; if None, they are
+            refused.
 
     Yields:
         The lines, without their ends.
@@ -77,6 +87,10 @@ def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
             try:
                 yield line.decode("utf-8")
             except UnicodeDecodeError as error:
+                if mend is not None:
+                    mend(f"{name}:{number}")
+                    yield line.decode("utf-8", "replace")
+                    continue
                 raise InputError(
                     f"{name}:{number}: byte 0x{line[error.start]:02x} at position "
                     f"{error.start + 1} is not UTF-8. Convert the text to UTF-8 first, "

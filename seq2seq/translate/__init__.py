@@ -6,5 +6,6 @@ translating a page, and not scores of quality.
 
 from seq2seq.translate.translation import Options, Translation
 from seq2seq.translate.translator import Translator
+from seq2seq.translate.wishes import Request
 
-__all__ = ["Options", "Translation", "Translator"]
+__all__ = ["Options", "Request", "Translation", "Translator"]

@@ -53,6 +53,34 @@ class Counts:
         return ""
 
 
+@dataclass
+class Mended:
+    """Lines that were damaged, and were translated with U+FFFD for the damage.
+
+    Attributes:
+        first: Where the first of them stands.
+        count: How many there were.
+    """
+
+    first: str = ""
+    count: int = 0
+
+    def __call__(self, place: str) -> None:
+        """Take note of a line."""
+        self.count += 1
+        self.first = self.first or place
+
+    def report(self) -> str:
+        """Say how many there were; nothing if none."""
+        if not self.count:
+            return ""
+        lines = "1 line was" if self.count == 1 else f"{self.count:,} lines were"
+        return (
+            f"{lines} not UTF-8, and U+FFFD took the place of what cannot be read; the "
+            f"first is {self.first}. --strict refuses such lines"
+        )
+
+
 class Progress:
     """Lines done and lines a second, on a terminal only."""
 
@@ -141,7 +169,7 @@ def _tasks(
         records, characters=lambda record: len(record.line), largest=largest
     ):
         read += len(window)
-        lines = [record.text for record in window]
+        lines = [record.request or record.text for record in window]
         yield window, None if read <= already else lines
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from seq2seq.errors import InputError
-from seq2seq.text.lines import COMPRESSIONS
+from seq2seq.text.lines import COMPRESSIONS, Mend
 from seq2seq.translate.translation import Translation
+from seq2seq.translate.wishes import Request
 
 Form = Literal["text", "tsv", "jsonl"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -31,6 +32,7 @@ class Record:
         columns: What a tab-separated line keeps of it.
         fields: What a JSON object keeps of it.
         header: Whether it names the columns, so that nothing of it is translated.
+        request: What is asked of the translation, where something is.
     """
 
     line: str
@@ -38,6 +40,7 @@ class Record:
     columns: str
     fields: dict[str, Any]
     header: bool = False
+    request: Request | None = None
 
 
 def form_of(path: Path) -> Form:
@@ -49,7 +52,13 @@ def form_of(path: Path) -> Form:
 
 
 def read_records(
-    lines: Iterable[str], name: str, *, form: Form, field: str | None
+    lines: Iterable[str],
+    name: str,
+    *,
+    form: Form,
+    field: str | None,
+    constraints: bool = False,
+    mend: Mend | None = None,
 ) -> Iterator[Record]:
     """Find what is to be translated.
 
@@ -59,10 +68,19 @@ def read_records(
         form: What the lines are.
         field: Of JSON objects the key, or keys joined by dots; of tab-separated
             columns the number from 1, or the name that the first line gives it.
+        constraints: Whether prefix, required and forbidden of JSON objects are asked
+            of the translation.
+        mend: Told of JSON texts that hold half a surrogate pair, which is translated as
+            U+FFFD; if None, they are refused.
 
     Raises:
         InputError: If a line has no such field, with the line's number.
     """
+    if constraints and form != "jsonl":
+        raise InputError(
+            f"{name} is {form}, but --constraints reads keys of JSON objects: give "
+            "them as .jsonl or with --input-format jsonl."
+        )
     if form == "text":
         for line in lines:
             yield Record(line, line, line.replace("\t", " "), {"source": line})
@@ -75,7 +93,17 @@ def read_records(
     numbered = enumerate(lines, 1)
     if form == "jsonl":
         for number, line in numbered:
-            yield _object(line, f"{name}:{number}", field)
+            record = _object(line, f"{name}:{number}", field)
+            if _is_half(record.text):
+                if mend is None:
+                    raise InputError(
+                        f"{name}:{number}: the text holds half a surrogate pair, which "
+                        "is no character. Mend the line."
+                    )
+                mend(f"{name}:{number}")
+            if constraints:
+                record = replace(record, request=_request(record, f"{name}:{number}"))
+            yield record
         return
     if field.isdecimal():
         column, names = int(field) - 1, None
@@ -133,6 +161,40 @@ def _object(line: str, place: str, field: str) -> Record:
     text = found.replace("\n", " ")
     columns = text.replace("\t", " ").replace("\r", " ")
     return Record(line, text, columns, fields)
+
+
+def _request(record: Record, place: str) -> Request | None:
+    """Read what an object asks of its translation.
+
+    Raises:
+        InputError: If it is not text, or no list of texts.
+    """
+    found = {key: record.fields.get(key) for key in ("required", "forbidden")}
+    for key, phrases in found.items():
+        if phrases is not None and not (
+            isinstance(phrases, list) and all(isinstance(each, str) for each in phrases)
+        ):
+            raise InputError(
+                f"{place}: {key!r} must be a list of texts, such as "
+                f'["one", "two"], but is {json.dumps(phrases)[:80]}.'
+            )
+    prefix = record.fields.get("prefix") or ""
+    if not isinstance(prefix, str):
+        raise InputError(
+            f"{place}: 'prefix' must be a text, but is {json.dumps(prefix)[:80]}."
+        )
+    required, forbidden = (tuple(each or ()) for each in found.values())
+    request = Request(record.text, prefix, required, forbidden, place)
+    return request if request.asks else None
+
+
+def _is_half(text: str) -> bool:
+    """Tell whether a text holds half a surrogate pair, as only JSON can spell it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from seq2seq.errors import InputError
+from seq2seq.errors import InputError, RecipeError
 from seq2seq.recipe import SearchOptions
+from seq2seq.recipe_file import read_recipe
 from seq2seq.translate.windows import BATCH, WINDOW
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ class Options:
         align: Whether to say which words belong together.
         replace_unknown: Whether a piece that the target side cannot write becomes the
             source word that it is aligned with.
+        mbr: How many samples to draw of each line, to choose the one that is on average
+            most like all of them; 0 does not.
+        utility: How alike they are: chrf or bleu.
 
     Raises:
         InputError: If a number is out of range.
@@ -42,6 +48,8 @@ class Options:
     long: Literal["split", "cut"] = "split"
     align: bool = False
     replace_unknown: bool = False
+    mbr: int = 0
+    utility: Literal["chrf", "bleu"] = "chrf"
 
     def __post_init__(self) -> None:
         for name in ("n_best", "batch", "window", "max_length"):
@@ -50,6 +58,35 @@ class Options:
                 raise InputError(f"{name} is {number}, but must be at least 1.")
         if self.long not in ("split", "cut"):
             raise InputError(f"long is {self.long!r}, but must be split or cut.")
+        if self.mbr < 0:
+            raise InputError(f"mbr is {self.mbr}, but must be at least 0.")
+        if self.utility not in ("chrf", "bleu"):
+            raise InputError(f"utility is {self.utility!r}, but must be chrf or bleu.")
+        if self.mbr and self.n_best > self.mbr:
+            raise InputError(
+                f"{self.n_best} translations of a line need as many samples, but there "
+                f"are {self.mbr}: draw more or ask for fewer."
+            )
+
+
+def overridden(recipe: Path, overrides: Sequence[str]) -> SearchOptions:
+    """Read how a run searches, with some keys changed.
+
+    Args:
+        recipe: The run's recipe.yaml.
+        overrides: `search.key=value` each; of two for one key the last wins.
+
+    Raises:
+        RecipeError: If a key or value is wrong, or a key is of another section.
+    """
+    found = read_recipe(str(recipe), overrides).search
+    for override in overrides:
+        if override.partition("=")[0].split(".")[0].strip() != "search":
+            raise RecipeError(
+                f"-o {override}: a trained run keeps all but how it searches; override "
+                "keys of search, such as search.length_penalty=0.6"
+            )
+    return found
 
 
 @dataclass(frozen=True)
@@ -58,8 +95,8 @@ class Candidate:
 
     Attributes:
         text: The translation, without line ends.
-        score: What the search ranked it by; the mean over its parts of a line that
-            was split.
+        score: What the search ranked it by, or with mbr its mean utility, from 0 to
+            100; the mean over its parts of a line that was split.
         pieces: How many pieces it has.
     """
 

@@ -9,67 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
-
-from seq2seq.data.translation import collate
 from seq2seq.engines.engine import Engine, NetworkEngine
 from seq2seq.engines.load import load_engine, open_runs
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.halving import out_of_memory
-from seq2seq.recipe import Recipe, SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.noise import sentence_key
-from seq2seq.search.sampling import sample
-from seq2seq.structures import UNK, Hypothesis
+from seq2seq.recipe import Recipe
+from seq2seq.structures import UNK
 from seq2seq.text.tokenizer import Tokenizer
-from seq2seq.translate import alignment
+from seq2seq.translate import alignment, risk
+from seq2seq.translate.finding import Finder, Found, Part
 from seq2seq.translate.long_lines import cut_whole, joint, parts
-from seq2seq.translate.translation import Candidate, Options, Translation
-from seq2seq.translate.windows import batches, windows
-
-
-class Part(NamedTuple):
-    """A line, or what fits a network of it.
-
-    Attributes:
-        ids: Its pieces, at least one.
-        surfaces: The same as text; empty where words need not be aligned.
-    """
-
-    ids: list[int]
-    surfaces: list[str]
-
-
-class Found(NamedTuple):
-    """What the search made of a part.
-
-    Attributes:
-        part: What was translated.
-        hypotheses: The best ones, best first.
-    """
-
-    part: Part
-    hypotheses: list[Hypothesis]
-
-    def weights(self, rank: int) -> alignment.Weights:
-        """Say what each piece read of each source piece, without either's EOS.
-
-        Raises:
-            InputError: If nothing was read, for lack of attention.
-        """
-        chosen = self.hypotheses[rank]
-        if chosen.weights is None:
-            raise InputError(
-                "the run has no attention, so nothing aligns its words. Use one that "
-                "was trained with attention, for example with "
-                "-o model.attention.kind=general."
-            )
-        found: alignment.Weights = chosen.weights.float().numpy()
-        return found[: len(chosen.pieces), : len(self.part.ids)]
+from seq2seq.translate.translation import (
+    Candidate,
+    Options,
+    Translation,
+    overridden,
+)
+from seq2seq.translate.windows import windows
+from seq2seq.translate.wishes import (
+    Request,
+    require_possible,
+    understand,
+)
 
 
 class Translator:
@@ -107,6 +69,7 @@ class Translator:
         engine: str = "torch",
         checkpoint: str = "best",
         device: str = "cpu",
+        overrides: Sequence[str] = (),
     ) -> Translator:
         """Load a run.
 
@@ -118,15 +81,21 @@ class Translator:
                 exported.
             checkpoint: best or last, where folders are named.
             device: Where torch computes: cpu, cuda, cuda:1.
+            overrides: Keys of the recipe's search section that are to be otherwise, as
+                in `search.beam_size=1`.
 
         Raises:
             InputError: If a folder holds no run, or its files are damaged, or the
-                runs' tokenizers differ.
+                runs' tokenizers differ, or an override is wrong.
         """
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
         first = runs[0]
+        recipe = first.recipe
+        if overrides:
+            search = overridden(first.folder.recipe, overrides)
+            recipe = recipe.model_copy(update={"search": search})
         computing = load_engine(runs, engine, device=device)
-        return cls(first.recipe, computing, first.source, first.target, device=device)
+        return cls(recipe, computing, first.source, first.target, device=device)
 
     @property
     def network(self) -> EncoderDecoder:
@@ -141,7 +110,7 @@ class Translator:
 
     def __call__(
         self,
-        lines: Iterable[str],
+        lines: Iterable[str | Request],
         *,
         beam_size: int | None = None,
         options: Options | None = None,
@@ -151,7 +120,7 @@ class Translator:
 
     def stream(
         self,
-        lines: Iterable[str],
+        lines: Iterable[str | Request],
         *,
         beam_size: int | None = None,
         options: Options | None = None,
@@ -159,14 +128,16 @@ class Translator:
         """Translate an endless input, window by window.
 
         Args:
-            lines: Source text.
+            lines: Source text, or requests that ask something of its translation.
             beam_size: Hypotheses kept at each step; the options' if None.
             options: How to translate.
         """
         chosen = options or Options()
         if beam_size is not None:
             chosen = self.with_beam(chosen, beam_size)
-        for window in windows(lines, characters=len, largest=chosen.window):
+        for window in windows(
+            lines, characters=lambda line: len(_text(line)), largest=chosen.window
+        ):
             for translation in self.window(window, chosen):
                 yield translation.text
 
@@ -177,25 +148,39 @@ class Translator:
         )
         return replace(options, search=search)
 
-    def window(self, lines: Sequence[str], options: Options) -> list[Translation]:
+    def window(
+        self, lines: Sequence[str | Request], options: Options
+    ) -> list[Translation]:
         """Translate some lines together, sorted by length; return them as they came.
 
         Args:
-            lines: Source text; half surrogate pairs in it are read as U+FFFD.
+            lines: Source text, or requests that ask something of its translation; half
+                surrogate pairs are read as U+FFFD.
             options: How to translate.
 
         Raises:
-            InputError: If the options ask for what the run cannot do.
+            InputError: If the options ask for what the run cannot do, or no
+                translation is as a request asks.
         """
         search = options.search or self.recipe.search
+        if options.mbr:
+            search = risk.drawing(search)
         if options.n_best > search.beam_size and search.method == "beam":
             raise InputError(
                 f"{options.n_best} translations of a line need a beam of as many, but "
                 f"it is {search.beam_size}: widen the beam or ask for fewer."
             )
-        cut_up = self._parts(lines, options)
+        cut_up = self._parts([*map(_text, lines)], options)
+        spaced = bool(joint(self.recipe.data.target))
+        for line, (of_line, _) in zip(lines, cut_up, strict=True):
+            if isinstance(line, Request) and line.asks:
+                require_possible(line, len(of_line), search, options)
+                wish = understand(line, self.target, spaced=spaced)
+                of_line[:] = [part._replace(wish=wish) for part in of_line]
         flat = [part for of_line in cut_up for part in of_line[0]]
-        found = iter(self._search(flat, search, options))
+        language = self.recipe.data.target
+        finder = Finder(self.engine, self.target, language, self.device)
+        found = iter(finder.find(flat, search, options))
         return [
             self._translation([next(found) for _ in of_line], cut, options)
             for of_line, cut in cut_up
@@ -226,46 +211,6 @@ class Translator:
                 slices = [slice(0, len(ids))]
             found.append(([Part(ids[each], texts[each]) for each in slices], cut))
         return found
-
-    @torch.inference_mode()
-    def _search(
-        self, flat: Sequence[Part], search: SearchOptions, options: Options
-    ) -> list[Found]:
-        """Find the best hypotheses of each part."""
-        found: dict[int, Found] = {}
-        waiting = batches([len(part.ids) for part in flat], sentences=options.batch)
-        while waiting:
-            rows = waiting.pop(0)
-            try:
-                best = self._batch([flat[row].ids for row in rows], search, options)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                if len(rows) == 1:
-                    raise InputError(
-                        f"a line of {len(flat[rows[0]].ids):,} pieces does not fit in "
-                        "memory. Lower --beam or --max-length, or give it more memory."
-                    ) from error
-                middle = len(rows) // 2
-                waiting[:0] = [rows[:middle], rows[middle:]]
-                continue
-            for row, hypotheses in zip(rows, best, strict=True):
-                found[row] = Found(flat[row], hypotheses)
-        return [found[row] for row in range(len(flat))]
-
-    def _batch(
-        self, sources: Sequence[list[int]], search: SearchOptions, options: Options
-    ) -> list[list[Hypothesis]]:
-        """Search for some sentences at once."""
-        batch = collate(sources, [[] for _ in sources])
-        source = batch.source.to(self.device)
-        state, memory = self.engine.start(source, batch.source_lengths)
-        demands = Demands.by_ratio(batch.source_lengths.to(self.device), search)
-        given = (self.engine.step, state, memory, demands, search)
-        if search.method == "sample":
-            keys = [sentence_key(ids) for ids in sources]
-            return sample(*given, keys=keys, samples=options.n_best)
-        return beam_search(*given, hypotheses=options.n_best)
 
     def _translation(
         self, found: Sequence[Found], cut: bool, options: Options
@@ -312,6 +257,10 @@ class Translator:
             return self.target.decode([ids])[0]
         pieces, surfaces = self.target.pieces(ids), found.part.surfaces
         return alignment.known_text(ids, pieces, surfaces, found.weights(rank))
+
+
+def _text(line: str | Request) -> str:
+    return line if isinstance(line, str) else line.text
 
 
 def _whole(line: str) -> str:

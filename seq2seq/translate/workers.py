@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seq2seq.errors import InputError
 from seq2seq.translate.translation import Options, Translation
+from seq2seq.translate.wishes import Request
 
 if TYPE_CHECKING:
     from seq2seq.translate.translator import Translator
@@ -32,12 +33,13 @@ PATIENCE_SECONDS = 5.0
 """How long a process may take to end before it is killed."""
 
 T = TypeVar("T")
-Task = tuple[T, list[str] | None]
+Lines = list[str | Request]
+Task = tuple[T, Lines | None]
 """Something, and the lines of it to translate; None if nothing is to be done."""
 
 Result = tuple[T, list[Translation] | None]
 Pending = Future[list[Translation]] | None
-Begin = Callable[[list[str]], Future[list[Translation]]]
+Begin = Callable[[Lines], Future[list[Translation]]]
 
 
 class Load(Protocol):
@@ -108,7 +110,7 @@ class Worker:
     process: SpawnProcess
     connection: Connection
 
-    def window(self, lines: list[str]) -> list[Translation]:
+    def window(self, lines: Lines) -> list[Translation]:
         """Have it translate a window.
 
         Raises:
@@ -192,7 +194,7 @@ class Workers:
         for worker in self.workers:
             free.put(worker)
 
-        def translate(lines: list[str]) -> list[Translation]:
+        def translate(lines: Lines) -> list[Translation]:
             worker = free.get()
             try:
                 return worker.window(lines)
