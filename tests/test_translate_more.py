@@ -379,7 +379,7 @@ def test_weights_are_averaged_one_by_one(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["one", "lstm"], "model.encoder is"),
+        (["one", "lstm"], "model.encoder.cell is"),
         (["one", "characters"], "have different source tokenizers"),
         (["one"], "needs two runs or checkpoints at least"),
         (["one", "nowhere"], "is no run folder"),
