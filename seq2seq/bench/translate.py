@@ -73,7 +73,9 @@ class ForcedLengths:
         step = self.engine.step(last, state.state, memory)
         said = step.log_probs
         ending = said[:, EOS].clone()
-        said[state.said >= self.lengths.longest] = -math.inf
+        over = state.said >= self.lengths.longest
+        if bool(over.any()):  # Else nothing is written over all pieces.
+            said.masked_fill_(over[:, None], -math.inf)
         ending[state.said < self.lengths.shortest] = -math.inf
         said[:, EOS] = ending
         return Step(said, Counted(step.state, state.said + 1), step.weights)
