@@ -104,6 +104,7 @@ def bench_translate(
     data_path: str | None = None,
     files: tuple[Path, Path] | None = None,
     engine: str = "torch",
+    shortlist: int | None = None,
     beam_size: int | None = None,
     batch: int = 64,
     lengths: Lengths | None = None,
@@ -120,6 +121,7 @@ def bench_translate(
         data_path: Where the data is now, if it has moved.
         files: Source and reference to translate instead of a split.
         engine: torch, onnx or onnx-int8.
+        shortlist: Target pieces to choose from for each source piece; all if None.
         beam_size: Hypotheses kept at each step; the recipe's if None.
         batch: Sentences in a batch, at most.
         lengths: Bounds that all translations keep, for networks that are not trained.
@@ -133,7 +135,7 @@ def bench_translate(
             "first must be at least 1 and no greater than the second."
         )
     meter = Meter()
-    translator = Translator.load(run, engine=engine)
+    translator = Translator.load(run, engine=engine, shortlist=shortlist)
     start_up = process_seconds()
     text = _text(translator, split, data_path, files)
     options = Options(batch=batch)
@@ -167,6 +169,7 @@ def bench_translate(
             "task": "translate",
             "model": run.name,
             "engine": engine,
+            "shortlist": shortlist,
             "beam": search.beam_size,
             "batch": batch,
             "lengths": None if lengths is None else list(lengths),

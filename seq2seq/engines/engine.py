@@ -71,9 +71,14 @@ class NetworkEngine:
 
     def step(self, last: Tensor, state: Any, memory: Any) -> Step[Any]:
         """Take one step of a search."""
+        return self.stepping.step(last, state, memory)
+
+    @property
+    def stepping(self) -> EncoderDecoder:
+        """What takes steps; laid out when it is first asked for."""
         if self._stepping is None:
             self._stepping = stepping(self.network)
-        return self._stepping.step(last, state, memory)
+        return self._stepping
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the copies behind: their layout has no form on disk."""
