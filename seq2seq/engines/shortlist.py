@@ -124,7 +124,7 @@ class ShortListEngine:
         unlisted = memory.unlisted.repeat_interleave(each, dim=0)
         said = torch.log_softmax(scores.masked_fill_(unlisted, -math.inf), dim=-1)
         log_probs = said.new_full((len(last), self._pieces), -math.inf)
-        log_probs[:, memory.ids] = said
+        log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
         weights = None if decoded.weights is None else decoded.weights[:, 0]
         return Step(log_probs, decoded.state, weights)
 
