@@ -18,6 +18,7 @@ from seq2seq.errors import InputError
 from seq2seq.structures import BOS, EOS, PAD, UNK
 from seq2seq.text.lexical import KEPT, NONE, LexicalTable, lexical_table
 from seq2seq.translate import Options, Translator
+from seq2seq.translate.wishes import Request
 
 
 def code(pairs: int, *, seed: int = 1) -> list[tuple[list[int], list[int]]]:
@@ -126,6 +127,28 @@ def test_a_list_of_all_pieces_changes_nothing(run: Path) -> None:
     assert translator(LINES) == Translator.load(run)(LINES)
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_what_is_required_is_said_though_no_list_has_it(
+    run: Path, together: bool
+) -> None:
+    others = [run] if together else []
+    translator = Translator.load(run, ensemble=others, shortlist=1)
+    engine: Any = translator.engine
+    for member in engine.members if together else [engine]:
+        member._always = member._always[:12]
+    line = next(line for line in LINES if line.strip())
+    said = [
+        Request(line, prefix="Zug "),
+        Request(line, required=("Haus",)),
+        Request(line),
+    ]
+    first, second, third = translator(said, options=translator.with_beam(Options(), 4))
+    assert first.startswith("Zug ")
+    assert "Haus" in second
+    assert "Haus" not in third
+    assert "Zug" not in third
+
+
 def test_the_commands_take_it(run: Path) -> None:
     text = "\n".join(LINES).encode()
     out, errors = call("translate", run, "--shortlist", 5, text=text)
@@ -138,7 +161,7 @@ def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other")
     with pytest.raises(InputError, match="First: seq2seq shortlist"):
         Translator.load(other, shortlist=5)
-    with pytest.raises(InputError, match="for --engine torch"):
+    with pytest.raises(InputError, match="for the engine torch"):
         Translator.load(run, engine="onnx", shortlist=5)
     with pytest.raises(InputError, match="score without --shortlist"):
         engine_of(run, 5).log_probs(collate([[5]], [[6]]))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.bench.machine import Meter, process_seconds, rounded
-from seq2seq.engines.engine import Engine
+from seq2seq.engines.engine import Asked, Engine
 from seq2seq.errors import InputError
 from seq2seq.run_folder import versions
 from seq2seq.structures import EOS, Batch, Step
@@ -63,9 +63,11 @@ class ForcedLengths:
         self.engine = engine
         self.lengths = lengths
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Counted, Any]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Counted, Any]:
         """Read sources."""
-        state, memory = self.engine.start(source, lengths)
+        state, memory = self.engine.start(source, lengths, asked)
         return Counted(state, torch.zeros_like(lengths)), memory
 
     def step(self, last: Tensor, state: Counted, memory: Any) -> Step[Counted]:

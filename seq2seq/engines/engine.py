@@ -6,6 +6,7 @@ Knows tensors of ids and log-probabilities; not text, recipes or files.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor
 from seq2seq.engines.packed import packed
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.structures import Batch, Step
+
+Asked = Sequence[Iterable[int]]
 
 POSITIONS = 1024  # Target pieces that are scored at once.
 
@@ -24,12 +27,16 @@ class Engine(Protocol):
     State and memory are the engine's own; searches only select rows of them.
     """
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Any, Any]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Any, Any]:
         """Read sources.
 
         Args:
             source: Pieces and EOS, padded on the right, (N, S).
             lengths: Real pieces of each, EOS included, (N,), on the CPU.
+            asked: Pieces that each translation must be able to hold, N times some, or
+                nothing; for engines that do not score all pieces.
 
         Returns:
             The state before the first target piece, and the memory.
@@ -65,7 +72,9 @@ class NetworkEngine:
         self.network = network.eval()
         self._stepping: EncoderDecoder | None = None
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Any, Any]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Any, Any]:
         """Read sources."""
         return self.network.start(self.network.encoder(source, lengths))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seq2seq.engines.engine import NetworkEngine
+from seq2seq.engines.engine import Asked, NetworkEngine
 from seq2seq.engines.packed import PackedLinear
 from seq2seq.errors import InputError
 from seq2seq.structures import EOS, PAD, UNK, Batch, DecoderState, Memory, Step
@@ -80,28 +79,27 @@ class ShortListEngine:
         self._always = torch.cat([torch.tensor([UNK, EOS]), frequent])
         self._pieces = len(table.frequent)
 
-    def lists(self, source: Tensor, also: Sequence[Iterable[int]] = ()) -> Tensor:
+    def lists(self, source: Tensor, asked: Asked = ()) -> Tensor:
         """Tell which pieces each sentence may say, (N, V).
 
         Args:
             source: Pieces and EOS, padded on the right, (N, S).
-            also: Pieces that each sentence may say besides, such as those of phrases
-                that it must hold; N of them or none.
+            asked: Pieces that each sentence may say besides.
         """
         listed = torch.zeros(len(source), self._pieces, dtype=torch.bool)
         listed.scatter_(1, self._likeliest[source].flatten(1), True)
         listed[:, self._always] = True
-        for row, pieces in enumerate(also):
+        for row, pieces in enumerate(asked):
             listed[row, list(pieces)] = True
         listed[:, PAD] = False
         return listed
 
     def start(
-        self, source: Tensor, lengths: Tensor, also: Sequence[Iterable[int]] = ()
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
     ) -> tuple[DecoderState, Listed]:
-        """Read sources; for `also` see `lists`."""
+        """Read sources."""
         state, memory = self.engine.start(source, lengths)
-        listed = self.lists(source, also)
+        listed = self.lists(source, asked)
         ids = listed.any(dim=0).nonzero()[:, 0]
         whole = self.engine.network.decoder.output
         output: nn.Module
