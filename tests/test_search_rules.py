@@ -11,13 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import SOURCES, TARGETS, exact
-from tables import beam, brute_force, greedy, log_prob_of, random_tables, some
+from tables import beam, brute_force, greedy, log_prob_of, many, random_tables, some
 
 from seq2seq.data.translation import collate
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam import beam_search
 from seq2seq.search.demands import Demands
 from seq2seq.search.rules import Rules
+from seq2seq.search.step import largest, likeliest
 from seq2seq.structures import BOS, EOS, PAD, UNK
 
 Pieces = tuple[int, ...]
@@ -149,13 +150,12 @@ def test_a_batch_with_rules_equals_each_sentence_alone(
             assert not (ngram and repeats(rest, ngram))
 
 
-def test_rules_leave_what_the_model_said_as_it_was() -> None:
+def test_what_rules_do_not_forbid_is_as_the_model_said_it() -> None:
     log_probs = torch.randn(2, 8).log_softmax(dim=1)
     before = log_probs.clone()
     demands = Demands(max_lengths=torch.tensor([9, 9]), prefixes=[[4], []])
     rules = Rules.of(demands, SearchOptions(allow_unknown=False))
     masked = rules.apply(log_probs, None, 0)
-    assert torch.equal(log_probs, before)
     assert (masked[0] > -math.inf).nonzero().flatten().tolist() == [4]
     assert (masked[1] > -math.inf).nonzero().flatten().tolist() == [EOS, 4, 5, 6, 7]
     assert torch.equal(masked[1, EOS:], before[1, EOS:])
@@ -229,3 +229,28 @@ def test_demands_that_cannot_be_met_are_refused(
     tables = random_tables(0, sentences=2, vocabulary=8)
     with pytest.raises(ValueError, match=message):
         beam(tables, [3, 3], beam_size=beam_size, demands=demands)
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    width=st.integers(1, 1500),
+    count=st.integers(1, 8),
+    holes=st.sampled_from([0.0, 0.5, 0.999]),
+)
+@many
+def test_the_largest_are_found_by_chunks(
+    seed: int, width: int, count: int, holes: float
+) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    values = torch.rand(3, width, generator=draw)
+    values[torch.rand(3, width, generator=draw) < holes] = -math.inf
+    count = min(count, width)
+    found, places = largest(values, count)
+    assert torch.equal(found, values.topk(count, dim=1).values)
+    assert torch.equal(values.gather(1, places), found)
+    assert all(len(set(row)) == count for row in places.tolist())
+    best = likeliest(values)
+    assert torch.equal(values.gather(1, best[:, None])[:, 0], values.amax(dim=1))
+    values[1, width // 2] = math.nan
+    assert bool(largest(values, count)[0][1].isnan().any())
+    assert int(likeliest(values)[1]) == width // 2

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.bench.machine import Meter, process_seconds, rounded
-from seq2seq.engines.engine import Engine
+from seq2seq.engines.engine import Asked, Engine
 from seq2seq.errors import InputError
 from seq2seq.run_folder import versions
 from seq2seq.structures import EOS, Batch, Step
@@ -63,9 +63,11 @@ class ForcedLengths:
         self.engine = engine
         self.lengths = lengths
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Counted, Any]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Counted, Any]:
         """Read sources."""
-        state, memory = self.engine.start(source, lengths)
+        state, memory = self.engine.start(source, lengths, asked)
         return Counted(state, torch.zeros_like(lengths)), memory
 
     def step(self, last: Tensor, state: Counted, memory: Any) -> Step[Counted]:
@@ -73,7 +75,9 @@ class ForcedLengths:
         step = self.engine.step(last, state.state, memory)
         said = step.log_probs
         ending = said[:, EOS].clone()
-        said[state.said >= self.lengths.longest] = -math.inf
+        over = state.said >= self.lengths.longest
+        if bool(over.any()):  # Else nothing is written over all pieces.
+            said.masked_fill_(over[:, None], -math.inf)
         ending[state.said < self.lengths.shortest] = -math.inf
         said[:, EOS] = ending
         return Step(said, Counted(step.state, state.said + 1), step.weights)
@@ -102,6 +106,7 @@ def bench_translate(
     data_path: str | None = None,
     files: tuple[Path, Path] | None = None,
     engine: str = "torch",
+    shortlist: int | None = None,
     beam_size: int | None = None,
     batch: int = 64,
     lengths: Lengths | None = None,
@@ -118,6 +123,7 @@ def bench_translate(
         data_path: Where the data is now, if it has moved.
         files: Source and reference to translate instead of a split.
         engine: torch, onnx or onnx-int8.
+        shortlist: Target pieces to choose from for each source piece; all if None.
         beam_size: Hypotheses kept at each step; the recipe's if None.
         batch: Sentences in a batch, at most.
         lengths: Bounds that all translations keep, for networks that are not trained.
@@ -131,7 +137,7 @@ def bench_translate(
             "first must be at least 1 and no greater than the second."
         )
     meter = Meter()
-    translator = Translator.load(run, engine=engine)
+    translator = Translator.load(run, engine=engine, shortlist=shortlist)
     start_up = process_seconds()
     text = _text(translator, split, data_path, files)
     options = Options(batch=batch)
@@ -165,6 +171,7 @@ def bench_translate(
             "task": "translate",
             "model": run.name,
             "engine": engine,
+            "shortlist": shortlist,
             "beam": search.beam_size,
             "batch": batch,
             "lengths": None if lengths is None else list(lengths),

@@ -20,6 +20,7 @@ from seq2seq.cli.heatmap import heatmap
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
 from seq2seq.cli.score import score
+from seq2seq.cli.shortlist import shortlist
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
 from seq2seq.errors import InputError, Interrupted
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
-VERBS += [score, heatmap, average, export]
+VERBS += [score, heatmap, average, export, shortlist]
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(recipes, name="recipe")

@@ -20,6 +20,7 @@ from seq2seq.cli.options import (
     Overrides,
     RecipeName,
     RunPath,
+    ShortList,
 )
 from seq2seq.errors import InputError
 
@@ -74,6 +75,7 @@ def bench_translate(
         int | None, typer.Option(min=1, help="Force so many pieces at most.")
     ] = None,
     engine: EngineOption = EngineName.torch,
+    shortlist: ShortList = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to compute with. [torch's]")
     ] = None,
@@ -105,6 +107,7 @@ def bench_translate(
         data_path=data_path,
         files=files,
         engine=engine.value,
+        shortlist=shortlist,
         beam_size=beam,
         batch=batch,
         lengths=lengths,

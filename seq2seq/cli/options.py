@@ -63,6 +63,15 @@ class EngineName(Enum):
 EngineOption = Annotated[
     EngineName, typer.Option("--engine", help="What computes; see seq2seq export.")
 ]
+ShortList = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        help="Choose from so many target pieces for each source piece, which is "
+        "faster; see seq2seq shortlist. [all]",
+    ),
+]
 Beam = Annotated[
     int | None,
     typer.Option(min=1, max=1000, help="Beam size; 1 is greedy. [the recipe's]"),

@@ -21,6 +21,7 @@ from seq2seq.cli.options import (
     EnsembleOf,
     RunPath,
     SearchOverrides,
+    ShortList,
     with_beam,
 )
 from seq2seq.errors import InputError
@@ -81,6 +82,7 @@ def translate(
     ] = None,
     ensemble: EnsembleOf = None,
     engine: EngineOption = EngineName.torch,
+    shortlist: ShortList = None,
     n_best: Annotated[
         int, typer.Option(min=1, help="Translations of each line, with scores.")
     ] = 1,
@@ -159,6 +161,7 @@ def translate(
         ensemble=ensemble or [],
         engine=engine.value,
         overrides=overrides,
+        shortlist=shortlist,
     )
     translator = load()
     _require_use(translator.recipe.search, overrides, beam=beam, mbr=mbr)
@@ -192,6 +195,7 @@ def translate(
         job = _job([run, *(ensemble or [])], options, translator.recipe)
         job |= {
             "engine": engine.value,
+            "shortlist": shortlist,
             "field": field,
             "constraints": constraints,
             "format": writing.form,

@@ -5,13 +5,18 @@ Knows tensors of ids and log-probabilities; not text, recipes or files.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from seq2seq.engines.packed import packed
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.structures import Batch, Step
+
+Asked = Sequence[Iterable[int]]
 
 POSITIONS = 1024  # Target pieces that are scored at once.
 
@@ -22,12 +27,16 @@ class Engine(Protocol):
     State and memory are the engine's own; searches only select rows of them.
     """
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Any, Any]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Any, Any]:
         """Read sources.
 
         Args:
             source: Pieces and EOS, padded on the right, (N, S).
             lengths: Real pieces of each, EOS included, (N,), on the CPU.
+            asked: Pieces that each translation must be able to hold, N times some, or
+                nothing; for engines that do not score all pieces.
 
         Returns:
             The state before the first target piece, and the memory.
@@ -52,20 +61,37 @@ class Engine(Protocol):
 class NetworkEngine:
     """A network on torch: the default engine, and what others are checked against.
 
+    Its weights must not change once it has taken a step: on a CPU, steps have copies of
+    their own, laid out for single positions.
+
     Args:
         network: The trained network.
     """
 
     def __init__(self, network: EncoderDecoder) -> None:
         self.network = network.eval()
+        self._stepping: EncoderDecoder | None = None
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Any, Any]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Any, Any]:
         """Read sources."""
         return self.network.start(self.network.encoder(source, lengths))
 
     def step(self, last: Tensor, state: Any, memory: Any) -> Step[Any]:
         """Take one step of a search."""
-        return self.network.step(last, state, memory)
+        return self.stepping.step(last, state, memory)
+
+    @property
+    def stepping(self) -> EncoderDecoder:
+        """What takes steps; laid out when it is first asked for."""
+        if self._stepping is None:
+            self._stepping = stepping(self.network)
+        return self._stepping
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the copies behind: their layout has no form on disk."""
+        return {"network": self.network, "_stepping": None}
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets, (N, T)."""
@@ -80,3 +106,16 @@ class NetworkEngine:
             said = torch.log_softmax(self.network.decoder.logits(some), dim=-1)
             found.append(said.gather(1, targets[:, None])[:, 0])
         return torch.cat(found).view_as(batch.targets)
+
+
+def stepping(network: EncoderDecoder) -> EncoderDecoder:
+    """Return what steps fastest: a twin with packed matrices, or the network itself."""
+    weight = network.decoder.output.weight
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return network
+    try:
+        twin = copy.copy(network)
+        twin._modules = {**network._modules, "decoder": packed(network.decoder)}
+    except RuntimeError:
+        return network
+    return twin

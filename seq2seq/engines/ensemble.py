@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.engines.engine import Engine
+from seq2seq.engines.engine import Asked, Engine
 from seq2seq.structures import Batch, Step
 
 
@@ -46,9 +46,11 @@ class Ensemble:
     def __init__(self, members: Sequence[Engine]) -> None:
         self.members = tuple(members)
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Members, Members]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Members, Members]:
         """Let every member read the sources."""
-        begun = [member.start(source, lengths) for member in self.members]
+        begun = [member.start(source, lengths, asked) for member in self.members]
         states, memories = zip(*begun, strict=True)
         return Members(states), Members(memories)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from seq2seq.engines.engine import Engine, NetworkEngine
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.run import Run
+from seq2seq.engines.shortlist import ShortListEngine, load_table
 from seq2seq.errors import InputError
 
 
@@ -36,6 +37,7 @@ def load_engine(
     *,
     precise: bool = False,
     device: str = "cpu",
+    shortlist: int | None = None,
 ) -> Engine:
     """Load what computes; several runs become an ensemble.
 
@@ -45,20 +47,37 @@ def load_engine(
         precise: Whether torch is to compute with 64 bits, so that sums do not depend
             on what shares a batch.
         device: Where torch computes, and finds what it is given.
+        shortlist: Target pieces to choose from for each source piece; all if None.
 
     Raises:
-        InputError: If a checkpoint or an export is missing, damaged or does not fit, or
-            ONNX Runtime is to compute elsewhere than on the CPU.
+        InputError: If a checkpoint or an export is missing, damaged or does not fit,
+            there is no short list, or one of these is to compute elsewhere than on the
+            CPU.
     """
     if kind != "torch" and device != "cpu":
         raise InputError(f"the engine {kind} computes on the CPU, not on {device}.")
+    if shortlist is not None and (kind, device) != ("torch", "cpu"):
+        raise InputError(
+            "--shortlist is for the engine torch on the CPU; leave one of both out."
+        )
     engines: list[Engine] = []
     for run in runs:
         if kind == "torch":
             network = run.network().to(device)
-            engines.append(NetworkEngine(network.double() if precise else network))
+            engine = NetworkEngine(network.double() if precise else network)
+            engines.append(
+                engine if shortlist is None else _listed(engine, run, shortlist)
+            )
         else:
             from seq2seq.engines.onnx_engine import onnx_engine
 
             engines.append(onnx_engine(run, kind))
     return engines[0] if len(engines) == 1 else Ensemble(engines)
+
+
+def _listed(engine: NetworkEngine, run: Run, size: int) -> ShortListEngine:
+    """Let a network choose from short lists."""
+    table = load_table(
+        run.folder.path, source_pieces=len(run.source), target_pieces=len(run.target)
+    )
+    return ShortListEngine(engine, table, size=size)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from seq2seq.engines.engine import Asked
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.structures import Batch, Step
@@ -87,7 +88,9 @@ class OnnxEngine:
             name.removeprefix(NEXT) for name in self._said if name.startswith(NEXT)
         ]
 
-    def start(self, source: Tensor, lengths: Tensor) -> tuple[Rows, Rows]:
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[Rows, Rows]:
         """Read sources."""
         given = {"source": source.numpy(), "lengths": lengths.numpy()}
         found = self._reading.run(self._outputs, given)

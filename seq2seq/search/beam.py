@@ -179,7 +179,8 @@ def _expand(
 ) -> tuple[Expansion, Tensor | None]:
     """Choose among what may come, and tell which phrases are held then, (N, W', P)."""
     options, rules, needs = asked.options, asked.rules, asked.needs
-    masked = rules.apply(log_probs, track.history, length)
+    free = log_probs if needs is None else log_probs.clone()
+    masked = rules.apply(free, track.history, length)
     if needs is None:
         plain = expand_groups(
             masked,

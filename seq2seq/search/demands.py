@@ -66,6 +66,20 @@ class Demands:
             source_lengths=source_lengths,
         )
 
+    def asked(self) -> list[list[int]]:
+        """Return the pieces that each sentence's prefix and phrases hold.
+
+        Nothing where no sentence asks for any.
+        """
+        if not any(self.prefixes) and not any(self.required):
+            return []
+        asked: list[list[int]] = [[] for _ in self.max_lengths]
+        for pieces, prefix in zip(asked, self.prefixes, strict=False):
+            pieces.extend(prefix)
+        for pieces, phrases in zip(asked, self.required, strict=False):
+            pieces.extend(chain(*phrases))
+        return asked
+
     def checked(self) -> list[int]:
         """Return the greatest lengths as numbers.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seq2seq.search.step import largest
 from seq2seq.structures import EOS
 
 
@@ -59,7 +60,7 @@ def expand(
         values = log_probs - penalties.repeat_interleave(width, dim=0)
     # A beam has one EOS, so its best K + 1 pieces hold the best K others. NaN counts
     # as greater than any number, so it comes through to the report.
-    top, pieces = values.topk(min(beam_size + 1, values.shape[1]), dim=1)
+    top, pieces = largest(values, min(beam_size + 1, values.shape[1]))
     each = top.shape[1]
     candidates = beam_log_probs.unsqueeze(2) + top.view(sentences, width, each)
     candidates = candidates.flatten(1)  # (N, W * each)

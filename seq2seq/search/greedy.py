@@ -11,7 +11,7 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.search.demands import Demands
 from seq2seq.search.ranking import Ranking
 from seq2seq.search.rules import Rules
-from seq2seq.search.step import MemoryT, StateT, StepFunction
+from seq2seq.search.step import MemoryT, StateT, StepFunction, likeliest
 from seq2seq.search.walk import as_hypotheses, walk
 from seq2seq.structures import Hypothesis
 
@@ -59,4 +59,4 @@ def greedy_search(
 
 
 def _likeliest(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
-    return log_probs.argmax(dim=1)
+    return likeliest(log_probs)

@@ -101,13 +101,14 @@ class Rules(NamedTuple):
         """Rule out what must not come.
 
         Args:
-            log_probs: What the model says, (R, V); left as it is.
+            log_probs: What the model says, (R, V); may be written to.
             history: What each row has said, (R, length); may be None where
                 `read_history` is False.
             length: How many pieces that is.
 
         Returns:
-            A copy in single precision or better with -inf where a rule says no, (R, V).
+            The same in single precision or better with -inf where a rule says no,
+            (R, V).
         """
         masked = permitted(log_probs)
         forced = self.forced(length, len(masked))

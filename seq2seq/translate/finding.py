@@ -167,12 +167,13 @@ class Finder:
         sources = [part.ids for part in some]
         batch = collate(sources, [[] for _ in sources])
         source = batch.source.to(self.device)
-        state, memory = self.engine.start(source, batch.source_lengths)
         demands = Demands.by_ratio(batch.source_lengths.to(self.device), search)
         if any(part.wish for part in some):
             wishes = [part.wish for part in some]
             forced = [part.forced for part in some]
             demands = with_wishes(demands, wishes, forced, self.target)
+        lengths = batch.source_lengths
+        state, memory = self.engine.start(source, lengths, demands.asked())
         given = (self.engine.step, state, memory, demands, search)
         if search.method == "sample":
             keys = [sentence_key(ids) for ids in sources]

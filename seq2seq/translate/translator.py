@@ -70,6 +70,7 @@ class Translator:
         checkpoint: str = "best",
         device: str = "cpu",
         overrides: Sequence[str] = (),
+        shortlist: int | None = None,
     ) -> Translator:
         """Load a run.
 
@@ -83,6 +84,7 @@ class Translator:
             device: Where torch computes: cpu, cuda, cuda:1.
             overrides: Keys of the recipe's search section that are to be otherwise, as
                 in `search.beam_size=1`.
+            shortlist: Target pieces to choose from for each source piece; all if None.
 
         Raises:
             InputError: If a folder holds no run, or its files are damaged, or the
@@ -94,7 +96,7 @@ class Translator:
         if overrides:
             search = overridden(first.folder.recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
-        computing = load_engine(runs, engine, device=device)
+        computing = load_engine(runs, engine, device=device, shortlist=shortlist)
         return cls(recipe, computing, first.source, first.target, device=device)
 
     @property

@@ -1,0 +1,154 @@
+"""A network for single steps on a CPU: its matrices laid out once, not at every step.
+
+Knows linear and fused layers, not what a network does with them. What torch offers for
+modules lays a matrix out anew in every call, which for one row takes far longer than
+the product. Measured in docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.nn.fused import FusedLayer
+from seq2seq.nn.normalised import NormalisedLayer
+from seq2seq.structures import State
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+_NO_BIAS_AFTER: tuple[str, list[float], str] = ("none", [], "")
+
+
+class PackedLinear(nn.Module):
+    """A linear layer whose matrix has the layout that oneDNN multiplies with.
+
+    Args:
+        weight: The matrix, (out, in), of 32 bits on the CPU.
+        bias: Added to each product, (out,), or None.
+
+    Raises:
+        RuntimeError: If this torch cannot lay matrices out so, or computes something
+            else with them.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        operators = torch.ops.mkldnn
+        self.bias = None if bias is None else bias.detach()
+        try:
+            self.packed = operators._reorder_linear_weight(weight.detach())
+            self._multiply = operators._linear_pointwise
+            # The operators are internal to torch, so it is not taken for granted that
+            # they do what they did.
+            given = torch.linspace(-1, 1, weight.shape[1])[None]
+            expected = nn.functional.linear(given, weight.detach(), self.bias)
+            apart = (self(given) - expected).abs().max()
+        except (AttributeError, TypeError, NotImplementedError) as error:
+            raise RuntimeError("this torch has no packed matrices") from error
+        if not bool(apart < 1e-3 * (1 + weight.detach().abs().sum(dim=1).max())):
+            raise RuntimeError("this torch multiplies packed matrices wrongly")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Multiply vectors, (..., in) to (..., out)."""
+        return cast(
+            Tensor, self._multiply(inputs, self.packed, self.bias, *_NO_BIAS_AFTER)
+        )
+
+
+class PackedLayer(nn.Module):
+    """A recurrent layer of one direction, for one position at a time.
+
+    Args:
+        layer: Its weights and kind.
+
+    Raises:
+        RuntimeError: As `PackedLinear`.
+    """
+
+    def __init__(self, layer: FusedLayer) -> None:
+        super().__init__()
+        whole = layer.layer
+        weights = {name: each.detach() for name, each in whole.named_parameters()}
+        reads, recurs = weights["weight_ih_l0"], weights["weight_hh_l0"]
+        bias, recurring = weights["bias_ih_l0"], weights["bias_hh_l0"]
+        self.gated = isinstance(whole, nn.GRU)
+        self.parts = layer.parts
+        self.recurring: PackedLinear | None = None
+        if self.gated:
+            # The reset gate stands between the two products.
+            self.sums = PackedLinear(reads, bias)
+            self.recurring = PackedLinear(recurs, recurring)
+        else:
+            self.sums = PackedLinear(
+                torch.cat([reads, recurs], dim=1), bias + recurring
+            )
+
+    def forward(
+        self, inputs: Tensor, state: State | None, lengths: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Take one step, as `FusedLayer` does.
+
+        Args:
+            inputs: (R, 1, input_size).
+            state: Where to start from, each part (R, H).
+            lengths: None, since all have one position.
+        """
+        assert state is not None
+        assert lengths is None
+        hidden, read = state[0], inputs[:, 0]
+        if self.recurring is not None:
+            after: State = (_gru(self.sums(read), self.recurring(hidden), hidden),)
+        else:
+            sums = self.sums(torch.cat([read, hidden], dim=1))
+            after = (sums.tanh_(),) if self.parts == 1 else _lstm(sums, state[1])
+        return after[0][:, None], after
+
+
+def _gru(seen: Tensor, recurred: Tensor, hidden: Tensor) -> Tensor:
+    """Cho et al. 2014, with the reset gate after the product, as torch has it."""
+    size = hidden.shape[1]
+    gates = seen[:, : 2 * size].add_(recurred[:, : 2 * size]).sigmoid_()
+    reset, update = gates.chunk(2, dim=1)
+    new = seen[:, 2 * size :].addcmul_(reset, recurred[:, 2 * size :]).tanh_()
+    return torch.lerp(new, hidden, update)
+
+
+def _lstm(sums: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Hochreiter and Schmidhuber 1997, with a forget gate."""
+    size = cell.shape[1]
+    both = sums[:, : 2 * size].sigmoid_()
+    entry, forget = both.chunk(2, dim=1)
+    new = sums[:, 2 * size : 3 * size].tanh_()
+    leave = sums[:, 3 * size :].sigmoid_()
+    cell = (forget * cell).addcmul_(entry, new)
+    return cell.tanh().mul_(leave), cell
+
+
+def packed(module: ModuleT) -> ModuleT:
+    """Return a module that computes the same for one position, on the same weights.
+
+    Layers that have no such form are shared with the original, so it may only be used
+    for inference, and not after the original's weights have changed.
+
+    Raises:
+        RuntimeError: As `PackedLinear`.
+    """
+    twin = copy.copy(module)
+    twin._modules = {
+        name: None if child is None else _packed_child(child)
+        for name, child in module._modules.items()
+    }
+    return twin
+
+
+def _packed_child(child: nn.Module) -> nn.Module:
+    if isinstance(child, nn.Linear):
+        return PackedLinear(child.weight, child.bias)
+    if isinstance(child, FusedLayer) and child.directions == 1:
+        return PackedLayer(child)
+    if isinstance(child, NormalisedLayer):
+        return child  # It reads its matrices' weights itself.
+    return packed(child)

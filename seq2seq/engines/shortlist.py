@@ -1,0 +1,169 @@
+"""Saying only pieces that the source makes likely: the rest are not even scored.
+
+Knows a network's steps and a lexical table on disk; not lines or search. RUN/shortlist/
+holds table.npz and its SHA-256 sum.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seq2seq.engines.engine import Asked, NetworkEngine
+from seq2seq.engines.packed import PackedLinear
+from seq2seq.errors import InputError
+from seq2seq.structures import EOS, PAD, UNK, Batch, DecoderState, Memory, Step
+from seq2seq.text.lexical import LexicalTable
+from seq2seq.text.lines import atomic_file
+from seq2seq.text.sums import check_sums, write_sums
+
+FOLDER, TABLE = "shortlist", "table.npz"
+
+FREQUENT = 100
+"""The most frequent target pieces are in every list."""
+
+
+class Listed(NamedTuple):
+    """What a search may read, and the pieces that it may say.
+
+    Attributes:
+        memory: The network's own.
+        ids: All pieces of all lists, rising, (C,).
+        output: Scores these.
+        unlisted: True where a piece is not in a sentence's own list, (N, C).
+    """
+
+    memory: Memory
+    ids: Tensor
+    output: nn.Module
+    unlisted: Tensor
+
+    def select(self, rows: Tensor) -> Listed:
+        """Keep these sentences."""
+        return self._replace(
+            memory=self.memory.select(rows), unlisted=self.unlisted[rows]
+        )
+
+
+class ShortListEngine:
+    """A network that chooses among the likeliest pieces of each source.
+
+    A list has what the table says of each source piece, the most frequent pieces, UNK
+    and EOS. Probabilities are of the pieces in a sentence's own list and sum to one
+    over it, so what shares a batch with it changes nothing.
+
+    Args:
+        engine: The network.
+        table: What is likely.
+        size: Target pieces taken for each source piece.
+
+    Source: Jean et al. 2015, section 3.2; Junczys-Dowmunt et al. 2018 (Marian: on a
+    CPU), section 4.
+    """
+
+    def __init__(
+        self, engine: NetworkEngine, table: LexicalTable, *, size: int
+    ) -> None:
+        self.engine = engine
+        likeliest = torch.from_numpy(table.likeliest).long()[:, :size]
+        # PAD is in no list, so it can stand where there is nothing.
+        self._likeliest = likeliest.clamp(min=PAD)
+        self._likeliest[PAD] = PAD
+        frequent = torch.from_numpy(table.frequent).long()[:FREQUENT]
+        self._always = torch.cat([torch.tensor([UNK, EOS]), frequent])
+        self._pieces = len(table.frequent)
+
+    def lists(self, source: Tensor, asked: Asked = ()) -> Tensor:
+        """Tell which pieces each sentence may say, (N, V).
+
+        Args:
+            source: Pieces and EOS, padded on the right, (N, S).
+            asked: Pieces that each sentence may say besides.
+        """
+        listed = torch.zeros(len(source), self._pieces, dtype=torch.bool)
+        listed.scatter_(1, self._likeliest[source].flatten(1), True)
+        listed[:, self._always] = True
+        for row, pieces in enumerate(asked):
+            listed[row, list(pieces)] = True
+        listed[:, PAD] = False
+        return listed
+
+    def start(
+        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+    ) -> tuple[DecoderState, Listed]:
+        """Read sources."""
+        state, memory = self.engine.start(source, lengths)
+        listed = self.lists(source, asked)
+        ids = listed.any(dim=0).nonzero()[:, 0]
+        whole = self.engine.network.decoder.output
+        output: nn.Module
+        try:
+            output = PackedLinear(whole.weight[ids], whole.bias[ids])
+        except RuntimeError:
+            output = nn.Linear(whole.in_features, len(ids))
+            output.weight = nn.Parameter(whole.weight[ids])
+            output.bias = nn.Parameter(whole.bias[ids])
+        return state, Listed(memory, ids, output, ~listed[:, ids])
+
+    def step(
+        self, last: Tensor, state: DecoderState, memory: Listed
+    ) -> Step[DecoderState]:
+        """Take one step of a search; pieces that are not in a list get -inf."""
+        decoder = self.engine.stepping.decoder
+        decoded = decoder(last[:, None], state, memory.memory)
+        scores = memory.output(decoded.features[:, 0])
+        each = len(last) // len(memory.unlisted)
+        unlisted = memory.unlisted.repeat_interleave(each, dim=0)
+        said = torch.log_softmax(scores.masked_fill_(unlisted, -math.inf), dim=-1)
+        log_probs = said.new_full((len(last), self._pieces), -math.inf)
+        log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
+        weights = None if decoded.weights is None else decoded.weights[:, 0]
+        return Step(log_probs, decoded.state, weights)
+
+    def log_probs(self, batch: Batch) -> Tensor:
+        """Refuse."""
+        raise InputError("a short list is for searching; score without --shortlist.")
+
+
+def save_table(run: Path, table: LexicalTable) -> Path:
+    """Write a table into a run folder, whole or not at all; return where."""
+    folder = run / FOLDER
+    folder.mkdir(exist_ok=True)
+    with atomic_file(folder / TABLE) as file:
+        np.savez(file, **table._asdict())
+    write_sums(folder, [TABLE])
+    return folder / TABLE
+
+
+def load_table(run: Path, *, source_pieces: int, target_pieces: int) -> LexicalTable:
+    """Read a run's table.
+
+    Raises:
+        InputError: If there is none, or it is damaged or of other vocabularies.
+    """
+    folder = run / FOLDER
+    if not folder.is_dir():
+        raise InputError(f"{run} has no short list. First: seq2seq shortlist {run}")
+    check_sums(folder, [TABLE])
+    try:
+        with np.load(folder / TABLE, allow_pickle=False) as found:
+            likeliest, frequent = found["likeliest"], found["frequent"]
+            table = LexicalTable(likeliest, frequent, int(found["pairs"]))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{folder / TABLE} is damaged; make it again with seq2seq shortlist {run}."
+        ) from error
+    shapes: tuple[Any, ...] = (len(likeliest), frequent.shape, likeliest.ndim)
+    ids = likeliest.max(initial=0), frequent.max(initial=0)
+    if shapes != (source_pieces, (target_pieces,), 2) or max(ids) >= target_pieces:
+        raise InputError(
+            f"{folder / TABLE} is of other vocabularies than {run} has; make it again "
+            f"with seq2seq shortlist {run}."
+        )
+    return table
