@@ -249,11 +249,11 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved(
     small = Translator.load(run)
     start, sizes = small.engine.start, []
 
-    def full(source: Any, lengths: Any) -> Any:
+    def full(source: Any, lengths: Any, asked: Any) -> Any:
         sizes.append(len(source))
         if len(source) > most:
             raise MemoryError
-        return start(source, lengths)
+        return start(source, lengths, asked)
 
     monkeypatch.setattr(small.engine, "start", full)
     most = 2
