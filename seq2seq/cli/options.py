@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -60,8 +61,23 @@ class EngineName(Enum):
     onnx_int8 = "onnx-int8"
 
 
+def _leave_the_cores(engine: EngineName) -> EngineName:
+    """Keep torch's waiting threads from the cores on which another engine computes.
+
+    OpenMP reads this when torch is imported, which no verb has done yet.
+    """
+    if engine is not EngineName.torch:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    return engine
+
+
 EngineOption = Annotated[
-    EngineName, typer.Option("--engine", help="What computes; see seq2seq export.")
+    EngineName,
+    typer.Option(
+        "--engine",
+        callback=_leave_the_cores,
+        help="What computes; see seq2seq export.",
+    ),
 ]
 ShortList = Annotated[
     int | None,

@@ -75,6 +75,9 @@ class OnnxEngine:
                 )
         options = onnxruntime().SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        # The search is torch's: threads that wait for the next step by spinning would
+        # take the cores from it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._reading, self._step = (
             onnxruntime().InferenceSession(
