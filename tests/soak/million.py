@@ -23,7 +23,7 @@ from typing import Any
 
 from seq2seq.text.phrasebook import phrase_pairs
 
-GROWTH_MIB = 64
+GROWTH_MIB = 128
 """How much more memory there may be at the end than after a tenth of the lines."""
 
 SAMPLE_SECONDS = 0.1
