@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -31,6 +32,9 @@ from seq2seq.resampling import (
 )
 from seq2seq.scores import bleu_metric, measure, score
 from seq2seq.training import train
+
+# Importing the command lets a closed pipe kill the process that imports it.
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 WORDS = ["der", "die", "das", "Hund", "Katze", "schläft,", "läuft.", "Haus!", "rot"]
 WORDS += ["und", "(sehr)", "alt", "3,5", "z.B."]
