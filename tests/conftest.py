@@ -11,6 +11,20 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.fixture(autouse=True)
+def own_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep what tests prepare out of the user's cache; one for all tests of a process.
+
+    A test may have asked for more threads, and their number changes sums.
+    """
+    import torch
+
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real corpora beside the checkout; skips where it is missing."""

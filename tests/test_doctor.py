@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from seq2seq import doctor
@@ -25,13 +24,6 @@ from seq2seq.training import train
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 
 LAYERS = {"cell": "gru", "layers": 1, "hidden_size": 32}
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
-    torch.set_num_threads(1)
 
 
 def write(folder: Path, **splits: list[tuple[str, str]]) -> Path:

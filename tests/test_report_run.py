@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -35,13 +34,6 @@ from seq2seq.training import train
 from seq2seq.translate import Translator
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
-    torch.set_num_threads(1)
 
 
 def tiny(data: Path, attention: str, seed: int = 1) -> Recipe:

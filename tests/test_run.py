@@ -32,13 +32,6 @@ TINY: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
-    torch.set_num_threads(1)
-
-
 def tiny(path: Path | str = "phrasebook", **train_options: Any) -> Recipe:
     return Recipe.model_validate(
         {

@@ -25,13 +25,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")

@@ -27,13 +27,6 @@ STEPS = 20
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
-    torch.set_num_threads(1)
-
-
 def write_corpus(folder: Path, *, train: int, valid: int) -> Path:
     folder.mkdir()
     for split, count in (("train", train), ("valid", valid)):

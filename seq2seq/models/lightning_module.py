@@ -50,7 +50,6 @@ class TranslationModule(LightningModule):
         self.reductions = 0  # Of the learning rate; training.py counts them.
         self.rate_cut = 1.0  # Less than 1 in a run that was sick: callbacks/health.py.
         self.gradient_norm = torch.zeros(())  # Of the last step, before clipping.
-        self.seed_of_step = recipe.seed  # Another one at every step.
         self.halver = Halver(self._loss, self._context)
         self.network = EncoderDecoder(
             recipe.model, source_pieces=source_pieces, target_pieces=target_pieces
@@ -66,7 +65,6 @@ class TranslationModule(LightningModule):
         mixed = (self.recipe.seed * 1_000_003 + number) * 1009
         # torch.manual_seed does the same for all devices, 200 times as slowly.
         torch.default_generator.manual_seed(mixed % 2**63)
-        self.seed_of_step = mixed
         if self.device.type == "cuda":
             torch.cuda.manual_seed(mixed % 2**63)
         train = self.recipe.train
@@ -114,7 +112,7 @@ class TranslationModule(LightningModule):
             batch,
             train.risk,
             self.utility,
-            seed=self.seed_of_step,
+            seed=torch.initial_seed(),  # Set at every step.
             longest=self.recipe.search.max_length_ratio,
         )
         return loss._replace(total=loss.total + train.risk.weight * risk)

@@ -75,8 +75,10 @@ class FusedLayer(nn.Module):
             after each sequence's last real position, each part (N, H).
         """
         whole = lengths is None or int(lengths.min()) == inputs.shape[1]
-        if not whole and lengths is not None and self._has_groups(inputs, lengths):
-            return self._by_length(inputs, state, lengths)
+        if lengths is not None and not whole and self._fastest_alike(inputs):
+            kinds, counts = lengths.unique(return_counts=True)
+            if len(kinds) * GROUP <= len(lengths):
+                return self._by_length(inputs, state, lengths, kinds, counts)
         first = None if state is None else self._to_torch(state)
         if lengths is None or whole:
             outputs, last = self.layer(inputs, first)
@@ -90,22 +92,24 @@ class FusedLayer(nn.Module):
             )
         return cast(Tensor, outputs), self._from_torch(last)
 
-    def _has_groups(self, inputs: Tensor, lengths: Tensor) -> bool:
-        """Say whether one call for each length is faster than one of packed sequences.
+    def _fastest_alike(self, inputs: Tensor) -> bool:
+        """Say whether sequences of one length are faster than packed ones.
 
-        On a CPU, torch has oneDNN's LSTM for sequences of one length only.
+        On a CPU, torch has oneDNN's LSTM for them only.
         """
-        if self.parts != 2 or inputs.device.type != "cpu":
-            return False
-        return len(lengths.unique()) * GROUP <= len(lengths)
+        return self.parts == 2 and inputs.device.type == "cpu"
 
     def _by_length(
-        self, inputs: Tensor, state: State | None, lengths: Tensor
+        self,
+        inputs: Tensor,
+        state: State | None,
+        lengths: Tensor,
+        kinds: Tensor,
+        counts: Tensor,
     ) -> tuple[Tensor, State]:
-        """Run over sequences of each length apart."""
+        """Run over sequences of each length apart, of which there are so many."""
         order = lengths.argsort(stable=True)
         back = order.argsort()
-        kinds, counts = lengths.unique(return_counts=True)
         outputs, finals = [], []
         for length, rows in zip(
             kinds.tolist(), order.split(counts.tolist()), strict=True
