@@ -9,13 +9,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from seq2seq.checkpoint import newest_valid
 from seq2seq.errors import InputError
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.base import differences
 from seq2seq.run_folder import RunFolder
 from seq2seq.text.lines import remove_leftovers
 from seq2seq.text.prepare import Prepared
@@ -62,7 +62,11 @@ def check_same_recipe(run: RunFolder, recipe: Recipe) -> None:
         return
     before = run.read_recipe().model_dump(mode="json")
     now = recipe.model_dump(mode="json")
-    changed = sorted(_differences(before, now))
+    changed = sorted(
+        f"{key} was {old!r}, is now {new!r}"
+        for key, old, new in differences(before, now)
+        if key != "description"
+    )
     if changed:
         raise InputError(
             f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
@@ -128,16 +132,3 @@ def where_it_stopped(run: RunFolder, say: Callable[[str], None]) -> Path | None:
         InputError: If there are some, but none is whole.
     """
     return newest_valid((run.last, run.previous), say)
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    found: list[str] = []
-    for key in before.keys() | now.keys():
-        if key == "description":
-            continue
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += [f"{key}.{rest}" for rest in _differences(old, new)]
-        elif old != new:
-            found.append(f"{key} was {old!r}, is now {new!r}")
-    return found

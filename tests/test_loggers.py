@@ -19,7 +19,7 @@ from lightning.pytorch import Callback
 
 from seq2seq.callbacks.board import _NEEDS, _UNLESS_SAID
 from seq2seq.errors import InputError
-from seq2seq.recipe import Recipe, TrainOptions
+from seq2seq.recipe import Recipe
 from seq2seq.text.phrasebook import phrase_pairs
 from seq2seq.training import train
 
@@ -106,13 +106,6 @@ def test_what_is_missing_is_named_before_anything_is_written(
             f"pip install 'seq2seq[{name}]', or take it out of the list."
         )
     assert not (tmp_path / "run").exists()
-
-
-def test_recipes_of_older_runs_are_read() -> None:
-    for value, loggers in ((False, []), (True, ["tensorboard"])):
-        options = TrainOptions.model_validate({"max_steps": 1, "tensorboard": value})
-        assert options.loggers == loggers
-        assert "tensorboard" not in options.model_dump()
 
 
 CLASSES = {"tensorboard": "TensorBoardLogger", "wandb": "WandbLogger"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,3 +16,21 @@ class Options(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False
     )
+
+
+def differences(
+    one: dict[str, Any], two: dict[str, Any], above: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the keys, joined by dots, whose values differ, with both values.
+
+    Args:
+        one: What `model_dump` gave.
+        two: Likewise.
+        above: What stands before the keys.
+    """
+    for key in {**one, **two}:
+        first, second = one.get(key), two.get(key)
+        if isinstance(first, dict) and isinstance(second, dict):
+            yield from differences(first, second, f"{above}{key}.")
+        elif first != second:
+            yield f"{above}{key}", first, second

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import Options, Share
+from seq2seq.recipe.base import Options, Share, differences
 
 Cell = Literal["rnn", "gru", "lstm", "min_gru", "min_lstm"]
 
@@ -175,15 +174,5 @@ class ModelOptions(Options):
             Keys whose values differ, with this one's and the other's; not what units
             are dropped in training.
         """
-        return list(_differences(self.model_dump(), other.model_dump()))
-
-
-def _differences(
-    one: dict[str, Any], two: dict[str, Any], above: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    for key in {**one, **two}:
-        first, second = one.get(key), two.get(key)
-        if isinstance(first, dict) and isinstance(second, dict):
-            yield from _differences(first, second, f"{above}{key}.")
-        elif first != second and not key.endswith("dropout"):
-            yield f"{above}{key}", first, second
+        found = differences(self.model_dump(), other.model_dump())
+        return [each for each in found if not each[0].endswith("dropout")]

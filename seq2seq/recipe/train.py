@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -146,16 +146,6 @@ class TrainOptions(Options):
     patience: int | None = Field(
         None, ge=1, description="Stop after so many validations without a better one."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_before(cls, values: Any) -> Any:
-        """Read recipes of runs from before there were several loggers."""
-        if isinstance(values, dict) and isinstance(values.get("tensorboard"), bool):
-            values = dict(values)
-            if values.pop("tensorboard"):
-                values.setdefault("loggers", ["tensorboard"])
-        return values
 
     @model_validator(mode="after")
     def _it_ends(self) -> TrainOptions:
