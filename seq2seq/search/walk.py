@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,18 +70,16 @@ def walk(
     Raises:
         ValueError: If the step returns NaN or +inf.
     """
-    most: list[int] = limits.tolist()
-    walks = [Walk([], [], False, None) for _ in most]
-    paths: list[list[int]] = [[] for _ in most]  # Places in all weights, end to end.
+    most = limits.cpu().numpy()
+    under_way = np.arange(len(most))  # The row of the beginning in each row.
+    taken: list[_Taken] = []
     read: list[Tensor] = []
-    places = 0
 
-    under_way = list(range(len(most)))  # The row of the beginning in each row.
     rows = torch.arange(len(most), device=limits.device)
     last = torch.full_like(limits, BOS, dtype=torch.long)
     history = last[:, None][:, :0]
     length = 0
-    while under_way:
+    while len(under_way):
         said = step(last, state, memory)
         state = said.state
         if said.weights is not None:
@@ -89,43 +88,57 @@ def walk(
         last = choose(log_probs, rows, length)
         chosen = log_probs.gather(1, last[:, None])[:, 0]
         # The one wait for the device. A double holds any id exactly.
-        report = torch.stack([chosen.double(), last.double()]).tolist()
+        found, pieces = torch.stack([chosen.double(), last.double()]).cpu().numpy()
+        if not (found < math.inf).all():  # NaN is not below anything.
+            raise not_finite()
+        ends = pieces == EOS
+        good = (found > -math.inf) & (ends | (length < most[under_way]))
+        taken.append(_Taken(under_way, pieces, found, good))
 
-        staying: list[int] = []
-        for place, (row, log_prob, piece) in enumerate(
-            zip(under_way, *report, strict=True)
-        ):
-            if not log_prob < math.inf:  # NaN is not below anything.
-                raise not_finite()
-            if log_prob == -math.inf or (length >= most[row] and piece != EOS):
-                continue
-            walks[row].log_probs.append(log_prob)
-            if read:
-                paths[row].append(places + place)
-            if piece == EOS:
-                walks[row] = walks[row]._replace(finished=True)
-            else:
-                walks[row].pieces.append(int(piece))
-                staying.append(place)
-
-        places += len(under_way)
         length += 1
         if rules.read_history:
             history = torch.cat([history, last[:, None]], dim=1)
-        if staying and len(staying) < len(under_way):
-            kept = torch.tensor(staying, device=last.device)
+        staying = (good & ~ends).nonzero()[0]
+        if 0 < len(staying) < len(under_way):
+            kept = torch.from_numpy(staying).to(last.device)
             last, rows, history = last[kept], rows[kept], history[kept]
             state, memory = state.select(kept), memory.select(kept)
             rules = rules.select(kept)
-        under_way = [under_way[place] for place in staying]
+        under_way = under_way[staying]
+    return _gathered(taken, read, len(most))
 
-    if not read:
-        return walks
-    together = torch.cat(read).cpu()  # One wait, not one for each step.
-    return [
-        found._replace(weights=together[path])
-        for found, path in zip(walks, paths, strict=True)
-    ]
+
+class _Taken(NamedTuple):
+    # What a step chose for each row: row of the beginning, piece, its log-probability,
+    # and whether it was taken.
+    rows: np.ndarray[Any, np.dtype[np.int64]]
+    pieces: np.ndarray[Any, np.dtype[np.float64]]
+    log_probs: np.ndarray[Any, np.dtype[np.float64]]
+    good: np.ndarray[Any, np.dtype[np.bool_]]
+
+
+def _gathered(taken: list[_Taken], read: list[Tensor], count: int) -> list[Walk]:
+    """Turn steps of rows into rows of steps."""
+    if not taken:
+        return []
+    rows, pieces, log_probs, good = map(np.concatenate, zip(*taken, strict=True))
+    places = good.nonzero()[0]
+    places = places[rows[places].argsort(kind="stable")]
+    cuts = np.bincount(rows[places], minlength=count).cumsum()[:-1]
+    weights = torch.cat(read).cpu() if read else None  # One wait for all steps.
+    walks = []
+    for path in np.split(places, cuts):
+        said = pieces[path].astype(int).tolist()
+        finished = bool(said) and said[-1] == EOS
+        walks.append(
+            Walk(
+                said[:-1] if finished else said,
+                log_probs[path].tolist(),
+                finished,
+                None if weights is None else weights[torch.from_numpy(path)],
+            )
+        )
+    return walks
 
 
 def as_hypotheses(
