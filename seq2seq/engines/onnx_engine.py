@@ -6,7 +6,6 @@ On a CPU it steps faster than torch, and with int8 weights several times as fast
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from seq2seq.engines.engine import Asked
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.structures import Batch, Step
-from seq2seq.text.lines import sha256_file
+from seq2seq.text.sums import find_damage
 
 MANIFEST = "manifest.json"
 READING, STEP = "reading.onnx", "step.onnx"
@@ -61,18 +60,15 @@ class OnnxEngine:
     Args:
         folder: The export.
 
+    Attributes:
+        of: The fingerprint of the weights that it was exported from.
+
     Raises:
         InputError: If the runtime is missing, or a file is missing or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        manifest = read_manifest(folder)
-        for name, expected in manifest["files"].items():
-            if sha256_file(folder / name) != expected:
-                raise InputError(
-                    f"{folder / name} is damaged: its SHA-256 sum is not the one in "
-                    f"{MANIFEST}. Export the run again with seq2seq export."
-                )
+        self.of = exported_from(folder)
         options = onnxruntime().SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         # The search is torch's: threads that wait for the next step by spinning would
@@ -115,29 +111,21 @@ class OnnxEngine:
         raise InputError("ONNX Runtime only searches; score with --engine torch.")
 
 
-def read_manifest(folder: Path) -> Mapping[str, Any]:
-    """Read what an export says about itself.
+def exported_from(folder: Path) -> str:
+    """Check an export's files and read the fingerprint of what it was made from.
 
     Raises:
-        InputError: If there is none.
+        InputError: If it is missing or damaged.
     """
-    path = folder / MANIFEST
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        files = found["files"]
-        if set(files) != {READING, STEP} or not isinstance(found["of"], str):
-            raise ValueError
-    except FileNotFoundError as error:
+    if not folder.is_dir():
         kind = next(kind for kind, name in KINDS.items() if name == folder.name)
         raise InputError(
             f"{folder} is missing: this run was not exported. First: seq2seq export "
             f"{folder.parent} --engine onnx{' --int8' if 'int8' in kind else ''}"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is damaged. Export the run again with seq2seq export."
-        ) from error
-    return found
+        )
+    if fault := find_damage(folder, (MANIFEST, READING, STEP)):
+        raise InputError(f"{fault}. Export the run again with seq2seq export.")
+    return str(json.loads((folder / MANIFEST).read_bytes())["of"])
 
 
 def onnx_engine(run: Run, kind: str) -> OnnxEngine:
@@ -153,8 +141,7 @@ def onnx_engine(run: Run, kind: str) -> OnnxEngine:
     folder = run.folder.path / KINDS[kind]
     engine = OnnxEngine(folder)
     # Where only the export was copied there is nothing to compare with.
-    of = read_manifest(folder)["of"]
-    if run.checkpoint.is_file() and of != run.fingerprint():
+    if run.checkpoint.is_file() and engine.of != run.fingerprint():
         raise InputError(
             f"{folder} was exported from other weights than {run.checkpoint}. Export "
             "the run again with seq2seq export."

@@ -1,7 +1,7 @@
 """Exporting a run for ONNX Runtime. Knows graphs, files and how to compare; not lines.
 
-RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx and manifest.json with their
-SHA-256 sums, what they were made from, and how near they come to torch.
+RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx, manifest.json with what they
+were made from and how near they come to torch, and the SHA-256 sums of all three.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.run_folder import versions, write_json
 from seq2seq.structures import BOS, EOS
-from seq2seq.text.lines import sha256_file
+from seq2seq.text.sums import write_sums
 
 SENTENCES, STEPS = 16, 20  # What torch and the export are compared on.
 TOLERANCE = 1e-3  # Nats; of 32-bit graphs.
@@ -84,7 +84,7 @@ def export(run: Run, *, int8: bool) -> tuple[Path, Comparison]:
                 f"{found.divergence:.4f} on average. Use --engine torch"
                 + (", or export without --int8." if int8 else ".")
             )
-        write_json(folder / MANIFEST, content | {"compared": asdict(found)})
+        _write_manifest(folder, content | {"compared": asdict(found)})
     return target, found
 
 
@@ -120,11 +120,15 @@ def write_graphs(
     content = {
         "of": of,
         "int8": int8,
-        "files": {name: sha256_file(folder / name) for name in (READING, STEP)},
         "versions": versions() | {"onnxruntime": runtime},
     }
-    write_json(folder / MANIFEST, content)
+    _write_manifest(folder, content)
     return content
+
+
+def _write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    write_json(folder / MANIFEST, content)
+    write_sums(folder, (MANIFEST, READING, STEP))
 
 
 @torch.inference_mode()

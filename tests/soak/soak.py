@@ -25,41 +25,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import hostile
-from trials import Bench, Moments, die, kill_after_step, room
+from borders import damage, damaged_cache, lines, pickles, recipes
+from trials import (
+    Bench,
+    Moments,
+    die,
+    finish,
+    fresh,
+    kill_after_step,
+    moments,
+    room,
+)
 
-from seq2seq.errors import InputError, RecipeError
-from seq2seq.recipe_file import read_recipe
-from seq2seq.translate import Translator
 from seq2seq.weights import read_checkpoint
 
 Trial = Callable[[Bench, int], str]  # Says what went wrong; nothing if all went well.
 ONE_LINE = re.compile(r"error: [^\n]+\n\Z")
-
-
-def moments(bench: Bench, *, steps_only: bool = False) -> int:
-    """Count the moments of an uninterrupted run, once for each bench."""
-    note = bench.folder / f"moments-{int(steps_only)}.txt"
-    if not note.exists():
-        shutil.rmtree(bench.folder / "whole", ignore_errors=True)
-        note.write_text(str(bench.moments(steps_only=steps_only)))
-    return int(note.read_text())
-
-
-def fresh(bench: Bench, name: str) -> str:
-    """Name a run that is not there yet."""
-    shutil.rmtree(bench.folder / name, ignore_errors=True)
-    bench.said()
-    return name
-
-
-def finish(bench: Bench, run: str) -> str:
-    """Give the same command again; tell what is not as in the uninterrupted run."""
-    if status := bench.train(run):
-        return f"the second time it ended with {status}: {bench.said()[-500:]}"
-    if not bench.same(run):
-        return "it ended with other bits"
-    return f"left behind: {strays}" if (strays := bench.strays(run)) else ""
 
 
 def kills(bench: Bench, number: int) -> str:
@@ -154,75 +135,6 @@ def signals(bench: Bench, number: int) -> str:
     return finish(bench, run)
 
 
-def lines(bench: Bench, number: int) -> str:
-    """A thousand hostile lines: as many come out, in order, a blank for a blank."""
-    moments(bench)
-    translator = Translator.load(bench.folder / "whole")
-    given = [hostile.line(number * 1000 + i) for i in range(1000)]
-    given[::10] = [f"the dog {i % 7}" for i in range(100)]
-    found = translator(given, beam_size=1)
-    known = [translator([f"the dog {i}"], beam_size=1)[0] for i in range(7)]
-    if len(found) != len(given):
-        return f"{len(given)} lines in, {len(found)} out"
-    if found[::10] != [known[i % 7] for i in range(100)]:
-        return "the order changed"
-    if any("\n" in line or "\r" in line for line in found):
-        return "a line became two"
-    blank = [i for i, line in enumerate(given) if not line.strip() and found[i]]
-    return f"line {blank[0]} is blank, its translation is not" if blank else ""
-
-
-DAMAGED = ["recipe.yaml", "tokenizer/source.model", "tokenizer/target.model"]
-DAMAGED += ["checkpoints/best.ckpt", "SHA256SUMS"]
-
-
-def damage(bench: Bench, number: int) -> str:
-    """Cut an artifact off or flip a bit: refused in one line, exit status not 0."""
-    moments(bench)
-    copy = bench.folder / fresh(bench, "damaged")
-    shutil.copytree(bench.folder / "whole", copy)
-    name = DAMAGED[number % len(DAMAGED)]
-    what = hostile.damage(copy / name, number * 97 % 200)
-
-    def nothing_comes() -> None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123, for a process that ends
-
-    status = bench.command("translate", str(copy), before=nothing_comes)
-    said = bench.said()
-    if status in (1, 2) and said.count("\n") == 1:
-        return ""
-    return f"{name}, {what}: status {status}: {said[-300:]!r}"
-
-
-def damaged_cache(bench: Bench, number: int) -> str:
-    """Damage what is kept between trainings: made anew, and the run is the same."""
-    moments(bench)
-    [folder] = [each for each in (bench.folder / "cache").iterdir() if each.is_dir()]
-    files = sorted(folder.iterdir())
-    what = hostile.damage(files[number % len(files)], number * 97 % 200)
-    run = fresh(bench, "recached")
-    if fault := finish(bench, run):
-        return f"{files[number % len(files)].name}, {what}: {fault}"
-    return ""
-
-
-def pickles(bench: Bench, number: int) -> str:
-    """Malicious checkpoints of every kind: refused, and no code runs."""
-    folder = bench.folder / fresh(bench, "malicious")
-    folder.mkdir()
-    mark = folder / "code-ran"
-    for kind, path in hostile.malicious(folder, mark).items():
-        try:
-            read_checkpoint(path)
-        except InputError:
-            pass
-        else:
-            return f"{kind}: it was read"
-        if mark.exists():
-            return f"{kind}: its code ran"
-    return ""
-
-
 def disk(bench: Bench, number: int) -> str:
     """No file may grow beyond a size: reported, nothing lost, nothing left behind."""
     moments(bench)
@@ -296,26 +208,6 @@ def memory(bench: Bench, number: int) -> str:
     if output.exists() or list(bench.folder.glob("*.tmp")):
         return "something was left"
     return ""
-
-
-def recipes(bench: Bench, number: int) -> str:
-    """A recipe with mistakes: all of them at once, each with its line, in a second."""
-    text, mistakes = hostile.recipe(number)
-    path = bench.folder / "mistaken.yaml"
-    path.write_text(text)
-    started = time.process_time()
-    try:
-        read_recipe("mistaken.yaml")
-    except RecipeError as error:
-        said = str(error).splitlines()
-    else:
-        return f"no fault was found in {text!r}"
-    if time.process_time() - started > 1:
-        return "it took over a second"
-    if len(said) < mistakes:
-        return f"{len(said)} of {mistakes} faults: {said}"
-    wrong = [line for line in said if not re.match(r"mistaken\.yaml:\d+: [\w.]+", line)]
-    return f"without a place: {wrong}" if wrong else ""
 
 
 def twice(bench: Bench, number: int) -> str:

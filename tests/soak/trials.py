@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import traceback
@@ -222,6 +223,31 @@ class Bench:
     def strays(self, run: str) -> list[str]:
         """List what nobody asked for."""
         return [str(path) for path in (self.folder / run).rglob("*.tmp")]
+
+
+def moments(bench: Bench, *, steps_only: bool = False) -> int:
+    """Count the moments of an uninterrupted run, once for each bench."""
+    note = bench.folder / f"moments-{int(steps_only)}.txt"
+    if not note.exists():
+        shutil.rmtree(bench.folder / "whole", ignore_errors=True)
+        note.write_text(str(bench.moments(steps_only=steps_only)))
+    return int(note.read_text())
+
+
+def fresh(bench: Bench, name: str) -> str:
+    """Name a run that is not there yet."""
+    shutil.rmtree(bench.folder / name, ignore_errors=True)
+    bench.said()
+    return name
+
+
+def finish(bench: Bench, run: str) -> str:
+    """Give the same command again; tell what is not as in the uninterrupted run."""
+    if status := bench.train(run):
+        return f"the second time it ended with {status}: {bench.said()[-500:]}"
+    if not bench.same(run):
+        return "it ended with other bits"
+    return f"left behind: {strays}" if (strays := bench.strays(run)) else ""
 
 
 def ending(run: Path) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Trials of what comes from outside: lines, damaged and malicious files, recipes.
+
+Knows what is tried and what must come of it; not how often.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import time
+
+import hostile
+from trials import Bench, finish, fresh, moments
+
+from seq2seq.errors import InputError, RecipeError
+from seq2seq.recipe_file import read_recipe
+from seq2seq.translate import Translator
+from seq2seq.weights import read_checkpoint
+
+
+def lines(bench: Bench, number: int) -> str:
+    """A thousand hostile lines: as many come out, in order, a blank for a blank."""
+    moments(bench)
+    translator = Translator.load(bench.folder / "whole")
+    given = [hostile.line(number * 1000 + i) for i in range(1000)]
+    given[::10] = [f"the dog {i % 7}" for i in range(100)]
+    found = translator(given, beam_size=1)
+    known = [translator([f"the dog {i}"], beam_size=1)[0] for i in range(7)]
+    if len(found) != len(given):
+        return f"{len(given)} lines in, {len(found)} out"
+    if found[::10] != [known[i % 7] for i in range(100)]:
+        return "the order changed"
+    if any("\n" in line or "\r" in line for line in found):
+        return "a line became two"
+    blank = [i for i, line in enumerate(given) if not line.strip() and found[i]]
+    return f"line {blank[0]} is blank, its translation is not" if blank else ""
+
+
+# What is damaged, and the options that make a translation read it.
+DAMAGED: dict[str, tuple[str, ...]] = {
+    "recipe.yaml": (),
+    "tokenizer/source.model": (),
+    "tokenizer/target.model": (),
+    "checkpoints/best.ckpt": (),
+    "SHA256SUMS": (),
+    "shortlist/table.npz": ("--shortlist", "20"),
+}
+EXPORTS = {
+    f"{kind}/{name}": ("--engine", kind)
+    for kind in ("onnx", "onnx-int8")
+    for name in ("reading.onnx", "step.onnx", "manifest.json", "SHA256SUMS")
+}
+
+
+def damaged(bench: Bench) -> dict[str, tuple[str, ...]]:
+    """Say what there is to damage, in a run that was given all of it."""
+    moments(bench)
+    whole = bench.folder / "whole"
+    if not (whole / "shortlist").is_dir():
+        assert bench.command("shortlist", "whole") == 0, bench.said()
+    if importlib.util.find_spec("onnx") is None:
+        return DAMAGED
+    for kind, more in (("onnx", []), ("onnx-int8", ["--int8"])):
+        if not (whole / kind).is_dir():
+            done = bench.command("export", "whole", "--engine", "onnx", *more)
+            assert done == 0, bench.said()
+    return {**DAMAGED, **EXPORTS}
+
+
+def damage(bench: Bench, number: int) -> str:
+    """Cut an artifact off or flip a bit: refused in one line, exit status not 0."""
+    artifacts = damaged(bench)
+    copy = bench.folder / fresh(bench, "damaged")
+    shutil.copytree(bench.folder / "whole", copy)
+    name = list(artifacts)[number % len(artifacts)]
+    what = hostile.damage(copy / name, number * 97 % 200)
+
+    def nothing_comes() -> None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123, for a process that ends
+
+    status = bench.command(
+        "translate", str(copy), *artifacts[name], before=nothing_comes
+    )
+    said = bench.said()
+    if status in (1, 2) and said.count("\n") == 1:
+        return ""
+    return f"{name}, {what}: status {status}: {said[-300:]!r}"
+
+
+def damaged_cache(bench: Bench, number: int) -> str:
+    """Damage what is kept between trainings: made anew, and the run is the same."""
+    moments(bench)
+    [folder] = [each for each in (bench.folder / "cache").iterdir() if each.is_dir()]
+    files = sorted(folder.iterdir())
+    what = hostile.damage(files[number % len(files)], number * 97 % 200)
+    run = fresh(bench, "recached")
+    if fault := finish(bench, run):
+        return f"{files[number % len(files)].name}, {what}: {fault}"
+    return ""
+
+
+def pickles(bench: Bench, number: int) -> str:
+    """Malicious checkpoints of every kind: refused, and no code runs."""
+    folder = bench.folder / fresh(bench, "malicious")
+    folder.mkdir()
+    mark = folder / "code-ran"
+    for kind, path in hostile.malicious(folder, mark).items():
+        try:
+            read_checkpoint(path)
+        except InputError:
+            pass
+        else:
+            return f"{kind}: it was read"
+        if mark.exists():
+            return f"{kind}: its code ran"
+    return ""
+
+
+def recipes(bench: Bench, number: int) -> str:
+    """A recipe with mistakes: all of them at once, each with its line, in a second."""
+    text, mistakes = hostile.recipe(number)
+    path = bench.folder / "mistaken.yaml"
+    path.write_text(text)
+    started = time.process_time()
+    try:
+        read_recipe("mistaken.yaml")
+    except RecipeError as error:
+        said = str(error).splitlines()
+    else:
+        return f"no fault was found in {text!r}"
+    if time.process_time() - started > 1:
+        return "it took over a second"
+    if len(said) < mistakes:
+        return f"{len(said)} of {mistakes} faults: {said}"
+    wrong = [line for line in said if not re.match(r"mistaken\.yaml:\d+: [\w.]+", line)]
+    return f"without a place: {wrong}" if wrong else ""
