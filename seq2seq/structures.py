@@ -170,6 +170,21 @@ class Step(Generic[StateT]):
 
 
 @dataclass(frozen=True)
+class Features(Generic[StateT]):
+    """What one step of a search comes to before pieces are scored.
+
+    Attributes:
+        features: What every piece of the vocabulary is scored by, (R, E).
+        state: As in `Step`.
+        weights: As in `Step`.
+    """
+
+    features: Tensor
+    state: StateT
+    weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """One translation as ids.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from test_translate import LINES, call, lines_of
 from translators import make_run
 
 from seq2seq.data.translation import collate
+from seq2seq.engines.load import load_engine
+from seq2seq.engines.run import Run
 from seq2seq.engines.shortlist import ShortListEngine, load_table, save_table
 from seq2seq.errors import InputError
 from seq2seq.structures import BOS, EOS, PAD, UNK
@@ -157,12 +160,31 @@ def test_the_commands_take_it(run: Path) -> None:
     assert both(LINES) == lines_of(out)
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_onnx_runtime_chooses_from_the_same_lists(
+    run: Path, tmp_path: Path, beam_size: int
+) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    call("export", copy, "--engine", "onnx")
+    found = []
+    for kind in ("torch", "onnx"):
+        translator = Translator.load(copy, engine=kind, shortlist=3)
+        assert isinstance(translator.engine, ShortListEngine)
+        translator.engine._always = translator.engine._always[:20]
+        found.append(translator(LINES, beam_size=beam_size))
+    assert found[0] == found[1]
+    assert found[0] != Translator.load(copy)(LINES, beam_size=beam_size)
+
+
 def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other")
     with pytest.raises(InputError, match="First: seq2seq shortlist"):
         Translator.load(other, shortlist=5)
-    with pytest.raises(InputError, match="for the engine torch"):
-        Translator.load(run, engine="onnx", shortlist=5)
+    with pytest.raises(InputError, match="--shortlist is for the CPU"):
+        load_engine([Run.open(run)], device="cuda", shortlist=5)
     with pytest.raises(InputError, match="score without --shortlist"):
         engine_of(run, 5).log_probs(collate([[5]], [[6]]))
     save_table(other, learned(code(9)))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seq2seq.engines.packed import packed
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.structures import Batch, Step
+from seq2seq.structures import Batch, Features, Step
 
 Asked = Sequence[Iterable[int]]
 
@@ -58,6 +58,14 @@ class Engine(Protocol):
         ...
 
 
+class Describing(Engine, Protocol):
+    """An engine that can stop before pieces are scored, so that others score fewer."""
+
+    def features(self, last: Tensor, state: Any, memory: Any) -> Features[Any]:
+        """Take one step of a search, up to what pieces are scored by."""
+        ...
+
+
 class NetworkEngine:
     """A network on torch: the default engine, and what others are checked against.
 
@@ -81,6 +89,10 @@ class NetworkEngine:
     def step(self, last: Tensor, state: Any, memory: Any) -> Step[Any]:
         """Take one step of a search."""
         return self.stepping.step(last, state, memory)
+
+    def features(self, last: Tensor, state: Any, memory: Any) -> Features[Any]:
+        """Take one step of a search, up to what pieces are scored by."""
+        return self.stepping.features(last, state, memory)
 
     @property
     def stepping(self) -> EncoderDecoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.engines.engine import Engine, NetworkEngine
+from seq2seq.engines.engine import Describing, Engine, NetworkEngine
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.run import Run
 from seq2seq.engines.shortlist import ShortListEngine, load_table
@@ -56,28 +56,26 @@ def load_engine(
     """
     if kind != "torch" and device != "cpu":
         raise InputError(f"the engine {kind} computes on the CPU, not on {device}.")
-    if shortlist is not None and (kind, device) != ("torch", "cpu"):
-        raise InputError(
-            "--shortlist is for the engine torch on the CPU; leave one of both out."
-        )
+    if shortlist is not None and device != "cpu":
+        raise InputError("--shortlist is for the CPU; leave it or the device out.")
     engines: list[Engine] = []
     for run in runs:
+        engine: Describing
         if kind == "torch":
             network = run.network().to(device)
             engine = NetworkEngine(network.double() if precise else network)
-            engines.append(
-                engine if shortlist is None else _listed(engine, run, shortlist)
-            )
         else:
             from seq2seq.engines.onnx_engine import onnx_engine
 
-            engines.append(onnx_engine(run, kind))
+            engine = onnx_engine(run, kind)
+        engines.append(engine if shortlist is None else _listed(engine, run, shortlist))
     return engines[0] if len(engines) == 1 else Ensemble(engines)
 
 
-def _listed(engine: NetworkEngine, run: Run, size: int) -> ShortListEngine:
-    """Let a network choose from short lists."""
+def _listed(engine: Describing, run: Run, size: int) -> ShortListEngine:
+    """Let an engine choose from short lists."""
     table = load_table(
         run.folder.path, source_pieces=len(run.source), target_pieces=len(run.target)
     )
-    return ShortListEngine(engine, table, size=size)
+    network = engine.network if isinstance(engine, NetworkEngine) else run.network()
+    return ShortListEngine(engine, network.decoder.output, table, size=size)

@@ -15,11 +15,12 @@ from torch import Tensor
 from seq2seq.engines.engine import Asked
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
-from seq2seq.structures import Batch, Step
+from seq2seq.structures import Batch, Features, Step
 from seq2seq.text.sums import find_damage
 
 MANIFEST = "manifest.json"
-READING, STEP = "reading.onnx", "step.onnx"
+READING, STEP, SCORING = "reading.onnx", "step.onnx", "scoring.onnx"
+FILES = (MANIFEST, READING, STEP, SCORING)
 NEXT = "next_"  # Before the names of the state that a step leaves.
 KINDS = {"onnx": "onnx", "onnx-int8": "onnx-int8"}
 """The folder in a run of each kind of export."""
@@ -55,7 +56,7 @@ class Rows(NamedTuple):
 
 
 class OnnxEngine:
-    """Two graphs that were exported from a run.
+    """Graphs that were exported from a run.
 
     Args:
         folder: The export.
@@ -75,11 +76,11 @@ class OnnxEngine:
         # take the cores from it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        self._reading, self._step = (
+        self._reading, self._step, self._scoring = (
             onnxruntime().InferenceSession(
                 str(folder / name), options, providers=["CPUExecutionProvider"]
             )
-            for name in (READING, STEP)
+            for name in (READING, STEP, SCORING)
         )
         self._outputs = [each.name for each in self._reading.get_outputs()]
         self._said = [each.name for each in self._step.get_outputs()]
@@ -97,14 +98,21 @@ class OnnxEngine:
         state = {name: parts.pop(name) for name in self._state}
         return Rows(state), Rows(parts)
 
-    def step(self, last: Tensor, state: Rows, memory: Rows) -> Step[Rows]:
-        """Take one step of a search; several rows may share a row of the memory."""
+    def features(self, last: Tensor, state: Rows, memory: Rows) -> Features[Rows]:
+        """Take one step of a search, up to what pieces are scored by."""
         parts = state.parts | memory.parts
         given = {name: part.numpy() for name, part in parts.items()}
         found = self._step.run(None, {"last": last.numpy(), **given})
         outputs = dict(zip(self._said, map(torch.from_numpy, found), strict=True))
         after = {name: outputs[NEXT + name] for name in self._state}
-        return Step(outputs["log_probs"], Rows(after), outputs.get("weights"))
+        return Features(outputs["features"], Rows(after), outputs.get("weights"))
+
+    def step(self, last: Tensor, state: Rows, memory: Rows) -> Step[Rows]:
+        """Take one step of a search; several rows may share a row of the memory."""
+        found = self.features(last, state, memory)
+        given = {"features": found.features.numpy()}
+        [log_probs] = self._scoring.run(None, given)
+        return Step(torch.from_numpy(log_probs), found.state, found.weights)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""
@@ -123,7 +131,7 @@ def exported_from(folder: Path) -> str:
             f"{folder} is missing: this run was not exported. First: seq2seq export "
             f"{folder.parent} --engine onnx{' --int8' if 'int8' in kind else ''}"
         )
-    if fault := find_damage(folder, (MANIFEST, READING, STEP)):
+    if fault := find_damage(folder, FILES):
         raise InputError(f"{fault}. Export the run again with seq2seq export.")
     return str(json.loads((folder / MANIFEST).read_bytes())["of"])
 

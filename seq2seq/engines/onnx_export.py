@@ -1,7 +1,7 @@
 """Exporting a run for ONNX Runtime. Knows graphs, files and how to compare; not lines.
 
-RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx, manifest.json with what they
-were made from and how near they come to torch, and the SHA-256 sums of all three.
+RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx, scoring.onnx, manifest.json
+with what they were made from and how near they come to torch, and SHA-256 sums of all.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import torch
 from seq2seq.data.translation import collate
 from seq2seq.engines.engine import NetworkEngine
 from seq2seq.engines.onnx_engine import (
+    FILES,
     KINDS,
     MANIFEST,
     READING,
+    SCORING,
     STEP,
     OnnxEngine,
     onnxruntime,
@@ -91,7 +93,7 @@ def export(run: Run, *, int8: bool) -> tuple[Path, Comparison]:
 def write_graphs(
     network: EncoderDecoder, folder: Path, *, int8: bool, of: str
 ) -> dict[str, Any]:
-    """Write both graphs and the manifest that `OnnxEngine` reads.
+    """Write the graphs and the manifest that `OnnxEngine` reads.
 
     Args:
         network: What to export.
@@ -107,13 +109,18 @@ def write_graphs(
     """
     runtime = onnxruntime().__version__
     try:
-        from seq2seq.engines.onnx_graphs import reading_graph, step_graph
+        from seq2seq.engines.onnx_graphs import (
+            reading_graph,
+            scoring_graph,
+            step_graph,
+        )
         from seq2seq.engines.onnx_nodes import save
     except ImportError as error:
         raise InputError(
             "onnx is not installed: pip install 'seq2seq[onnx]'."
         ) from error
-    for name, graph in ((READING, reading_graph), (STEP, step_graph)):
+    graphs = {READING: reading_graph, STEP: step_graph, SCORING: scoring_graph}
+    for name, graph in graphs.items():
         save(graph(network), folder / name)
         if int8:
             _quantise(folder / name)
@@ -128,7 +135,7 @@ def write_graphs(
 
 def _write_manifest(folder: Path, content: dict[str, Any]) -> None:
     write_json(folder / MANIFEST, content)
-    write_sums(folder, (MANIFEST, READING, STEP))
+    write_sums(folder, FILES)
 
 
 @torch.inference_mode()

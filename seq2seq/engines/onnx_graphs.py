@@ -1,4 +1,4 @@
-"""A network as two ONNX graphs: one reads sources, one takes a step of a search.
+"""A network as ONNX graphs: one reads sources, one takes a step, one scores pieces.
 
 Knows the network's parts and `onnx_nodes`; not runs or files. What the networks' own
 modules compute is written a second time here, so an export is compared with them.
@@ -109,11 +109,11 @@ def _memory(
 
 
 def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
-    """Write one step of a search.
+    """Write one step of a search, up to what pieces are scored by.
 
     Inputs: last (R,), the state with R rows and the memory with N, as `reading_graph`
     gives them; R / N rows, one after another, share a row of the memory. Outputs:
-    log_probs (R, V), the state after it under the same names with next_ before them,
+    features (R, E), the state after it under the same names with next_ before them,
     and weights (R, S) with attention.
 
     Raises:
@@ -157,14 +157,23 @@ def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
                 after[f"state_{part * shape.layers + number}"] = value
     joined = graph.joined([hidden, *told])
     features = graph.add("Tanh", [graph.linear(joined, decoder.readout)])
-    logits = graph.linear(features, decoder.output)
-    outputs = {"log_probs": graph.add("LogSoftmax", [logits], {"axis": -1})}
+    outputs = {"features": features}
     outputs |= {f"next_state_{n}": after[f"state_{n}"] for n in range(len(state))}
     if decoder.input_feeding:
         outputs["next_fed"] = features
     if decoder.attention is not None:
         outputs["weights"] = weights
     return graph.model(outputs)
+
+
+def scoring_graph(network: EncoderDecoder) -> onnx.ModelProto:
+    """Write the scores of all pieces: from features (R, E) to log_probs (R, V)."""
+    decoder, graph = network.decoder, Graph()
+    size = decoder.output.in_features
+    features = graph.input("features", np.float32, ["R", size])
+    logits = graph.linear(features, decoder.output)
+    scores = graph.add("LogSoftmax", [logits], {"axis": -1})
+    return graph.model({"log_probs": scores})
 
 
 def _shared(graph: Graph, context: str, last: str) -> str:

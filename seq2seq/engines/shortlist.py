@@ -1,6 +1,6 @@
 """Saying only pieces that the source makes likely: the rest are not even scored.
 
-Knows a network's steps and a lexical table on disk; not lines or search. RUN/shortlist/
+Knows an engine's steps and a lexical table on disk; not lines or search. RUN/shortlist/
 holds table.npz and its SHA-256 sum.
 """
 
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seq2seq.engines.engine import Asked, NetworkEngine
+from seq2seq.engines.engine import Asked, Describing
 from seq2seq.engines.packed import PackedLinear
 from seq2seq.errors import InputError
-from seq2seq.structures import EOS, PAD, UNK, Batch, DecoderState, Memory, Step
+from seq2seq.structures import EOS, PAD, UNK, Batch, Step
 from seq2seq.text.lexical import LexicalTable
 from seq2seq.text.lines import atomic_file
 from seq2seq.text.sums import check_sums, write_sums
@@ -33,13 +33,13 @@ class Listed(NamedTuple):
     """What a search may read, and the pieces that it may say.
 
     Attributes:
-        memory: The network's own.
+        memory: The engine's own.
         ids: All pieces of all lists, rising, (C,).
         output: Scores these.
         unlisted: True where a piece is not in a sentence's own list, (N, C).
     """
 
-    memory: Memory
+    memory: Any
     ids: Tensor
     output: nn.Module
     unlisted: Tensor
@@ -52,14 +52,15 @@ class Listed(NamedTuple):
 
 
 class ShortListEngine:
-    """A network that chooses among the likeliest pieces of each source.
+    """An engine that chooses among the likeliest pieces of each source.
 
     A list has what the table says of each source piece, the most frequent pieces, UNK
     and EOS. Probabilities are of the pieces in a sentence's own list and sum to one
     over it, so what shares a batch with it changes nothing.
 
     Args:
-        engine: The network.
+        engine: What reads sources and takes steps.
+        output: What it scores all pieces by, on the CPU.
         table: What is likely.
         size: Target pieces taken for each source piece.
 
@@ -68,9 +69,15 @@ class ShortListEngine:
     """
 
     def __init__(
-        self, engine: NetworkEngine, table: LexicalTable, *, size: int
+        self,
+        engine: Describing,
+        output: nn.Linear,
+        table: LexicalTable,
+        *,
+        size: int,
     ) -> None:
         self.engine = engine
+        self._output = output
         likeliest = torch.from_numpy(table.likeliest).long()[:, :size]
         # PAD is in no list, so it can stand where there is nothing.
         self._likeliest = likeliest.clamp(min=PAD)
@@ -96,12 +103,12 @@ class ShortListEngine:
 
     def start(
         self, source: Tensor, lengths: Tensor, asked: Asked = ()
-    ) -> tuple[DecoderState, Listed]:
+    ) -> tuple[Any, Listed]:
         """Read sources."""
         state, memory = self.engine.start(source, lengths)
         listed = self.lists(source, asked)
         ids = listed.any(dim=0).nonzero()[:, 0]
-        whole = self.engine.network.decoder.output
+        whole = self._output
         output: nn.Module
         try:
             output = PackedLinear(whole.weight[ids], whole.bias[ids])
@@ -111,20 +118,16 @@ class ShortListEngine:
             output.bias = nn.Parameter(whole.bias[ids])
         return state, Listed(memory, ids, output, ~listed[:, ids])
 
-    def step(
-        self, last: Tensor, state: DecoderState, memory: Listed
-    ) -> Step[DecoderState]:
+    def step(self, last: Tensor, state: Any, memory: Listed) -> Step[Any]:
         """Take one step of a search; pieces that are not in a list get -inf."""
-        decoder = self.engine.stepping.decoder
-        decoded = decoder(last[:, None], state, memory.memory)
-        scores = memory.output(decoded.features[:, 0])
+        found = self.engine.features(last, state, memory.memory)
+        scores = memory.output(found.features)
         each = len(last) // len(memory.unlisted)
         unlisted = memory.unlisted.repeat_interleave(each, dim=0)
         said = torch.log_softmax(scores.masked_fill_(unlisted, -math.inf), dim=-1)
         log_probs = said.new_full((len(last), self._pieces), -math.inf)
         log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
-        weights = None if decoded.weights is None else decoded.weights[:, 0]
-        return Step(log_probs, decoded.state, weights)
+        return Step(log_probs, found.state, found.weights)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""

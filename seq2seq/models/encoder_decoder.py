@@ -26,6 +26,7 @@ from seq2seq.structures import (
     Decoded,
     DecoderState,
     EncoderOutput,
+    Features,
     Memory,
     Source,
     Step,
@@ -155,10 +156,10 @@ class EncoderDecoder(nn.Module):
             return state, Memory(context_vector(encoded.final))
         return state, Memory()
 
-    def step(
+    def features(
         self, last: Tensor, state: DecoderState, memory: Memory
-    ) -> Step[DecoderState]:
-        """Take one step of a search.
+    ) -> Features[DecoderState]:
+        """Take one step of a search, up to what pieces are scored by.
 
         Args:
             last: The piece before, (R,): as many rows of every sentence, one sentence
@@ -167,10 +168,17 @@ class EncoderDecoder(nn.Module):
             memory: What may be read at every step, a row for each sentence.
         """
         decoded = self.decoder(last[:, None], state, memory)
-        logits = self.decoder.logits(decoded.features[:, 0])
         weights = None if decoded.weights is None else decoded.weights[:, 0]
+        return Features(decoded.features[:, 0], decoded.state, weights)
+
+    def step(
+        self, last: Tensor, state: DecoderState, memory: Memory
+    ) -> Step[DecoderState]:
+        """Take one step of a search, given what `features` is."""
+        found = self.features(last, state, memory)
+        logits = self.decoder.logits(found.features)
         log_probs = torch.log_softmax(logits.float(), dim=-1)
-        return Step(log_probs, decoded.state, weights)
+        return Step(log_probs, found.state, found.weights)
 
     if TYPE_CHECKING:
         __call__ = forward

@@ -62,7 +62,7 @@ def main() -> None:
             ours += ["--data-path", str(given.data), "--beam", str(beam)]
             ours += ["--batch", str(batch), "--min-length", str(LENGTHS[0])]
             ours += ["--max-length", str(LENGTHS[1])]
-            if given.shortlist and engine == "torch":
+            if given.shortlist:
                 ours += ["--shortlist", str(given.shortlist)]
             theirs = [str(given.kit / "translate.sh"), str(model), str(beam)]
             theirs += [str(batch), *map(str, LENGTHS)]

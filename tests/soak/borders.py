@@ -15,6 +15,7 @@ import time
 import hostile
 from trials import Bench, finish, fresh, moments
 
+from seq2seq.engines.onnx_engine import FILES
 from seq2seq.errors import InputError, RecipeError
 from seq2seq.recipe_file import read_recipe
 from seq2seq.translate import Translator
@@ -51,7 +52,7 @@ DAMAGED: dict[str, tuple[str, ...]] = {
 EXPORTS = {
     f"{kind}/{name}": ("--engine", kind)
     for kind in ("onnx", "onnx-int8")
-    for name in ("reading.onnx", "step.onnx", "manifest.json", "SHA256SUMS")
+    for name in (*FILES, "SHA256SUMS")
 }
 
 

@@ -143,7 +143,8 @@ def disk(bench: Bench, number: int) -> str:
     # Two checkpoints are good before the disk is full.
     before = Moments(moments(bench, steps_only=True) // 2, lambda: None)
     whole = bench.folder / "whole" / "checkpoints" / "last.ckpt"
-    size = draw.randint(1, whole.stat().st_size - 1)
+    # What is said is a file as well, and grows to 2 KB.
+    size = draw.randint(10_000, whole.stat().st_size - 1)
 
     def fill() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -165,31 +166,36 @@ def disk(bench: Bench, number: int) -> str:
 
 
 def small_disk(bench: Bench, number: int) -> str:
-    """A run folder on a file system of its own that is too small, or made read-only."""
+    """A file system that is too small, or checkpoints that become read-only."""
     place = bench.folder / "mounted"
     place.mkdir(exist_ok=True)
-    size = 500 + 8 * random.Random(number).randrange(100)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
+    kept = place / "run" / "checkpoints"
+    locked = number % 2 == 1
+    size = 2000 if locked else 300 + 3 * random.Random(number).randrange(100)
+
+    def mount(*arguments: str) -> bool:
+        command = ["mount", *arguments]
+        return not subprocess.run(command, capture_output=True, check=False).returncode
+
+    if not mount("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)):
         return "not tried: this needs the right to mount"
     try:
-        remount = ["mount", "-o", "remount,ro", str(place)]
 
         def lock() -> None:
-            if number % 2:
-                subprocess.run(remount, check=True)
+            if locked:
+                assert mount("--bind", str(kept), str(kept))
+                assert mount("-o", "remount,bind,ro", str(kept))
 
         at = Moments(moments(bench, steps_only=True) // 2, lock, steps_only=True)
         status = bench.train_until("mounted/run", moments=at)
         said = bench.said()
         if status != 1 or said.count("error: ") != 1 or "Traceback" in said:
             return f"{size} KiB: status {status}: {said[-500:]}"
-        state = place / "run" / "checkpoints" / "last.ckpt"
-        if state.exists():
+        if (state := kept / "last.ckpt").exists():
             read_checkpoint(state)
         return f"left: {strays}" if (strays := bench.strays("mounted/run")) else ""
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", "--recursive", str(place)], check=True)
 
 
 def memory(bench: Bench, number: int) -> str:
