@@ -5,9 +5,9 @@
 The kit must be set up and its data prepared (its README.md); PEERS_WORK says where.
 What else is missing is made first: the peer's model and a run of the same shape, of 30
 steps each, and the run's exports. Both programs then translate test_2016_flickr with 15
-to 16 pieces forced on every sentence, in the peer's best batch. Each case ends with the
-kit's summary: the median of the ratios of pieces a second, above 1 where ours is
-faster. The machine must do nothing else. A case with one sentence at a time takes two
+to 16 pieces forced on every sentence, the peer in its best batch and ours in the same
+or in --batch. Each case ends with the kit's summary: the median of the ratios of pieces
+a second, above 1 where ours is faster. The machine must do nothing else. A case with one sentence at a time takes two
 minutes a round.
 """
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--shortlist", type=int)
+    parser.add_argument("--batch", type=int, help="ours, if not the peer's best")
     given = parser.parse_args()
     work = Path(os.environ.get("PEERS_WORK", "peers-work")).resolve()
     model = work / "models" / f"base-none_step_{STEPS}.pt"
@@ -60,7 +61,12 @@ def main() -> None:
             beam, batch = CASES[case]
             ours = [*program, "bench", "translate", str(given.run), "--engine", engine]
             ours += ["--data-path", str(given.data), "--beam", str(beam)]
-            ours += ["--batch", str(batch), "--min-length", str(LENGTHS[0])]
+            ours += [
+                "--batch",
+                str(given.batch or batch),
+                "--min-length",
+                str(LENGTHS[0]),
+            ]
             ours += ["--max-length", str(LENGTHS[1])]
             if given.shortlist:
                 ours += ["--shortlist", str(given.shortlist)]
