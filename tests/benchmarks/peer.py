@@ -7,8 +7,8 @@ What else is missing is made first: the peer's model and a run of the same shape
 steps each, and the run's exports. Both programs then translate test_2016_flickr with 15
 to 16 pieces forced on every sentence, the peer in its best batch and ours in the same
 or in --batch. Each case ends with the kit's summary: the median of the ratios of pieces
-a second, above 1 where ours is faster. The machine must do nothing else. A case with one sentence at a time takes two
-minutes a round.
+a second, above 1 where ours is faster. The machine must do nothing else. A case with
+one sentence at a time takes two minutes a round.
 """
 
 from __future__ import annotations
