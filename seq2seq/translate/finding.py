@@ -23,6 +23,7 @@ from seq2seq.search.sampling import sample
 from seq2seq.structures import Hypothesis
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.translate import alignment, risk
+from seq2seq.translate.side_by_side import shared_out, side_by_side
 from seq2seq.translate.translation import Options
 from seq2seq.translate.windows import batches
 from seq2seq.translate.wishes import Wish, with_wishes
@@ -136,28 +137,39 @@ class Finder:
         self, flat: Sequence[Part], search: SearchOptions, options: Options
     ) -> list[Found]:
         """Search once for each part."""
-        found: dict[int, Found] = {}
-        sentences = options.batch
+        threads = torch.get_num_threads() if self.device == "cpu" else 1
+        sentences = shared_out(len(flat), at_once=options.batch, threads=threads)
         if options.mbr:
             sentences = min(sentences, max(1, risk.SAMPLES_AT_ONCE // options.mbr))
         waiting = batches([len(part.ids) for part in flat], sentences=sentences)
-        while waiting:
-            rows = waiting.pop(0)
+
+        @torch.inference_mode()  # It holds for a thread.
+        def attempt(rows: Sequence[int]) -> list[list[Hypothesis]] | None:
+            """Search for some; None if they do not fit in memory."""
             try:
-                best = self._batch([flat[row] for row in rows], search, options)
+                return self._batch([flat[row] for row in rows], search, options)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-                if len(rows) == 1:
-                    raise InputError(
-                        f"a line of {len(flat[rows[0]].ids):,} pieces does not fit in "
-                        "memory. Lower --beam, --mbr or --max-length, or give it more."
-                    ) from error
-                middle = len(rows) // 2
-                waiting[:0] = [rows[:middle], rows[middle:]]
-                continue
-            for row, hypotheses in zip(rows, best, strict=True):
-                found[row] = Found(flat[row], hypotheses)
+                if len(rows) > 1 or threads > 1:
+                    return None
+                raise InputError(
+                    f"a line of {len(flat[rows[0]].ids):,} pieces does not fit in "
+                    "memory. Lower --beam, --mbr or --max-length, or give it more."
+                ) from error
+
+        found: dict[int, Found] = {}
+        while waiting:
+            tried = side_by_side(attempt, waiting, threads=threads)
+            halves: list[list[int]] = []
+            for rows, best in zip(waiting, tried, strict=True):
+                if best is None:
+                    middle = (len(rows) + 1) // 2
+                    halves += filter(None, (rows[:middle], rows[middle:]))
+                    continue
+                for row, hypotheses in zip(rows, best, strict=True):
+                    found[row] = Found(flat[row], hypotheses)
+            waiting, threads = halves, 1  # What did not fit has all memory now.
         return [found[row] for row in range(len(flat))]
 
     def _batch(
