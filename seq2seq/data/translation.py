@@ -103,8 +103,8 @@ class _Column:
     def __init__(self, column: pa.ChunkedArray) -> None:
         chunks = [chunk for chunk in column.chunks if len(chunk)]
         self._starts = np.cumsum([0, *map(len, chunks)])
-        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
-        self._values = [chunk.values.to_numpy() for chunk in chunks]
+        self._offsets = [_numbers(chunk.offsets) for chunk in chunks]
+        self._values = [_numbers(chunk.values) for chunk in chunks]
         lengths = [np.diff(offsets) for offsets in self._offsets]
         self.lengths = np.concatenate([*lengths, np.zeros(0, dtype=np.int64)])
 
@@ -121,7 +121,16 @@ class _Column:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
         offsets = self._offsets[chunk]
         inside = row - int(self._starts[chunk])
-        return self._values[chunk][offsets[inside] : offsets[inside + 1]]  # type: ignore[no-any-return]
+        return self._values[chunk][offsets[inside] : offsets[inside + 1]]
+
+
+def _numbers(array: pa.Array) -> NDArray[np.integer]:
+    """View numbers where they lie; Arrow's own way imports pandas, in 0.3 seconds."""
+    kind = np.dtype(str(array.type))
+    if not len(array):
+        return np.zeros(0, kind)
+    values = np.frombuffer(array.buffers()[1], kind)
+    return values[array.offset : array.offset + len(array)]
 
 
 def collate(
