@@ -1,6 +1,7 @@
 """Fixtures that more than one test file needs, and one thread for every test."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 # sums' last bits; and two tests side by side whose threads wait for each other take ten
 # times as long.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# What a shell starts in the background ignores Ctrl-C, and so does what that starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
