@@ -13,7 +13,7 @@ from test_translate import LINES
 from translators import make_run
 
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.side_by_side import shared_out, side_by_side
+from seq2seq.translate.side_by_side import side_by_side
 
 
 @pytest.fixture
@@ -66,25 +66,13 @@ def test_the_first_fault_ends_it(two_threads: None) -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_every_thread_has_a_batch_worth_having() -> None:
-    assert shared_out(1000, at_once=64, threads=2) == 63  # Eight rounds of two.
-    assert shared_out(415, at_once=128, threads=2) == 104
-    assert shared_out(512, at_once=128, threads=2) == 128
-    assert shared_out(1000, at_once=64, threads=1) == 63
-    assert shared_out(0, at_once=64, threads=2) == 16
-    assert shared_out(65, at_once=64, threads=2) == 33
-    assert shared_out(20, at_once=64, threads=2) == 16
-    assert shared_out(1, at_once=64, threads=2) == 16
-    assert shared_out(100, at_once=8, threads=2) == 8
-
-
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_threads_change_no_text(
     tmp_path: Path, two_threads: None, beam_size: int
 ) -> None:
     translator = Translator.load(make_run(tmp_path / "run"))
     lines = LINES * 9
-    options = translator.with_beam(Options(), beam_size)
+    options = translator.with_beam(Options(batch=8), beam_size)
     found = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
@@ -98,7 +86,8 @@ def test_what_does_not_fit_beside_others_is_tried_alone(
 ) -> None:
     translator = Translator.load(make_run(tmp_path / "run"))
     torch.set_num_threads(2)  # The run was made with one.
-    expected = translator(LINES * 9)
+    options = Options(batch=8)
+    expected = translator(LINES * 9, options=options)
     start, tried = translator.engine.start, []
 
     def full(source: torch.Tensor, *rest: object) -> object:
@@ -108,6 +97,6 @@ def test_what_does_not_fit_beside_others_is_tried_alone(
         return start(source, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(translator.engine, "start", full)
-    assert translator(LINES * 9) == expected
+    assert translator(LINES * 9, options=options) == expected
     beside = [size for size, thread in tried if thread is not threading.main_thread()]
     assert beside

@@ -23,7 +23,7 @@ from seq2seq.search.sampling import sample
 from seq2seq.structures import Hypothesis
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.translate import alignment, risk
-from seq2seq.translate.side_by_side import shared_out, side_by_side
+from seq2seq.translate.side_by_side import side_by_side
 from seq2seq.translate.translation import Options
 from seq2seq.translate.windows import batches
 from seq2seq.translate.wishes import Wish, with_wishes
@@ -138,7 +138,7 @@ class Finder:
     ) -> list[Found]:
         """Search once for each part."""
         threads = torch.get_num_threads() if self.device == "cpu" else 1
-        sentences = shared_out(len(flat), at_once=options.batch, threads=threads)
+        sentences = options.batch
         if options.mbr:
             sentences = min(sentences, max(1, risk.SAMPLES_AT_ONCE // options.mbr))
         waiting = batches([len(part.ids) for part in flat], sentences=sentences)

@@ -15,22 +15,6 @@ import torch
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
-LEAST = 16
-"""Sentences that are worth a batch of their own on another thread."""
-
-
-def shared_out(sentences: int, *, at_once: int, threads: int) -> int:
-    """Say how many sentences a batch takes, so that all threads end together.
-
-    Args:
-        sentences: How many there are.
-        at_once: How many may share a batch.
-        threads: What they are shared out to.
-    """
-    rounds = -(-sentences // (at_once * threads))
-    even = -(-sentences // max(1, rounds * threads))
-    return min(at_once, max(LEAST, even))
-
 
 def side_by_side(
     do: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], *, threads: int
