@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.search.demands import Demands
@@ -111,10 +112,10 @@ def walk(
 class _Taken(NamedTuple):
     # What a step chose for each row: row of the beginning, piece, its log-probability,
     # and whether it was taken.
-    rows: np.ndarray[Any, np.dtype[np.int64]]
-    pieces: np.ndarray[Any, np.dtype[np.float64]]
-    log_probs: np.ndarray[Any, np.dtype[np.float64]]
-    good: np.ndarray[Any, np.dtype[np.bool_]]
+    rows: NDArray[np.int64]
+    pieces: NDArray[np.float64]
+    log_probs: NDArray[np.float64]
+    good: NDArray[np.bool_]
 
 
 def _gathered(taken: list[_Taken], read: list[Tensor], count: int) -> list[Walk]:
