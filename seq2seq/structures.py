@@ -162,11 +162,13 @@ class Step(Generic[StateT]):
         state: The state after the last piece, a row for each.
         weights: How much the step read of every source position, (R, S); None without
             attention.
+        relative: Whether all log-probabilities of a row may be off by one number.
     """
 
     log_probs: Tensor
     state: StateT
     weights: Tensor | None = None
+    relative: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,27 @@ def test_packed_steps_say_what_the_network_says(name: str, rows: int) -> None:
         ours, theirs = one.state, other.state
 
 
+@torch.inference_mode()
+def test_a_table_takes_the_place_of_embeddings_unless_it_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = lively(attention={"kind": "none"})
+    pieces = plain.decoder.embedding.num_embeddings
+    tabled = stepping(plain).decoder
+    gates = len(plain.decoder.lower.layers[0].layer.weight_ih_l0)
+    assert tabled.embedding.weight.shape == (pieces, gates)
+    monkeypatch.setattr(packed, "TABLE", pieces * gates - 1)
+    whole = stepping(plain).decoder
+    assert whole.embedding.weight is plain.decoder.embedding.weight
+    batch = collate(SOURCES, [[] for _ in SOURCES])
+    state, memory = plain.start(plain.encoder(batch.source, batch.source_lengths))
+    last = torch.arange(len(SOURCES))[:, None] + 4
+    expected = plain.decoder(last, state, memory).features
+    for twin in (tabled, whole):
+        found = twin(last, state, memory).features
+        assert torch.allclose(found, expected, atol=1e-5)
+
+
 def test_a_packed_twin_leaves_the_network_as_it_was() -> None:
     plain = lively()
     before = {name: each.clone() for name, each in plain.state_dict().items()}

@@ -70,9 +70,11 @@ class ForcedLengths:
         state, memory = self.engine.start(source, lengths, asked)
         return Counted(state, torch.zeros_like(lengths)), memory
 
-    def step(self, last: Tensor, state: Counted, memory: Any) -> Step[Counted]:
+    def step(
+        self, last: Tensor, state: Counted, memory: Any, *, relative: bool = False
+    ) -> Step[Counted]:
         """Take one step of a search."""
-        step = self.engine.step(last, state.state, memory)
+        step = self.engine.step(last, state.state, memory, relative=relative)
         said = step.log_probs
         ending = said[:, EOS].clone()
         over = state.said >= self.lengths.longest
@@ -80,7 +82,8 @@ class ForcedLengths:
             said.masked_fill_(over[:, None], -math.inf)
         ending[state.said < self.lengths.shortest] = -math.inf
         said[:, EOS] = ending
-        return Step(said, Counted(step.state, state.said + 1), step.weights)
+        counted = Counted(step.state, state.said + 1)
+        return Step(said, counted, step.weights, step.relative)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets."""
@@ -140,7 +143,7 @@ def bench_translate(
     translator = Translator.load(run, engine=engine, shortlist=shortlist)
     start_up = process_seconds()
     text = _text(translator, split, data_path, files)
-    options = Options(batch=batch)
+    options = Options(batch=batch, scored=False)  # As for text alone.
     if beam_size is not None:
         options = translator.with_beam(options, beam_size)
     search = options.search or translator.recipe.search

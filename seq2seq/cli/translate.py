@@ -175,6 +175,7 @@ def translate(
         replace_unknown=replace_unknown,
         mbr=mbr or 0,
         utility=(utility or Utility.chrf).value,
+        scored=output_format.value != "text" or n_best > 1,
     )
     given = input_format.value if input_format else None
     forms = [cast("Form", given or form_of(path)) for path in files or []]

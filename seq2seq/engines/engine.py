@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from seq2seq.engines.packed import packed
+from seq2seq.engines.packed import packed_decoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.structures import Batch, Features, Step
 
@@ -43,8 +43,18 @@ class Engine(Protocol):
         """
         ...
 
-    def step(self, last: Tensor, state: Any, memory: Any) -> Step[Any]:
-        """Take one step of a search, as `search.step.StepFunction` says."""
+    def step(
+        self, last: Tensor, state: Any, memory: Any, *, relative: bool = False
+    ) -> Step[Any]:
+        """Take one step of a search, as `search.step.StepFunction` says.
+
+        Args:
+            last: The piece before, (R,).
+            state: The state before it was read.
+            memory: What `start` gave.
+            relative: Whether the log-probabilities may be relative, where that is
+                faster.
+        """
         ...
 
     def log_probs(self, batch: Batch) -> Tensor:
@@ -86,9 +96,11 @@ class NetworkEngine:
         """Read sources."""
         return self.network.start(self.network.encoder(source, lengths))
 
-    def step(self, last: Tensor, state: Any, memory: Any) -> Step[Any]:
+    def step(
+        self, last: Tensor, state: Any, memory: Any, *, relative: bool = False
+    ) -> Step[Any]:
         """Take one step of a search."""
-        return self.stepping.step(last, state, memory)
+        return self.stepping.step(last, state, memory, relative=relative)
 
     def features(self, last: Tensor, state: Any, memory: Any) -> Features[Any]:
         """Take one step of a search, up to what pieces are scored by."""
@@ -127,7 +139,7 @@ def stepping(network: EncoderDecoder) -> EncoderDecoder:
         return network
     try:
         twin = copy.copy(network)
-        twin._modules = {**network._modules, "decoder": packed(network.decoder)}
+        twin._modules = {**network._modules, "decoder": packed_decoder(network.decoder)}
     except RuntimeError:
         return network
     return twin

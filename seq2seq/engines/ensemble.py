@@ -54,10 +54,18 @@ class Ensemble:
         states, memories = zip(*begun, strict=True)
         return Members(states), Members(memories)
 
-    def step(self, last: Tensor, state: Members, memory: Members) -> Step[Members]:
+    def step(
+        self,
+        last: Tensor,
+        state: Members,
+        memory: Members,
+        *,
+        relative: bool = False,
+    ) -> Step[Members]:
         """Take one step of a search with every member.
 
-        Its weights are the mean of those members' that have attention.
+        Its weights are the mean of those members' that have attention. Relative
+        log-probabilities have no mean, so none are returned.
         """
         stepped = [
             member.step(last, own, read)

@@ -15,11 +15,12 @@ from torch import Tensor
 from seq2seq.engines.engine import Asked
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
+from seq2seq.nn.loss import log_softmax
 from seq2seq.structures import Batch, Features, Step
 from seq2seq.text.sums import find_damage
 
 MANIFEST = "manifest.json"
-READING, STEP, SCORING = "reading.onnx", "step.onnx", "scoring.onnx"
+READING, STEP, SCORING = "reading.onnx", "step.onnx", "logits.onnx"
 FILES = (MANIFEST, READING, STEP, SCORING)
 NEXT = "next_"  # Before the names of the state that a step leaves.
 KINDS = {"onnx": "onnx", "onnx-int8": "onnx-int8"}
@@ -105,12 +106,17 @@ class OnnxEngine:
         after = {name: outputs[NEXT + name] for name in self._state}
         return Features(outputs["features"], Rows(after), outputs.get("weights"))
 
-    def step(self, last: Tensor, state: Rows, memory: Rows) -> Step[Rows]:
+    def step(
+        self, last: Tensor, state: Rows, memory: Rows, *, relative: bool = False
+    ) -> Step[Rows]:
         """Take one step of a search; several rows may share a row of the memory."""
         found = self.features(last, state, memory)
         given = {"features": found.features.numpy()}
-        [log_probs] = self._scoring.run(None, given)
-        return Step(torch.from_numpy(log_probs), found.state, found.weights)
+        [logits] = self._scoring.run(None, given)
+        scores = torch.from_numpy(logits)
+        if not relative:
+            scores = log_softmax(scores)
+        return Step(scores, found.state, found.weights, relative)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""

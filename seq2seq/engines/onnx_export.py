@@ -1,6 +1,6 @@
 """Exporting a run for ONNX Runtime. Knows graphs, files and how to compare; not lines.
 
-RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx, scoring.onnx, manifest.json
+RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx, logits.onnx, manifest.json
 with what they were made from and how near they come to torch, and SHA-256 sums of all.
 """
 

@@ -167,13 +167,11 @@ def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
 
 
 def scoring_graph(network: EncoderDecoder) -> onnx.ModelProto:
-    """Write the scores of all pieces: from features (R, E) to log_probs (R, V)."""
+    """Write the scores of all pieces: from features (R, E) to logits (R, V)."""
     decoder, graph = network.decoder, Graph()
     size = decoder.output.in_features
     features = graph.input("features", np.float32, ["R", size])
-    logits = graph.linear(features, decoder.output)
-    scores = graph.add("LogSoftmax", [logits], {"axis": -1})
-    return graph.model({"log_probs": scores})
+    return graph.model({"logits": graph.linear(features, decoder.output)})
 
 
 def _shared(graph: Graph, context: str, last: str) -> str:

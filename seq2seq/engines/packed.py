@@ -1,6 +1,6 @@
-"""A network for single steps on a CPU: its matrices laid out once, not at every step.
+"""A decoder for single steps on a CPU: its matrices laid out once, not at every step.
 
-Knows linear and fused layers, not what a network does with them. What torch offers for
+Knows linear and fused layers, and where a decoder has its first. What torch offers for
 modules lays a matrix out anew in every call, which for one row takes far longer than
 the product. Measured in docs/experiments.md.
 """
@@ -13,11 +13,15 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.fused import FusedLayer
 from seq2seq.nn.normalised import NormalisedLayer
 from seq2seq.structures import State
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+TABLE = 2**24
+"""Most numbers of a table that takes the place of embeddings, 64 MiB."""
 
 _NO_BIAS_AFTER: tuple[str, list[float], str] = ("none", [], "")
 
@@ -63,28 +67,27 @@ class PackedLayer(nn.Module):
 
     Args:
         layer: Its weights and kind.
+        tabled: How many of its first inputs it is given as what they come to in it,
+            bias included.
 
     Raises:
         RuntimeError: As `PackedLinear`.
     """
 
-    def __init__(self, layer: FusedLayer) -> None:
+    def __init__(self, layer: FusedLayer, *, tabled: int = 0) -> None:
         super().__init__()
-        whole = layer.layer
-        weights = {name: each.detach() for name, each in whole.named_parameters()}
-        reads, recurs = weights["weight_ih_l0"], weights["weight_hh_l0"]
-        bias, recurring = weights["bias_ih_l0"], weights["bias_hh_l0"]
-        self.gated = isinstance(whole, nn.GRU)
+        reads, recurs, bias, recurring = weights(layer)
+        reads, first = reads[:, tabled:], None if tabled else bias
         self.parts = layer.parts
-        self.recurring: PackedLinear | None = None
+        self.given = len(recurs) if tabled else 0
+        self.gated = isinstance(layer.layer, nn.GRU)
+        self.sums: PackedLinear | None = None
         if self.gated:
             # The reset gate stands between the two products.
-            self.sums = PackedLinear(reads, bias)
             self.recurring = PackedLinear(recurs, recurring)
+            self.sums = PackedLinear(reads, first) if reads.shape[1] else None
         else:
-            self.sums = PackedLinear(
-                torch.cat([reads, recurs], dim=1), bias + recurring
-            )
+            self.recurring = PackedLinear(torch.cat([reads, recurs], dim=1), first)
 
     def forward(
         self, inputs: Tensor, state: State | None, lengths: Tensor | None
@@ -92,19 +95,43 @@ class PackedLayer(nn.Module):
         """Take one step, as `FusedLayer` does.
 
         Args:
-            inputs: (R, 1, input_size).
+            inputs: (R, 1, input_size), or in place of the first of them what they come
+                to.
             state: Where to start from, each part (R, H).
             lengths: None, since all have one position.
         """
         assert state is not None
         assert lengths is None
-        hidden, read = state[0], inputs[:, 0]
-        if self.recurring is not None:
-            after: State = (_gru(self.sums(read), self.recurring(hidden), hidden),)
+        given, read = inputs[:, 0].split([self.given, inputs.shape[2] - self.given], 1)
+        hidden = state[0]
+        if self.gated:
+            if self.sums is not None:
+                read = self.sums(read)
+                given = read.add_(given) if self.given else read
+            after: State = (_gru(given, self.recurring(hidden), hidden),)
         else:
-            sums = self.sums(torch.cat([read, hidden], dim=1))
+            joined = torch.cat([read, hidden], dim=1) if read.shape[1] else hidden
+            sums = self.recurring(joined)
+            sums = sums.add_(given) if self.given else sums
             after = (sums.tanh_(),) if self.parts == 1 else _lstm(sums, state[1])
         return after[0][:, None], after
+
+
+def weights(layer: FusedLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what a layer of one direction multiplies and adds, without gradients.
+
+    Returns:
+        For its inputs (gates * H, input_size), for its state (gates * H, H), and what
+        is added to the products, twice (gates * H,); unless a gate stands between
+        them, the first of these has both.
+    """
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    reads, recurs, bias, recurring = (
+        getattr(layer.layer, name).detach() for name in names
+    )
+    if not isinstance(layer.layer, nn.GRU):
+        bias = bias + recurring
+    return reads, recurs, bias, recurring
 
 
 def _gru(seen: Tensor, recurred: Tensor, hidden: Tensor) -> Tensor:
@@ -127,15 +154,32 @@ def _lstm(sums: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     return cell.tanh().mul_(leave), cell
 
 
-def packed(module: ModuleT) -> ModuleT:
-    """Return a module that computes the same for one position, on the same weights.
+def packed_decoder(decoder: Decoder) -> Decoder:
+    """Return a decoder that takes the same steps, on the same weights.
 
-    Layers that have no such form are shared with the original, so it may only be used
-    for inference, and not after the original's weights have changed.
+    What the first layer makes of an embedding does not depend on anything else, so it
+    is looked up. Layers that have no such form are shared with the original. It may
+    only be used for inference, not after the original's weights have changed, and not
+    to `start`.
 
     Raises:
         RuntimeError: As `PackedLinear`.
     """
+    twin, first = _packed(decoder), decoder.lower.layers[0]
+    if not isinstance(first, FusedLayer):
+        return twin
+    reads, _, bias, _ = weights(first)
+    pieces, size = decoder.embedding.weight.shape
+    if pieces * len(reads) > TABLE:
+        return twin
+    embedded = decoder.embedding.weight.detach() * decoder.scale
+    table = nn.functional.linear(embedded, reads[:, :size], bias)
+    twin.embedding, twin.scale = nn.Embedding.from_pretrained(table), 1.0
+    twin.lower.layers[0] = PackedLayer(first, tabled=size)
+    return twin
+
+
+def _packed(module: ModuleT) -> ModuleT:
     twin = copy.copy(module)
     twin._modules = {
         name: None if child is None else _packed_child(child)
@@ -151,4 +195,4 @@ def _packed_child(child: nn.Module) -> nn.Module:
         return PackedLayer(child)
     if isinstance(child, NormalisedLayer):
         return child  # It reads its matrices' weights itself.
-    return packed(child)
+    return _packed(child)

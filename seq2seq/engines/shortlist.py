@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from seq2seq.engines.engine import Asked, Describing
 from seq2seq.engines.packed import PackedLinear
 from seq2seq.errors import InputError
+from seq2seq.nn.loss import log_softmax
 from seq2seq.structures import EOS, PAD, UNK, Batch, Step
 from seq2seq.text.lexical import LexicalTable
 from seq2seq.text.lines import atomic_file
@@ -118,16 +119,20 @@ class ShortListEngine:
             output.bias = nn.Parameter(whole.bias[ids])
         return state, Listed(memory, ids, output, ~listed[:, ids])
 
-    def step(self, last: Tensor, state: Any, memory: Listed) -> Step[Any]:
+    def step(
+        self, last: Tensor, state: Any, memory: Listed, *, relative: bool = False
+    ) -> Step[Any]:
         """Take one step of a search; pieces that are not in a list get -inf."""
         found = self.engine.features(last, state, memory.memory)
         scores = memory.output(found.features)
         each = len(last) // len(memory.unlisted)
         unlisted = memory.unlisted.repeat_interleave(each, dim=0)
-        said = torch.log_softmax(scores.masked_fill_(unlisted, -math.inf), dim=-1)
+        said = scores.masked_fill_(unlisted, -math.inf)
+        if not relative:
+            said = log_softmax(said)
         log_probs = said.new_full((len(last), self._pieces), -math.inf)
         log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
-        return Step(log_probs, found.state, found.weights)
+        return Step(log_probs, found.state, found.weights, relative)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""

@@ -17,7 +17,7 @@ from seq2seq.nn.bridge import CopyBridge, LinearBridge, context_vector
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
-from seq2seq.nn.loss import Loss, projected_loss
+from seq2seq.nn.loss import Loss, log_softmax, projected_loss
 from seq2seq.nn.recurrent import Recurrent
 from seq2seq.recipe import DecoderOptions, EncoderOptions, ModelOptions
 from seq2seq.structures import (
@@ -172,13 +172,27 @@ class EncoderDecoder(nn.Module):
         return Features(decoded.features[:, 0], decoded.state, weights)
 
     def step(
-        self, last: Tensor, state: DecoderState, memory: Memory
+        self,
+        last: Tensor,
+        state: DecoderState,
+        memory: Memory,
+        *,
+        relative: bool = False,
     ) -> Step[DecoderState]:
-        """Take one step of a search, given what `features` is."""
+        """Take one step of a search, given what `features` is.
+
+        Args:
+            last: As in `features`.
+            state: As in `features`.
+            memory: As in `features`.
+            relative: Whether the largest of a row is all that matters; without their
+                sum scores take less time.
+        """
         found = self.features(last, state, memory)
-        logits = self.decoder.logits(found.features)
-        log_probs = torch.log_softmax(logits.float(), dim=-1)
-        return Step(log_probs, found.state, found.weights)
+        scores = self.decoder.logits(found.features).float()
+        if not relative:
+            scores = log_softmax(scores)
+        return Step(scores, found.state, found.weights, relative)
 
     if TYPE_CHECKING:
         __call__ = forward

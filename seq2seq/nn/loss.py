@@ -26,6 +26,16 @@ class Loss(NamedTuple):
     nats: Tensor
 
 
+def log_softmax(scores: Tensor) -> Tensor:
+    """Turn scores into log-probabilities, (R, V), in their place where that is safe.
+
+    On a CPU a new tensor of all pieces costs a third more time.
+    """
+    if scores.device.type == "cpu" and not scores.requires_grad:
+        return torch.log_softmax(scores, dim=-1, out=scores)
+    return F.log_softmax(scores, dim=-1)
+
+
 def token_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Loss:
     """Sum the cross-entropy of target tokens.
 

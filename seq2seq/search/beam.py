@@ -32,6 +32,7 @@ def beam_search(
     options: SearchOptions,
     *,
     hypotheses: int = 1,
+    scored: bool = True,
 ) -> list[list[Hypothesis]]:
     """Keep the K likeliest beginnings of each sentence, and return the best endings.
 
@@ -55,6 +56,7 @@ def beam_search(
         options: K (beam_size; with 1 this is greedy search), what may come, how
             hypotheses rank.
         hypotheses: The most to return of each sentence, from 1 to K.
+        scored: As in `greedy_search`, where this is greedy search.
 
     Returns:
         Of each sentence, in order, at least one hypothesis and at most those asked
@@ -71,11 +73,11 @@ def beam_search(
             f"hypotheses is {hypotheses}, but must be from 1 to the beam size, "
             f"{options.beam_size}. Ask for fewer or widen the beam."
         )
-    needed = any(demands.required)
-    if options.beam_size == 1 and options.stop == "count" and not needed:
+    if is_greedy(demands, options):
         # Not only faster: topk and argmax may break ties differently.
-        only = greedy_search(step, state, memory, demands, options)
+        only = greedy_search(step, state, memory, demands, options, scored=scored)
         return [[hypothesis] for hypothesis in only]
+    needed = any(demands.required)
     if needed and options.groups > 1:
         raise ValueError(
             "required phrases and groups both give out the beam's places; use one."
@@ -167,6 +169,12 @@ def beam_search(
     return lattice.hypotheses(
         [[contest.best() for contest in some] for some in each], ranking, hypotheses
     )
+
+
+def is_greedy(demands: Demands, options: SearchOptions) -> bool:
+    """Say whether a beam search would be greedy, to which steps may be relative."""
+    alone = options.beam_size == 1 and options.stop == "count"
+    return alone and not any(demands.required)
 
 
 def _expand(

@@ -22,6 +22,8 @@ def greedy_search(
     memory: MemoryT,
     demands: Demands,
     options: SearchOptions,
+    *,
+    scored: bool = True,
 ) -> list[Hypothesis]:
     """Follow the likeliest piece until it is EOS.
 
@@ -37,6 +39,8 @@ def greedy_search(
         demands: What each sentence asks for. Required phrases need a beam, if one of
             a single hypothesis.
         options: What may come, and how the score is made.
+        scored: Whether to sum log-probabilities where the step gives relative ones;
+            else they and scores are NaN, and pieces the same.
 
     Returns:
         One hypothesis for each sentence, in order.
@@ -54,6 +58,7 @@ def greedy_search(
         limits=demands.max_lengths,
         rules=Rules.of(demands, options),
         choose=_likeliest,
+        scored=scored,
     )
     return as_hypotheses(walks, demands, Ranking(options))
 

@@ -18,7 +18,7 @@ from seq2seq.search.demands import Demands
 from seq2seq.search.ranking import Ranking, no_weights
 from seq2seq.search.rules import Rules
 from seq2seq.search.step import MemoryT, StateT, StepFunction, not_finite
-from seq2seq.structures import BOS, EOS, Hypothesis
+from seq2seq.structures import BOS, EOS, Hypothesis, Step
 
 Choose = Callable[[Tensor, Tensor, int], Tensor]
 """`choose(log_probs (R, V), rows (R,), length) -> pieces (R,)`.
@@ -52,6 +52,7 @@ def walk(
     limits: Tensor,
     rules: Rules,
     choose: Choose,
+    scored: bool = True,
 ) -> list[Walk]:
     """Follow the chosen piece until it is EOS.
 
@@ -67,6 +68,8 @@ def walk(
             which the step works.
         rules: What may not come, a place for each row.
         choose: Chooses among what may.
+        scored: Whether relative log-probabilities are to be made absolute; else what
+            is said of them is NaN.
 
     Raises:
         ValueError: If the step returns NaN or +inf.
@@ -85,16 +88,19 @@ def walk(
         state = said.state
         if said.weights is not None:
             read.append(said.weights)
+        above = _above(said, scored=scored)  # Before rules rule anything out.
         log_probs = rules.apply(said.log_probs, history, length)
         last = choose(log_probs, rows, length)
         chosen = log_probs.gather(1, last[:, None])[:, 0]
         # The one wait for the device. A double holds any id exactly.
-        found, pieces = torch.stack([chosen.double(), last.double()]).cpu().numpy()
+        numbers = [chosen.double(), above.double(), last.double()]
+        found, over, pieces = torch.stack(numbers).cpu().numpy()
         if not (found < math.inf).all():  # NaN is not below anything.
             raise not_finite()
         ends = pieces == EOS
         good = (found > -math.inf) & (ends | (length < most[under_way]))
-        taken.append(_Taken(under_way, pieces, found, good))
+        absolute = np.where(good, found, 0) - over
+        taken.append(_Taken(under_way, pieces, absolute, good))
 
         length += 1
         if rules.read_history:
@@ -107,6 +113,20 @@ def walk(
             rules = rules.select(kept)
         under_way = under_way[staying]
     return _gathered(taken, read, len(most))
+
+
+def _above(said: Step[StateT], *, scored: bool) -> Tensor:
+    """Say by how much the log-probabilities of each row are too large, (R,).
+
+    NaN where nobody asks.
+    """
+    scores = said.log_probs
+    if not said.relative:
+        return scores.new_zeros(len(scores))
+    if not scored:
+        return scores.new_full((len(scores),), math.nan)
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    return scores.to(wide).logsumexp(dim=1)
 
 
 class _Taken(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from seq2seq.engines.engine import Engine
 from seq2seq.errors import InputError
 from seq2seq.models.halving import out_of_memory
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
+from seq2seq.search.beam import beam_search, is_greedy
 from seq2seq.search.demands import Demands
 from seq2seq.search.noise import sentence_key
 from seq2seq.search.sampling import sample
@@ -186,14 +187,17 @@ class Finder:
             demands = with_wishes(demands, wishes, forced, self.target)
         lengths = batch.source_lengths
         state, memory = self.engine.start(source, lengths, demands.asked())
-        given = (self.engine.step, state, memory, demands, search)
+        step = self.engine.step
+        if search.method == "beam" and is_greedy(demands, search):
+            step = partial(step, relative=True)
+        given = (step, state, memory, demands, search)
         if search.method == "sample":
             keys = [sentence_key(ids) for ids in sources]
             drawn = sample(*given, keys=keys, samples=options.mbr or options.n_best)
             return [
                 self._by_risk(each, options) if options.mbr else each for each in drawn
             ]
-        return beam_search(*given, hypotheses=options.n_best)
+        return beam_search(*given, hypotheses=options.n_best, scored=options.scored)
 
     def _by_risk(self, samples: list[Hypothesis], options: Options) -> list[Hypothesis]:
         """Rank samples by how much the others are like them."""

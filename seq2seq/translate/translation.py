@@ -35,6 +35,8 @@ class Options:
         mbr: How many samples to draw of each line, to choose the one that is on average
             most like all of them; 0 does not.
         utility: How alike they are: chrf or bleu.
+        scored: Whether scores are read; greedy search is faster without, and they are
+            NaN then.
 
     Raises:
         InputError: If a number is out of range.
@@ -50,6 +52,7 @@ class Options:
     replace_unknown: bool = False
     mbr: int = 0
     utility: Literal["chrf", "bleu"] = "chrf"
+    scored: bool = True
 
     def __post_init__(self) -> None:
         for name in ("n_best", "batch", "window", "max_length"):

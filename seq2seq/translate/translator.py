@@ -134,7 +134,7 @@ class Translator:
             beam_size: Hypotheses kept at each step; the options' if None.
             options: How to translate.
         """
-        chosen = options or Options()
+        chosen = replace(options or Options(), scored=False)
         if beam_size is not None:
             chosen = self.with_beam(chosen, beam_size)
         for window in windows(
