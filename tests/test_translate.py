@@ -140,7 +140,7 @@ def test_every_form_keeps_every_line(translator: Translator, lines: list[str]) -
     assert [line.split("\t")[0] for line in wide] == [str(i) for i in range(len(lines))]
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64])
+@pytest.mark.parametrize("batch", [1, 7, 64, 128])
 @pytest.mark.parametrize("window", [1, 3, 2000])
 def test_text_does_not_depend_on_batches_or_windows(
     translator: Translator, batch: int, window: int

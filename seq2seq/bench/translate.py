@@ -111,7 +111,7 @@ def bench_translate(
     engine: str = "torch",
     shortlist: int | None = None,
     beam_size: int | None = None,
-    batch: int = 64,
+    batch: int = 128,
     lengths: Lengths | None = None,
 ) -> dict[str, Any]:
     """Translate a split once and measure it.

@@ -67,7 +67,7 @@ def bench_translate(
     source: Annotated[Path | None, typer.Option(help="A file instead.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Its translations.")] = None,
     beam: Beam = None,
-    batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 128,
     min_length: Annotated[
         int | None, typer.Option(min=1, help="Force so many pieces at least.")
     ] = None,

@@ -132,7 +132,7 @@ def translate(
             "are any. [in this process]",
         ),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 128,
     window: Annotated[
         int | None,
         typer.Option(

@@ -24,7 +24,7 @@ WINDOW = 2000
 CHARACTERS = 2_000_000
 """A window ends with the line that brings it to so many characters."""
 
-BATCH = 64
+BATCH = 128
 """Sentences in a batch, unless it is asked for otherwise."""
 
 PIECES = 100
