@@ -13,6 +13,7 @@ import typer
 from seq2seq.cli.average import average
 from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
+from seq2seq.cli.distill import distill
 from seq2seq.cli.doctor import doctor
 from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.export import export
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
-VERBS += [score, heatmap, average, export, shortlist]
+VERBS += [score, heatmap, average, distill, export, shortlist]
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(recipes, name="recipe")
