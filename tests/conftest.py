@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,3 +37,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there are no real corpora in {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained run; one for each file that has no other of its own."""
+    from translators import make_run
+
+    return make_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def translator(run: Path) -> Any:
+    from seq2seq.translate import Translator
+
+    return Translator.load(run)

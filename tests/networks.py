@@ -39,14 +39,17 @@ def network(**changes: Any) -> EncoderDecoder:
     return EncoderDecoder(options, source_pieces=V, target_pieces=V)
 
 
+def shaken(module: Any) -> Any:
+    """Biases start at zero, where some faults would not show."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    return module.double().eval()
+
+
 def exact(**changes: Any) -> EncoderDecoder:
     """A tiny model in double precision that drops nothing."""
-    model = network(**changes)
-    # Biases start at zero, where some faults would not show.
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.3)
-    return model.double().eval()
+    return shaken(network(**changes))
 
 
 def greedy(model: EncoderDecoder, batch: Batch, limit: int = 12) -> list[Hypothesis]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_translate import call
+from translating import call
 from translators import make_run
 
 from seq2seq.distill import Distilled, distill

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from networks import SOURCES, network
-from test_translate import LINES
+from translating import LINES
 from translators import make_run
 
 from seq2seq.data.translation import collate

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from tables import TableMemory, TableState, greedy, random_tables, start, step
-from test_translate import LINES, call, lines_of
 from torch import Tensor
+from translating import LINES, call, lines_of
 from translators import make_run
 
 from seq2seq.data.translation import collate

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_translate import LINES, call, lines_of
+from translating import LINES, call, lines_of
 from translators import make_run
 
 from seq2seq.data.translation import collate

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_translate import LINES
+from translating import LINES
 from translators import make_run
 
 from seq2seq.translate import Options, Translator

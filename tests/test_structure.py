@@ -23,7 +23,7 @@ PACKAGE = ROOT / "seq2seq"
 LAYERS = [
     ["cli"],
     ["report", "bench"],
-    ["training", "doctor", "evaluate", "average", "sweep"],
+    ["training", "doctor", "evaluate", "average", "distill", "sweep"],
     ["continuing", "starting", "trainer"],
     ["callbacks", "translate", "checkpoint"],
     ["engines", "utility"],

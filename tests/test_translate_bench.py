@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_translate import call
+from translating import call
 from translators import make_run
 
 from seq2seq.bench.machine import Meter, busy_seconds, process_seconds, rounded

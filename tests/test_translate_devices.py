@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_translate import LINES, call, translate_to
+from translating import LINES, call, translate_to
 from translators import make_run, slow
 
 from seq2seq.errors import InputError

@@ -1,4 +1,4 @@
-"""Several translations of a line, scores, alignments, ensembles, means of weights."""
+"""Several translations of a line, scores, ensembles, means of weights."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from test_translate import LINES, call, lines_of, piped
+from translating import LINES, call, lines_of, piped
 from translators import make_run, tokenizer
 
 from seq2seq.data.translation import collate
-from seq2seq.engines.engine import NetworkEngine
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.load import load_engine, open_runs
 from seq2seq.engines.run import Run
@@ -25,14 +22,6 @@ from seq2seq.search.beam import beam_search
 from seq2seq.search.demands import Demands
 from seq2seq.structures import PAD
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.alignment import (
-    Alignment,
-    align,
-    joined,
-    known_text,
-    word_numbers,
-)
-from seq2seq.translate.heatmap import draw
 from seq2seq.translate.records import Writing
 from seq2seq.translate.scoring import Scorer
 from seq2seq.weights import read_checkpoint
@@ -157,156 +146,6 @@ def test_scores_of_files(runs: Path, tmp_path: Path) -> None:
     target.write_text("Ein Hund.\n")
     _, errors = call("score", runs / "one", *both)
     assert f"{source} has more lines than {target}, which has 1" in errors
-
-
-@given(
-    st.lists(
-        st.text(st.sampled_from("▁ab."), min_size=1, max_size=4), min_size=1, max_size=8
-    )
-)
-def test_every_piece_belongs_to_the_word_that_holds_it(pieces: list[str]) -> None:
-    words = [word for word in "".join(pieces).split("▁") if word]
-    numbers = word_numbers(pieces)
-    assert numbers == sorted(numbers)
-    joined = [""] * max(len(words), 1)
-    for piece, number in zip(pieces, numbers, strict=True):
-        head, *rest = piece.lstrip("▁").split("▁")
-        joined[number] += head
-        for more in [part for part in rest if part]:
-            number += 1  # noqa: PLW2901, a piece over several words
-            joined[number] += more
-    assert [word for word in joined if word] == words
-
-
-def test_pieces_become_words() -> None:
-    source = ["▁The", "▁do", "g", "."]
-    target = ["▁Der", "▁", "Hund", "."]
-    weights = np.array(
-        [
-            [0.9, 0.1, 0.0, 0.0],
-            [0.6, 0.2, 0.2, 0.0],
-            [0.1, 0.4, 0.5, 0.0],
-            [0.0, 0.0, 0.1, 0.9],
-        ],
-        dtype=np.float32,
-    )
-    found = align(source, target, weights)
-    assert found.source == ("The", "dog.")
-    assert found.target == ("Der", "Hund.")
-    expected = [[0.9, 0.1], [0.7 / 3, 2.3 / 3]]
-    assert np.allclose(found.weights, expected)
-    assert found.pharaoh() == "0-0 1-1"
-    twice = joined([found, found])
-    assert twice.pharaoh() == "0-0 1-1 2-2 3-3"
-    assert joined([align([], [], np.zeros((0, 0), np.float32))]).pharaoh() == ""
-
-
-@pytest.mark.parametrize(
-    ("target", "reads", "text"),
-    [
-        ("▁Ich ▁? .", [0, 2, 2], "Ich Łukasz."),
-        ("▁Ich ▁ ? uk a sz .", [0, 2, 2, 2, 2, 2, 2], "Ich Łukasz."),
-        ("▁Ich ▁x ? ? , ▁ja", [0, 1, 2, 2, 2, 2], "Ich Łukasz, ja"),
-        ("▁Ich ▁? ▁? .", [0, 1, 2, 2], "Ich am Łukasz."),
-        ("▁我 是 ? 。", [0, 1, 2, 2], "我是Łukasz。"),
-    ],
-)
-def test_unknown_pieces_become_the_source_words_they_look_at(
-    target: str, reads: list[int], text: str
-) -> None:
-    source = ["▁I", "▁am", "▁Łukasz", ","]
-    pieces = target.split()
-    # SentencePiece gives the blank before an unknown piece to a piece of its own.
-    flat: list[tuple[str, int]] = []
-    for piece, read in zip(pieces, reads, strict=True):
-        if piece == "▁?":
-            flat.append(("▁", read))
-        flat.append((piece.replace("▁?", "?"), read))
-    ids = [1 if piece == "?" else 9 for piece, _ in flat]
-    weights = np.zeros((len(flat), 4), dtype=np.float32)
-    for row, (_, read) in enumerate(flat):
-        weights[row, read] = 1.0
-    assert known_text(ids, [piece for piece, _ in flat], source, weights) == text
-
-
-def test_alignments_are_of_the_words_that_come_out(runs: Path) -> None:
-    translator = Translator.load(runs / "one")
-    lines = [*LINES, "A dog sleeps. " * 6]
-    options = Options(align=True, max_length=20)
-    plain = translator(lines, options=Options(max_length=20))
-    for line, text, found in zip(
-        lines, plain, translator.window(lines, options), strict=True
-    ):
-        assert found.text == text
-        if found.alignment is None:
-            assert text == ""
-            continue
-        if "⁇" not in text:
-            assert " ".join(found.alignment.target) == text
-        words = "".join(translator.source.surfaces([line])[0]).split("▁")
-        assert list(found.alignment.source) == [word for word in words if word]
-        sums = found.alignment.weights.sum(axis=1)
-        assert (sums <= 1 + 1e-5).all()
-        assert len(found.alignment.links()) == len(found.alignment.target)
-
-
-def test_alignments_do_not_depend_on_the_batch(runs: Path) -> None:
-    translator = Translator.load(runs / "one")
-    whole = translator.window(LINES, Options(align=True))
-    for line, found in zip(LINES, whole, strict=True):
-        (alone,) = translator.window([line], Options(align=True, batch=1))
-        if found.alignment is None or alone.alignment is None:
-            assert found.alignment is alone.alignment
-            continue
-        assert np.allclose(alone.alignment.weights, found.alignment.weights, atol=1e-5)
-
-
-def test_unknown_pieces_are_replaced_in_translations(runs: Path) -> None:
-    translator = Translator.load(runs / "one")
-    with torch.no_grad():
-        engine = translator.engine
-        assert isinstance(engine, NetworkEngine)
-        engine.network.decoder.output.bias[1] += 50.0  # Says nothing but unknown.
-    (found,) = translator.window(["The dog."], Options(replace_unknown=True))
-    assert "⁇" in translator(["The dog."])[0]
-    assert "⁇" not in found.text
-    assert set(found.text.split()) <= {"The", "dog"}
-
-
-def test_a_run_without_attention_aligns_nothing(runs: Path, tmp_path: Path) -> None:
-    translator = Translator.load(runs / "none")
-    for options in (Options(align=True), Options(replace_unknown=True)):
-        with pytest.raises(InputError, match=r"has no attention, so nothing"):
-            translator.window(["A dog."], options)
-    picture = tmp_path / "a.svg"
-    _, errors = call("heatmap", runs / "none", "A dog.", "--output", picture)
-    assert "has no attention" in errors
-    assert not picture.exists()
-
-
-@pytest.mark.parametrize("suffix", [".svg", ".png"])
-def test_a_heatmap_is_drawn_the_same_way_twice(
-    runs: Path, tmp_path: Path, suffix: str
-) -> None:
-    one, two = tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"
-    out, _ = call("heatmap", runs / "one", "The dog costs $5$ <b>.", "--output", one)
-    assert lines_of(out) == Translator.load(runs / "one")(["The dog costs $5$ <b>."])
-    call("heatmap", runs / "one", "The dog costs $5$ <b>.", "--output", two)
-    assert one.read_bytes() == two.read_bytes()
-    magic = {".svg": b"<?xml", ".png": b"\x89PNG"}[suffix]
-    assert one.read_bytes().startswith(magic)
-
-
-def test_pictures_of_other_kinds_or_of_nothing_are_refused(
-    runs: Path, tmp_path: Path
-) -> None:
-    weights = np.ones((1, 1), np.float32)
-    with pytest.raises(InputError, match=r"must end in \.svg, \.png, \.pdf"):
-        draw(Alignment(("a",), ("b",), weights), tmp_path / "a.gif")
-    with pytest.raises(InputError, match="there are no words to align"):
-        draw(Alignment(("a",), (), np.zeros((0, 1), np.float32)), tmp_path / "a.svg")
-    _, errors = call("heatmap", runs / "one", " ", "--output", tmp_path / "a.svg")
-    assert "the sentence is blank" in errors
 
 
 def test_an_ensemble_of_a_run_with_itself_is_the_run(runs: Path) -> None:
