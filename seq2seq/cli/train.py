@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from seq2seq.cli.imports import importing
 from seq2seq.cli.options import (
     Accelerator,
     AcceleratorName,
@@ -27,8 +28,9 @@ def train(
     from seq2seq.recipe_file import read_recipe
 
     resolved = read_recipe(recipe, override or [])
-    from seq2seq.ranks import find_ranks
-    from seq2seq.training import train as train_recipe
+    with importing():
+        from seq2seq.ranks import find_ranks
+        from seq2seq.training import train as train_recipe
 
     name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
     ranks = find_ranks(devices, accelerator.value)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
+from seq2seq.cli.imports import importing
 from seq2seq.cli.options import (
     Beam,
     EngineName,
@@ -148,22 +149,23 @@ def translate(
     if utility is not None and mbr is None:
         raise InputError("--utility is for --mbr N, which says how many samples.")
 
-    from seq2seq.translate import Options, Translator
-    from seq2seq.translate.job import Mended, translate_records
-    from seq2seq.translate.records import Writing, form_of
-    from seq2seq.translate.windows import WINDOW
-    from seq2seq.translate.workers import Alone
+    with importing():
+        from seq2seq.translate import Options, Translator
+        from seq2seq.translate.job import Mended, translate_records
+        from seq2seq.translate.records import Writing, form_of
+        from seq2seq.translate.windows import WINDOW
+        from seq2seq.translate.workers import Alone
 
-    overrides = with_beam(override, beam)
-    load = partial(
-        Translator.load,
-        run,
-        ensemble=ensemble or [],
-        engine=engine.value,
-        overrides=overrides,
-        shortlist=shortlist,
-    )
-    translator = load()
+        overrides = with_beam(override, beam)
+        load = partial(
+            Translator.load,
+            run,
+            ensemble=ensemble or [],
+            engine=engine.value,
+            overrides=overrides,
+            shortlist=shortlist,
+        )
+        translator = load()
     _require_use(translator.recipe.search, overrides, beam=beam, mbr=mbr)
     options = Options(
         n_best=n_best,
