@@ -80,7 +80,10 @@ def distill(
         corpora = training_corpora(data)
         pairs = _whole((pair for each in corpora for pair in each.read()), counted)
         for window in windows(
-            pairs, characters=lambda pair: len(pair.source), largest=options.window
+            pairs,
+            characters=lambda pair: len(pair.source),
+            largest=options.window,
+            first=options.window,
         ):
             done = journal.already(["\t".join(pair) for pair in window])
             if done == len(window):

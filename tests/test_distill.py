@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def test_the_nearest_is_the_best_of_the_beam(run: Path, tmp_path: Path) -> None:
 def test_an_interrupted_one_continues_to_the_same_bytes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    small = partial(Options, window=20)
+    monkeypatch.setattr("seq2seq.distill.Options", small)
     translator = Translator.load(run)
     whole = distill(translator, tmp_path / "whole", job=JOB).file.read_bytes()
     window, calls = Translator.window, 0
@@ -98,7 +101,7 @@ def test_an_interrupted_one_continues_to_the_same_bytes(
     with pytest.raises(InputError, match="another translation: runs was"):
         distill(translator, folder, job={"runs": ["two"]})
     assert distill(translator, folder, job=JOB).file.read_bytes() == whole
-    assert calls == 4  # Windows of 1, 8 and the rest: the third was done again.
+    assert calls == 4  # Windows of 20, 20 and 2: the third was done again.
     with pytest.raises(InputError, match="is there already"):
         distill(translator, folder, job=JOB)
 

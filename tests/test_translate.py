@@ -107,6 +107,8 @@ def test_half_a_surrogate_pair_is_read_as_a_replacement_character(
 def test_windows_grow_and_end_at_many_characters() -> None:
     sizes = [len(w) for w in windows(["x"] * 5000, characters=len, largest=2000)]
     assert sizes == [1, 8, 64, 512, 2000, 2000, 415]
+    sizes = [len(w) for w in windows(["x"] * 50, characters=len, largest=20, first=20)]
+    assert sizes == [20, 20, 10]
     long = windows(["x" * CHARACTERS] * 20, characters=len)
     assert [len(window) for window in long] == [1] * 20
 

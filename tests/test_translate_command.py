@@ -14,7 +14,7 @@ import pytest
 from translating import LINES, call, lines_of, translate_to
 from translators import make_run
 
-from seq2seq.translate import Translator
+from seq2seq.translate import Options, Translation, Translator
 from seq2seq.translate.job import Progress
 
 
@@ -104,14 +104,38 @@ def test_long_lines_are_counted_at_the_end(run: Path) -> None:
     assert len(lines_of(out)) == 2
 
 
+def test_small_windows_are_for_who_waits(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    text = "A dog sleeps.\n" * 30
+    source.write_text(text, encoding="utf-8")
+    kept, sizes = Translator.window, []
+
+    def window(self: Translator, lines: Any, options: Options) -> list[Translation]:
+        sizes.append(len(lines))
+        return kept(self, lines, options)
+
+    monkeypatch.setattr(Translator, "window", window)
+    call("translate", run, source, "--output", output)
+    whole = call("translate", run, source)[0]
+    piped = call("translate", run, text=text.encode())[0]
+    screen = "typer.testing._NamedTextIOWrapper.isatty"
+    monkeypatch.setattr(screen, lambda self: True, raising=False)
+    call("translate", run, source)
+    assert sizes == [30, 30, 1, 8, 21, 1, 8, 21]
+    assert output.read_text(encoding="utf-8") == whole == piped
+
+
 @pytest.mark.parametrize("dies_after", [0, 1, 3])
 def test_an_interrupted_translation_continues_to_the_same_bytes(
     run: Path, tmp_path: Path, dies_after: int
 ) -> None:
     source, whole, output = (tmp_path / name for name in ("in", "whole", "out"))
     source.write_text("\n".join(LINES * 9), encoding="utf-8")
-    translate_to(run, source, whole, "--alignments", f"{whole}.align")
-    aligned = ("--alignments", str(tmp_path / "out.align"))
+    small = ("--window", "20")
+    translate_to(run, source, whole, *small, "--alignments", f"{whole}.align")
+    aligned = (*small, "--alignments", str(tmp_path / "out.align"))
     said = translate_to(run, source, output, *aligned, dies_after=dies_after)
     assert said == "killed"
     assert not output.exists()
@@ -127,20 +151,22 @@ def test_what_is_left_is_neither_overwritten_nor_continued_by_another_job(
 ) -> None:
     source, output = tmp_path / "in", tmp_path / "out"
     source.write_text("\n".join(LINES * 9), encoding="utf-8")
-    translate_to(run, source, output, dies_after=2)
+    small = ("--window", "9")
+    translate_to(run, source, output, *small, dies_after=1)
     left = (tmp_path / "out.partial").read_bytes()
-    assert "holds 9 lines of a translation" in translate_to(run, source, output)
-    said = translate_to(run, source, output, "--continue", "--beam", "2")
+    assert "holds 9 lines of a translation" in translate_to(run, source, output, *small)
+    small = (*small, "--continue")
+    said = translate_to(run, source, output, *small, "--beam", "2")
     assert "another translation: search was" in said
     other = make_run(tmp_path / "other", seed=1)
-    said = translate_to(other, source, output, "--continue")
+    said = translate_to(other, source, output, *small)
     assert "another translation: runs was" in said
     assert (tmp_path / "out.partial").read_bytes() == left
     source.write_text("\n".join(["changed", *LINES * 9]), encoding="utf-8")
-    said = translate_to(run, source, output, "--continue")
+    said = translate_to(run, source, output, *small)
     assert "the first 9 of the input have changed" in said
     source.write_text("\n".join(LINES[:4]), encoding="utf-8")
-    said = translate_to(run, source, output, "--continue")
+    said = translate_to(run, source, output, *small)
     assert "made from 9 lines, but the input has 4" in said
 
 

@@ -156,7 +156,12 @@ def bench_translate(
     timer = Meter()
     found = [
         translation
-        for window in windows(text.sources, characters=len, largest=options.window)
+        for window in windows(
+            text.sources,
+            characters=len,
+            largest=options.window,
+            first=options.window,
+        )
         for translation in translator.window(window, options)
     ]
     seconds = timer.seconds()

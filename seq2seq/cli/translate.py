@@ -153,7 +153,7 @@ def translate(
         from seq2seq.translate import Options, Translator
         from seq2seq.translate.job import Mended, translate_records
         from seq2seq.translate.records import Writing, form_of
-        from seq2seq.translate.windows import WINDOW
+        from seq2seq.translate.windows import FIRST, WINDOW
         from seq2seq.translate.workers import Alone
 
         overrides = with_beam(override, beam)
@@ -167,10 +167,13 @@ def translate(
         )
         translator = load()
     _require_use(translator.recipe.search, overrides, beam=beam, mbr=mbr)
+    # Small windows for who waits for the first line.
+    waiting = not files or (output is None and sys.stdout.isatty())
     options = Options(
         n_best=n_best,
         batch=batch,
         window=window or (1 if not files and sys.stdin.isatty() else WINDOW),
+        first=FIRST if waiting else window or WINDOW,
         max_length=max_length,
         long=long.value,
         align=alignments is not None,

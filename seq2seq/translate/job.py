@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 
 from seq2seq.translate.journal import Journal
 from seq2seq.translate.records import Record, Writing
-from seq2seq.translate.translation import Translation
+from seq2seq.translate.translation import Options, Translation
 from seq2seq.translate.windows import windows
 from seq2seq.translate.workers import Alone, Task, Workers
 
@@ -131,7 +131,7 @@ def translate_records(
     already = output.done.lines if isinstance(output, Journal) else 0
     skipped = 0
     try:
-        tasks = _tasks(records, already, largest=workers.options.window)
+        tasks = _tasks(records, already, workers.options)
         for window, found in workers.results(tasks):
             done = 0
             if isinstance(output, Journal):
@@ -158,7 +158,7 @@ def translate_records(
 
 
 def _tasks(
-    records: Iterable[Record], already: int, *, largest: int
+    records: Iterable[Record], already: int, options: Options
 ) -> Iterator[Task[list[Record]]]:
     """Say of each window what is to be translated; nothing if it is done already.
 
@@ -166,7 +166,10 @@ def _tasks(
     """
     read = 0
     for window in windows(
-        records, characters=lambda record: len(record.line), largest=largest
+        records,
+        characters=lambda record: len(record.line),
+        largest=options.window,
+        first=options.first,
     ):
         read += len(window)
         lines = [record.request or record.text for record in window]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from seq2seq.errors import InputError, RecipeError
 from seq2seq.recipe import SearchOptions
 from seq2seq.recipe_file import read_recipe
-from seq2seq.translate.windows import BATCH, WINDOW
+from seq2seq.translate.windows import BATCH, FIRST, WINDOW
 
 if TYPE_CHECKING:
     from seq2seq.translate.alignment import Alignment
@@ -25,6 +25,8 @@ class Options:
         n_best: Different translations to give of each line, at most.
         batch: Sentences that share a batch, at most.
         window: Lines that are read before the next are translated, at most.
+        first: Lines of the first window; each has eight times as many as the one
+            before.
         max_length: Source pieces above which a line is too long; the recipe's
             data.max_length, above which no sentence was trained on, if None.
         long: split takes lines that are too long apart at the ends of sentences or
@@ -46,6 +48,7 @@ class Options:
     n_best: int = 1
     batch: int = BATCH
     window: int = WINDOW
+    first: int = FIRST
     max_length: int | None = None
     long: Literal["split", "cut"] = "split"
     align: bool = False
@@ -55,7 +58,7 @@ class Options:
     scored: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("n_best", "batch", "window", "max_length"):
+        for name in ("n_best", "batch", "window", "first", "max_length"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise InputError(f"{name} is {number}, but must be at least 1.")

@@ -118,7 +118,9 @@ class Translator:
         options: Options | None = None,
     ) -> list[str]:
         """Translate lines: as many come out, in order, a blank for a blank."""
-        return list(self.stream(lines, beam_size=beam_size, options=options))
+        chosen = options or Options()
+        chosen = replace(chosen, first=chosen.window)  # Nobody waits for the first.
+        return list(self.stream(lines, beam_size=beam_size, options=chosen))
 
     def stream(
         self,
@@ -138,7 +140,10 @@ class Translator:
         if beam_size is not None:
             chosen = self.with_beam(chosen, beam_size)
         for window in windows(
-            lines, characters=lambda line: len(_text(line)), largest=chosen.window
+            lines,
+            characters=lambda line: len(_text(line)),
+            largest=chosen.window,
+            first=chosen.first,
         ):
             for translation in self.window(window, chosen):
                 yield translation.text

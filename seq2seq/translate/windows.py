@@ -34,7 +34,11 @@ T = TypeVar("T")
 
 
 def windows(
-    items: Iterable[T], *, characters: Callable[[T], int], largest: int = WINDOW
+    items: Iterable[T],
+    *,
+    characters: Callable[[T], int],
+    largest: int = WINDOW,
+    first: int = FIRST,
 ) -> Iterator[list[T]]:
     """Read an endless input window by window, in bounded memory.
 
@@ -42,6 +46,7 @@ def windows(
         items: Lines or what holds them.
         characters: How long an item is.
         largest: Items in a window at most.
+        first: Items in the first window; small ones leave cores idle.
 
     Yields:
         Windows of at least one item. Where the input turns out to be bad, what came
@@ -51,7 +56,7 @@ def windows(
         InputError: What reading the items raised, after that window.
     """
     waiting = iter(items)
-    size, fault = min(FIRST, largest), None
+    size, fault = min(first, largest), None
     while fault is None:
         window: list[T] = []
         room = CHARACTERS
