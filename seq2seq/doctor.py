@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from seq2seq.data.batching import BatchPlan
-from seq2seq.data.translation import EncodedPairs, collate, open_pairs
+from seq2seq.data.padding import collate
+from seq2seq.data.translation import EncodedPairs, open_pairs
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.optimization import make_optimizer

@@ -11,7 +11,7 @@ from networks import SOURCES, TARGETS, exact, network
 from pydantic import ValidationError
 from torch import Tensor
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.attention import Attention, coverage_loss
 from seq2seq.recipe import ModelOptions

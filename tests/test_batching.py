@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.data.batching import BatchPlan, Planned
+from seq2seq.data.padding import collate
 from seq2seq.data.translation import (
     EncodedPairs,
     Position,
     TrainBatches,
-    collate,
     sorted_batches,
 )
 from seq2seq.structures import BOS, EOS, PAD

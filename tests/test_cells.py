@@ -9,7 +9,7 @@ import torch
 from networks import ALL_CELLS, CELLS, SOURCES, TARGETS, network
 from torch import nn
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.fused import FusedLayer
 from seq2seq.nn.normalised import NormalisedLayer

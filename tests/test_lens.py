@@ -16,7 +16,7 @@ from torch import nn
 from seq2seq.callbacks.keeper import Keeper
 from seq2seq.callbacks.lens import Lens, columns, gradient_norms, parts, probe
 from seq2seq.callbacks.table import Table
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.recurrent import Recurrent
 from seq2seq.recipe import ModelOptions, Recipe

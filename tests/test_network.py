@@ -22,7 +22,7 @@ from networks import (
 )
 from torch.nn import functional as F
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.structures import BOS, EOS, PAD
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from translating import LINES, call, lines_of
 from translators import make_run
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.load import load_engine, open_runs
 from seq2seq.engines.onnx_export import export
 from seq2seq.engines.run import Run

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from seq2seq.cli import main
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.evaluate import evaluate_split
 from seq2seq.recipe import Recipe, SearchOptions
 from seq2seq.recipe_file import read_recipe, recipe_yaml

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from seq2seq.callbacks.health import CUT, Health
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.models.halving import Halver

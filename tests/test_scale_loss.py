@@ -76,7 +76,7 @@ def test_a_share_of_one_is_refused() -> None:
 @pytest.mark.parametrize("tie", ["none", "all"])
 def test_every_weight_learns(kind: str, tie: str) -> None:
     """Processes wait for each other's gradients of every weight."""
-    from seq2seq.data.translation import collate
+    from seq2seq.data.padding import collate
 
     model = exact(
         attention={"kind": kind}, tie_embeddings=tie, encoder={"cell": "lstm"}

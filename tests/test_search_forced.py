@@ -12,7 +12,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from tables import random_tables, start, step, table
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam import beam_search
 from seq2seq.search.demands import Demands

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from networks import SOURCES, TARGETS, exact
 from tables import beam, brute_force, greedy, log_prob_of, many, random_tables, some
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam import beam_search
 from seq2seq.search.demands import Demands

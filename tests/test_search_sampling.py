@@ -11,7 +11,7 @@ from networks import SOURCES, TARGETS, exact
 from tables import log_prob_of, random_tables, start, step, table
 from torch import Tensor
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.recipe import SamplingOptions, SearchOptions
 from seq2seq.search.demands import Demands
 from seq2seq.search.noise import exponential, row_keys, sentence_key

@@ -13,7 +13,7 @@ import torch
 from translating import LINES, call, lines_of
 from translators import make_run
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.load import load_engine
 from seq2seq.engines.run import Run
 from seq2seq.engines.shortlist import ShortListEngine, load_table, save_table

@@ -12,7 +12,7 @@ import torch
 from translating import LINES, call, lines_of, piped
 from translators import make_run, tokenizer
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.load import load_engine, open_runs
 from seq2seq.engines.run import Run

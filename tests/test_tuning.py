@@ -11,7 +11,7 @@ import torch
 from networks import SOURCES, TARGETS, exact
 from translators import MODEL, make_run
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.run import Run
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.engine import NetworkEngine
 from seq2seq.engines.onnx_engine import (
     FILES,

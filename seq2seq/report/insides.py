@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seq2seq.data.translation import collate, sorted_batches
+from seq2seq.data.padding import collate
+from seq2seq.data.translation import sorted_batches
 from seq2seq.errors import InputError
 from seq2seq.nn.bridge import context_vector
 from seq2seq.search.ranking import Ranking

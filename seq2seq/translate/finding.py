@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.engine import Engine
 from seq2seq.errors import InputError
 from seq2seq.models.halving import out_of_memory

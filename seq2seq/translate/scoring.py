@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from seq2seq.data.translation import collate
+from seq2seq.data.padding import collate
 from seq2seq.engines.engine import Engine
 from seq2seq.engines.load import load_engine, open_runs
 from seq2seq.errors import InputError

@@ -78,7 +78,8 @@ class Floor(nn.Module):
 def floor(kind: str, data: str, steps: int, threads: int) -> None:
     """Train on the very batches that the stack would take; print a line of JSON."""
     from seq2seq.data.batching import BatchPlan
-    from seq2seq.data.translation import collate, open_pairs
+    from seq2seq.data.padding import collate
+    from seq2seq.data.translation import open_pairs
     from seq2seq.recipe_file import read_recipe
     from seq2seq.text.prepare import prepare
 
