@@ -79,23 +79,25 @@ def distill(
     with Journal([file], job={**job, "nearest": nearest}, resume=True) as journal:
         corpora = training_corpora(data)
         pairs = _whole((pair for each in corpora for pair in each.read()), counted)
-        for window in windows(
-            pairs,
-            characters=lambda pair: len(pair.source),
-            largest=options.window,
-            first=options.window,
-        ):
-            done = journal.already(["\t".join(pair) for pair in window])
-            if done == len(window):
-                continue
-            found = translator.window([pair.source for pair in window], options)
-            lines = [
-                f"{pair.source}\t{_chosen(each, pair.target, data.target)}"
-                for pair, each in zip(window[done:], found[done:], strict=True)
-            ]
-            journal.write([lines])
-            progress.show(counted[0], counted[0] - journal.done.lines)
-        progress.end()
+        try:
+            for window in windows(
+                pairs,
+                characters=lambda pair: len(pair.source),
+                largest=options.window,
+                first=options.window,
+            ):
+                done = journal.already(["\t".join(pair) for pair in window])
+                if done == len(window):
+                    continue
+                found = translator.window([pair.source for pair in window], options)
+                lines = [
+                    f"{pair.source}\t{_chosen(each, pair.target, data.target)}"
+                    for pair, each in zip(window[done:], found[done:], strict=True)
+                ]
+                journal.write([lines])
+                progress.show(counted[0], counted[0] - journal.done.lines)
+        finally:
+            progress.end()
         if not counted[0]:
             raise InputError(f"{corpora[0].name} has no sentence pairs; add some.")
         journal.finish()

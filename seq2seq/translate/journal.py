@@ -213,7 +213,7 @@ class Journal:
     def _failed(self, error: OSError) -> InputError:
         return InputError(
             f"{self.partial[0]} cannot be written: {error.strerror or error}. Mend "
-            "that, then go on with --continue."
+            "that, then give the same command, of translate with --continue, to go on."
         )
 
 
