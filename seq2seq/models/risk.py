@@ -6,17 +6,19 @@ Knows the network, samples and their cost; not text and not what a cost is made 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from seq2seq.data.padding import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import projected_loss
 from seq2seq.recipe import RiskOptions, SamplingOptions, SearchOptions
 from seq2seq.search.demands import Demands
 from seq2seq.search.noise import sentence_key
 from seq2seq.search.sampling import sample
-from seq2seq.structures import BOS, EOS, PAD, Batch, Hypothesis
+from seq2seq.structures import EOS, PAD, Batch, Hypothesis
 
 Pieces = Sequence[int]
 Utility = Callable[[Sequence[Pieces], Pieces], Sequence[float]]
@@ -54,32 +56,34 @@ def expected_risk(
     Source: Shen et al. 2016, section 3, equations 12 to 15.
     """
     found = _draw(network, batch, options, seed=seed, longest=longest)
-    candidates, weights = _weigh(batch, found, options.sharpness, utility)
-    rows = max(map(len, candidates))  # Candidates of every sentence, filled up.
-    width = 1 + max(len(each) for group in candidates for each in group)
-    count = len(candidates)
-    inputs = torch.full((count, rows, width), PAD)
-    targets = inputs.clone()
-    slopes = torch.zeros(count, rows, dtype=torch.float64)
-    for place, (group, slope) in enumerate(zip(candidates, weights, strict=True)):
-        slopes[place, : len(group)] = slope
-        for row, each in enumerate(group):
-            inputs[place, row, : len(each) + 1] = torch.tensor([BOS, *each])
-            targets[place, row, : len(each) + 1] = torch.tensor([*each, EOS])
-    targets[slopes == 0] = PAD
-    device = batch.targets.device
+    candidates = _weigh(batch, found, options.sharpness, utility)
+    candidates.sort(key=lambda each: len(each.pieces))  # Little padding in each part.
     encoded = network.encoder(batch.source, batch.source_lengths)
     state, memory = network.start(encoded)
-    copies = torch.arange(count, device=device).repeat_interleave(rows)
-    inputs, targets = inputs.flatten(0, 1).to(device), targets.flatten(0, 1).to(device)
-    decoded = network.decoder(inputs, state.select(copies), memory)
-    each_token = slopes.flatten()[:, None].expand(-1, width).to(device)
-    return projected_loss(
-        decoded.features.flatten(0, 1),
-        network.decoder.output,
-        targets.flatten(),
-        weights=each_token.flatten(),
-    ).total
+    device, count = batch.targets.device, len(batch.targets)
+    total = torch.zeros((), device=device)
+    for first in range(0, len(candidates), count):
+        part = candidates[first : first + count]
+        told = collate([()] * len(part), [each.pieces for each in part]).to(device)
+        slopes = torch.tensor([each.slope for each in part], dtype=torch.float64)
+        rows = torch.tensor([each.row for each in part], device=device)
+        decoded = network.decoder(told.inputs, state.select(rows), memory.select(rows))
+        loss = projected_loss(
+            decoded.features.flatten(0, 1),
+            network.decoder.output,
+            told.targets.flatten(),
+            weights=slopes.to(device)[:, None].expand_as(told.targets).flatten(),
+        )
+        total = total + loss.total
+    return total
+
+
+class _Candidate(NamedTuple):
+    # A sentence's place in the batch, what was drawn for it, and what its
+    # log-probability is multiplied by, with the sign of a loss.
+    row: int
+    pieces: Pieces
+    slope: float
 
 
 def _draw(
@@ -119,13 +123,15 @@ def _weigh(
     found: list[list[Hypothesis]],
     sharpness: float,
     utility: Utility,
-) -> tuple[list[list[tuple[int, ...]]], list[Tensor]]:
+) -> list[_Candidate]:
     """Find what each different candidate's log-probability is multiplied by.
 
     It is the risk's slope, over the sharpness, times the reference's tokens.
     """
-    candidates, slopes = [], []
-    for target, group in zip(batch.targets.tolist(), found, strict=True):
+    candidates = []
+    for row, (target, group) in enumerate(
+        zip(batch.targets.tolist(), found, strict=True)
+    ):
         different = {each.pieces: each.log_prob for each in group if each.finished}
         different = different or {group[0].pieces: group[0].log_prob}
         reference = [piece for piece in target if piece not in (PAD, EOS)]
@@ -135,6 +141,7 @@ def _weigh(
         shares = torch.softmax(sharpness * log_probs, dim=0)
         expected = (shares * costs).sum()
         # log p rises where the cost lies below its mean; projected_loss has -log p.
-        candidates.append(list(different))
-        slopes.append(-shares * (costs - expected) * (len(reference) + 1))
-    return candidates, slopes
+        slopes = -shares * (costs - expected) * (len(reference) + 1)
+        for pieces, slope in zip(different, slopes.tolist(), strict=True):
+            candidates.append(_Candidate(row, pieces, slope))
+    return candidates
