@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,6 @@ def distill(
     if data_path is not None:
         data = data.model_copy(update={"path": data_path})
     name = f"{data.splits.train}.{data.source}-{data.target}.tsv"
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / name
     if file.exists():
         raise InputError(
@@ -75,13 +75,17 @@ def distill(
     search = translator.recipe.search
     options = Options(n_best=search.beam_size if nearest else 1, scored=False)
     counted = [0, 0]  # Pairs, blank ones.
+    corpora = training_corpora(data)
+    pairs = _whole((pair for each in corpora for pair in each.read()), counted)
+    first = next(pairs, None)
+    if first is None:
+        raise InputError(f"{corpora[0].name} has no sentence pairs; add some.")
+    folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(sys.stderr)
     with Journal([file], job={**job, "nearest": nearest}, resume=True) as journal:
-        corpora = training_corpora(data)
-        pairs = _whole((pair for each in corpora for pair in each.read()), counted)
         try:
             for window in windows(
-                pairs,
+                chain([first], pairs),
                 characters=lambda pair: len(pair.source),
                 largest=options.window,
                 first=options.window,
@@ -98,8 +102,6 @@ def distill(
                 progress.show(counted[0], counted[0] - journal.done.lines)
         finally:
             progress.end()
-        if not counted[0]:
-            raise InputError(f"{corpora[0].name} has no sentence pairs; add some.")
         journal.finish()
     return Distilled(file, *counted)
 
