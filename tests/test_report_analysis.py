@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from seq2seq.report.analysis import (
 )
 from seq2seq.report.comparison import compare_systems, ngrams, seeds
 from seq2seq.report.faults import RULES, find_faults, repeats, warnings
+from seq2seq.report.insides import project
+from seq2seq.report.story import duration
 from seq2seq.report.systems import Asked, named_path, read_systems
 from seq2seq.report.visible import chance, signed, visible
 from seq2seq.report.words import marked, words
@@ -266,3 +269,19 @@ def test_systems_have_names_of_their_own_and_seeds_share_a_group(
     (tmp_path / "a=b").write_text("x\n")
     assert named_path("a=b") == ("", Path("a=b"))
     assert named_path("x=y=a=b") == ("x=y", Path("a=b"))
+
+
+def test_the_main_directions_are_those_of_the_covariance() -> None:
+    torch.manual_seed(0)
+    vectors = torch.randn(30, 5).double() * torch.tensor([5.0, 3.0, 1.0, 0.5, 0.1])
+    points, shares = project(vectors)
+    values, directions = torch.linalg.eigh(torch.cov(vectors.T))
+    expected = (vectors - vectors.mean(0)) @ directions[:, [-1, -2]]
+    found = torch.tensor(points).double()
+    torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-3, rtol=0)
+    assert shares == pytest.approx((values[[-1, -2]] / values.sum()).tolist(), abs=1e-3)
+    assert all(found[:, i].abs().max() == found[:, i].max() for i in (0, 1))
+
+
+def test_times_are_said_in_their_two_largest_units() -> None:
+    assert [duration(s) for s in (80, 300, 7300)] == ["80 s", "5 min", "2 h 2 min"]

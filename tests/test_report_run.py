@@ -21,9 +21,9 @@ from seq2seq.recipe_file import read_recipe, recipe_yaml
 from seq2seq.report import insides
 from seq2seq.report.content import Content, SystemValue
 from seq2seq.report.gather import gather
-from seq2seq.report.insides import MOST_PIECES, look_inside, project
+from seq2seq.report.insides import MOST_PIECES, look_inside
 from seq2seq.report.page import page
-from seq2seq.report.story import duration, read_story
+from seq2seq.report.story import read_story
 from seq2seq.report.systems import Asked
 from seq2seq.report.words import training_words, words
 from seq2seq.run_folder import RunFolder
@@ -140,18 +140,6 @@ def test_without_attention_there_is_a_map_of_context_vectors(content: Content) -
     assert sizes[0] < sizes[-1]
 
 
-def test_the_main_directions_are_those_of_the_covariance() -> None:
-    torch.manual_seed(0)
-    vectors = torch.randn(30, 5).double() * torch.tensor([5.0, 3.0, 1.0, 0.5, 0.1])
-    points, shares = project(vectors)
-    values, directions = torch.linalg.eigh(torch.cov(vectors.T))
-    expected = (vectors - vectors.mean(0)) @ directions[:, [-1, -2]]
-    found = torch.tensor(points).double()
-    torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-3, rtol=0)
-    assert shares == pytest.approx((values[[-1, -2]] / values.sum()).tolist(), abs=1e-3)
-    assert all(found[:, i].abs().max() == found[:, i].max() for i in (0, 1))
-
-
 def test_search_errors_are_where_the_model_prefers_the_reference(
     runs: dict[str, Path],
 ) -> None:
@@ -242,10 +230,6 @@ def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
         "0.0",
     )
     assert dict(story.facts) == {"training": "not finished: there is no summary.json"}
-
-
-def test_times_are_said_in_their_two_largest_units() -> None:
-    assert [duration(s) for s in (80, 300, 7300)] == ["80 s", "5 min", "2 h 2 min"]
 
 
 def test_a_page_of_runs_shows_all_of_it(content: Content) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import InputError
+from seq2seq.evaluate import evaluate_hypotheses
 from seq2seq.recipe import Recipe
 from seq2seq.resampling import (
     bleu_formula,
@@ -281,3 +283,29 @@ def test_what_cannot_be_scored_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=says):
         measure(hypotheses, references, language="de")
+
+
+def test_scores_are_sacrebleus(tmp_path: Path) -> None:
+    hypothesis, reference = tmp_path / "hypothesis", tmp_path / "reference"
+    hypothesis.write_text("Der Hund schläft auf dem Bett.\nEr geht.\n")
+    reference.write_text("Der Hund schläft unter dem Bett.\nEr ging nach Hause.\n")
+    found = evaluate_hypotheses(hypothesis, reference, language="de")
+    command = [sys.executable, "-m", "sacrebleu", str(reference), "-i", str(hypothesis)]
+    for metric in ("bleu", "chrf", "ter"):
+        done = subprocess.run(
+            [*command, "-m", metric, "-w", "6"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said = json.loads(done.stdout)
+        ours = getattr(found.scores, metric)
+        assert round(ours.score, 6) == said["score"]
+        assert ours.signature == said["signature"]
+
+
+def test_unequal_counts_are_not_scored(tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("a\nb\nc\n")
+    (tmp_path / "r").write_text("a\nb\n")
+    with pytest.raises(InputError, match=r"3 hypotheses came for 2 references"):
+        evaluate_hypotheses(tmp_path / "h", tmp_path / "r", language="de")
