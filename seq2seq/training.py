@@ -36,7 +36,6 @@ from seq2seq.continuing import (
 from seq2seq.data.batching import BatchPlan
 from seq2seq.data.translation import (
     Position,
-    Sampling,
     TrainBatches,
     open_pairs,
 )
@@ -257,14 +256,6 @@ def _fit(job: _Job, cuts: int) -> None:
         position=lambda: Position(
             batches_done(trainer), trainer.global_rank, trainer.world_size
         ),
-        sampling=Sampling(
-            prepared.tokenizers.source,
-            prepared.tokenizers.target,
-            options.piece_sampling,
-            recipe.seed,
-        )
-        if options.piece_sampling
-        else None,
     )
     resume = where_it_stopped(run, say)
     if resume:

@@ -46,7 +46,6 @@ def tiny(path: Path | str = "phrasebook", **train_options: Any) -> Recipe:
                 "accumulate": 2,
                 "schedule": {"kind": "plateau", "patience": 1},
                 "ema_decay": 0.9,
-                "piece_sampling": 0.3,
                 **train_options,
             },
         }
@@ -153,7 +152,7 @@ def test_an_average_is_short_at_first_and_long_later() -> None:
 
 
 def test_a_run_without_averages_continues_too(tmp_path: Path) -> None:
-    plain = tiny(max_steps=4, ema_decay=None, piece_sampling=0.0)
+    plain = tiny(max_steps=4, ema_decay=None)
     train(plain, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
         dies_at(patch, 3)

@@ -54,7 +54,6 @@ def recipe(data: Path, **options: Any) -> Recipe:
                 "checkpoint_every": 5,
                 "accumulate": 2,
                 "ema_decay": 0.9,
-                "piece_sampling": 0.3,
                 **options,
             },
         }

@@ -144,22 +144,6 @@ def test_a_blank_line_has_no_pieces(each: Tokenizer, line: str) -> None:
     assert each.decode([[]]) == [""]
 
 
-@pytest.mark.parametrize(("kind", "share"), [("unigram", 0.1), ("bpe", 0.3)])
-def test_sampling_cuts_the_same_text_in_many_ways(kind: str, share: float) -> None:
-    trained = train(kind=kind)
-    plain = trained.encode(LINES[:20])
-    cuts = [trained.sample(plain, share=share, seed=seed) for seed in (1, 2, 1)]
-    assert cuts[0] == cuts[2]
-    assert cuts[0] != cuts[1]
-    for cut in cuts:
-        assert trained.decode(cut) == trained.decode(plain)
-
-
-def test_sampling_leaves_lines_with_unknown_pieces_alone(unigram: Tokenizer) -> None:
-    [ids] = unigram.encode(["中 " + LINES[0]])
-    assert unigram.sample([ids], share=0.1, seed=1) == [ids]
-
-
 def test_chinese_punctuation_is_kept() -> None:
     trained = train(CHINESE, kind="char")
     lines = [*CHINESE[:4], "，。！？：“”（）…"]

@@ -18,7 +18,6 @@ from seq2seq.data.padding import Sequences, collate
 from seq2seq.recipe import DataOptions
 from seq2seq.structures import Batch
 from seq2seq.text.prepare import Prepared
-from seq2seq.text.tokenizer import Tokenizer
 
 
 class EncodedPairs:
@@ -144,39 +143,6 @@ class Position(NamedTuple):
     ranks: int = 1
 
 
-class Sampling(NamedTuple):
-    """How training text is cut anew each time it comes.
-
-    Attributes:
-        source: The source side's tokenizer.
-        target: The target side's.
-        share: As in `Tokenizer.sample`.
-        seed: What the cuts depend on, besides the batch's number.
-    """
-
-    source: Tokenizer
-    target: Tokenizer
-    share: float
-    seed: int
-
-    def cut(
-        self,
-        sources: Sequences,
-        targets: Sequences,
-        *,
-        number: int,
-    ) -> tuple[Sequences, Sequences]:
-        """Sample the segmentations of one batch."""
-        seed = (self.seed * 1_000_003 + number) * 2
-        lists = [
-            [np.asarray(ids).tolist() for ids in side] for side in (sources, targets)
-        ]
-        return (
-            self.source.sample(lists[0], share=self.share, seed=seed),
-            self.target.sample(lists[1], share=self.share, seed=seed + 1),
-        )
-
-
 class TrainBatches:
     """The batches of all epochs, one after another, from any of them on.
 
@@ -185,8 +151,6 @@ class TrainBatches:
         plan: Their order.
         position: Says where to begin; asked each time that iteration begins, since
             Lightning knows it only once it has read the checkpoint.
-        sampling: Cuts the text anew, if so. A batch's loss is divided by the planned
-            number of tokens all the same, so that ranks agree on it.
     """
 
     def __init__(
@@ -195,12 +159,10 @@ class TrainBatches:
         plan: BatchPlan,
         *,
         position: Callable[[], Position] = Position,
-        sampling: Sampling | None = None,
     ) -> None:
         self.pairs = pairs
         self.plan = plan
         self.position = position
-        self.sampling = sampling
 
     def __iter__(self) -> Iterator[Batch]:
         done, rank, ranks = self.position()
@@ -209,14 +171,11 @@ class TrainBatches:
         while True:
             mine = self.plan.epoch(epoch)[rank::ranks][:per_epoch]
             for place in range(skipped, per_epoch):
-                number = (epoch * per_epoch + place) * ranks + rank
-                yield self._batch(mine[place], number)
+                yield self._batch(mine[place])
             epoch, skipped = epoch + 1, 0
 
-    def _batch(self, planned: Planned, number: int) -> Batch:
+    def _batch(self, planned: Planned) -> Batch:
         sources, targets = self.pairs.rows(planned.rows)
-        if self.sampling is not None:
-            sources, targets = self.sampling.cut(sources, targets, number=number)
         return collate(sources, targets, rows=planned.rows, tokens=planned.tokens)
 
 

@@ -105,12 +105,6 @@ class TrainOptions(Options):
         description="bf16-mixed: products of matrices in bfloat16, for GPUs and CPUs "
         "that have it; weights and sums stay in 32 bits.",
     )
-    piece_sampling: Share = Field(
-        0.0,
-        description="Cut training text anew each time. unigram: the exponent of the "
-        "segmentations' probabilities, smaller is wilder (Kudo 2018: 0.1 to 0.5); bpe: "
-        "share of merges left out (Provilkov et al. 2020: 0.1). 0 is off.",
-    )
     ema_decay: Share | None = Field(
         None,
         description="Validate and translate by a moving average of the weights, of "

@@ -7,14 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from random import Random
 
 import sentencepiece
 
 from seq2seq.errors import InputError
 from seq2seq.recipe import TokenizerOptions
 from seq2seq.text.lines import atomic_file
-from seq2seq.text.sampling import Sampler
 
 # Must be the order of structures.PAD, UNK, BOS, EOS; a test compares them.
 PAD, UNK, BOS, EOS = CONTROL = (0, 1, 2, 3)
@@ -44,7 +42,6 @@ class Tokenizer:
 
     def __init__(self, model: bytes) -> None:
         self.model = model
-        self._last_sampler: Sampler | None = None
         if not model:
             raise InputError("this is no SentencePiece model: it is empty.")
         try:
@@ -113,43 +110,6 @@ class Tokenizer:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Return the pieces with these ids, as text; "▁" begins a word."""
         return [str(self._processor.id_to_piece(piece)) for piece in ids]
-
-    def sample(
-        self, encoded: Sequence[Sequence[int]], *, share: float, seed: int
-    ) -> list[list[int]]:
-        """Cut the text behind ids anew, at random; the same seed cuts the same way.
-
-        Args:
-            encoded: Ids of lines, as `encode` gave them.
-            share: The exponent (unigram) or the share of merges left out (bpe).
-            seed: Decides all.
-
-        Returns:
-            Ids of the same text; lines with unknown pieces stay as they are.
-
-        Source: Kudo 2018, section 3 (unigram); Provilkov et al. 2020 (bpe).
-        """
-        random = Random(seed)
-        sampler = self._sampler(share)
-        found = []
-        for ids in encoded:
-            line = list(ids)
-            if UNK not in line:
-                text = "".join(self._processor.id_to_piece(line))
-                line = sampler.cut(text, random) or line
-            found.append(line)
-        return found
-
-    def _sampler(self, share: float) -> Sampler:
-        if self._last_sampler is None or self._last_sampler.share != share:
-            own = self._processor
-            pieces = [
-                None if own.is_control(i) or own.is_unknown(i) else own.id_to_piece(i)
-                for i in range(len(self))
-            ]
-            scores = [own.get_score(i) for i in range(len(self))]
-            self._last_sampler = Sampler(pieces, scores, share)
-        return self._last_sampler
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Join ids to text; an unknown piece shows as "⁇"."""

@@ -48,7 +48,6 @@ train:
   patience: 6
   monitor: loss
   ema_decay: 0.9
-  piece_sampling: 0.3
   lens: true
 search: {max_length_ratio: 0.5}
 """
