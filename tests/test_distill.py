@@ -77,6 +77,16 @@ def test_the_nearest_is_the_best_of_the_beam(run: Path, tmp_path: Path) -> None:
     assert better
 
 
+def test_a_run_of_the_other_direction_makes_sources(run: Path, tmp_path: Path) -> None:
+    translator = Translator.load(run)
+    distill(translator, tmp_path / "back", job=JOB)
+    corpus = open_corpus(
+        str(tmp_path / "back"), source="de", target="en", split="train"
+    )
+    whole = [source for source, target in PAIRS if source and target.strip()]
+    assert list(corpus.read()) == list(zip(translator(whole), whole, strict=True))
+
+
 def test_an_interrupted_one_continues_to_the_same_bytes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
