@@ -10,11 +10,10 @@ from seq2seq.recipe.base import Options, Share
 
 
 class Adam(Options):
-    """Adam (Kingma and Ba 2015); AdamW decays weights apart from the gradient."""
+    """Adam (Kingma and Ba 2015)."""
 
-    kind: Literal["adam", "adamw"]
+    kind: Literal["adam"]
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
 
 
 class SGD(Options):
@@ -23,7 +22,6 @@ class SGD(Options):
     kind: Literal["sgd"]
     learning_rate: float = Field(0.5, gt=0)
     momentum: Share = 0.0
-    weight_decay: float = Field(0.0, ge=0)
 
 
 class Constant(Options):
