@@ -25,7 +25,7 @@ train:
   optimizer:
     kind: adam
     learning_rate: 1e-3
-  accumulate: 2
+    weight_decay: 0.1
   schedule: {kind: cosine, final: 0.1}
 """
 

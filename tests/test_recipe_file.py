@@ -161,15 +161,16 @@ def test_a_changed_kind_replaces_the_whole_mapping() -> None:
         "kind": "sgd",
         "learning_rate": 0.5,
         "momentum": 0.9,
+        "weight_decay": 0.0,
     }
     assert recipe.train.schedule.kind == "cosine"
 
 
 def test_the_same_kind_merges() -> None:
     write(VALID, "base.yaml")
-    child = "extends: base.yaml\ntrain: {schedule: {kind: cosine, warmup_steps: 7}}\n"
-    schedule = read_recipe(write(child)).train.schedule
-    assert schedule.model_dump() == {"kind": "cosine", "warmup_steps": 7, "final": 0.1}
+    child = "extends: base.yaml\ntrain: {optimizer: {kind: adam, weight_decay: 0}}\n"
+    optimizer = read_recipe(write(child)).train.optimizer
+    assert (optimizer.learning_rate, optimizer.weight_decay) == (1e-3, 0.0)
 
 
 def test_a_kind_that_is_no_union_merges() -> None:

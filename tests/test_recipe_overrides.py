@@ -59,6 +59,7 @@ def test_an_overridden_kind_replaces_whatever_the_order(turn: int) -> None:
         "kind": "sgd",
         "learning_rate": 0.5,
         "momentum": 0.5,
+        "weight_decay": 0.0,
     }
 
 
@@ -126,12 +127,12 @@ BARE = VALID[: VALID.index("model:")] + "train:\n  max_steps: 10\n"
         (
             "train.optimizer.learning_rate=5e-4",
             "optimizer",
-            {"kind": "adam", "learning_rate": 5e-4},
+            {"kind": "adam", "learning_rate": 5e-4, "weight_decay": 0.0},
         ),
         (
-            "train.optimizer={}",
+            "train.optimizer={weight_decay: 0.5}",
             "optimizer",
-            {"kind": "adam", "learning_rate": 1e-3},
+            {"kind": "adam", "learning_rate": 1e-3, "weight_decay": 0.5},
         ),
         (
             "train.schedule.warmup_steps=7",
@@ -158,7 +159,7 @@ def test_a_kind_among_the_overrides_goes_before_that_of_the_default(turn: int) -
 def test_what_the_default_does_not_know_is_refused() -> None:
     assert refused(write(BARE), "train.optimizer.momentum=0.5") == [
         "-o train.optimizer.momentum=0.5: train.optimizer.momentum: unknown key, "
-        "valid here are 'kind', 'learning_rate'"
+        "valid here are 'kind', 'learning_rate', 'weight_decay'"
     ]
     (line,) = refused(write(BARE), "model.attention.kynd=general")
     assert line.endswith("model.attention.kynd: unknown key, did you mean 'kind'?")
@@ -166,7 +167,7 @@ def test_what_the_default_does_not_know_is_refused() -> None:
 
 def test_an_override_does_not_mend_a_file_that_leaves_out_its_kind() -> None:
     text = VALID.replace("    kind: adam\n", "")
-    (line,) = refused(write(text), "train.optimizer.learning_rate=0.2")
+    (line,) = refused(write(text), "train.optimizer.weight_decay=0.2")
     assert line.startswith("my.yaml:13: train.optimizer.kind: required but not given, ")
     assert read_recipe(write(text), ["train.optimizer.kind=adam"])
 
@@ -223,8 +224,8 @@ def test_all_faults_come_at_once_sorted_by_line() -> None:
         "my.yaml:11: model.attention.heads: unknown key, valid here are 'kind'",
         "my.yaml:12: model.bridge: 3 is not one of 'linear', 'copy'",
         "my.yaml:14: train.max_steps: '10' is not an integer",
-        "my.yaml:16: train.optimizer.kind: 'adm' is not one of 'adam', 'sgd', did you "
-        "mean 'adam'?",
+        "my.yaml:16: train.optimizer.kind: 'adm' is not one of 'adam', 'adamw', 'sgd', "
+        "did you mean 'adam'?",
         "my.yaml:17: train.schedule.patience: 0 is not at least 1",
         "my.yaml:17: train.schedule.warmup: unknown key, did you mean 'warmup_steps'?",
         "my.yaml:18: train.clip_norm: 1e999 is not a finite number",

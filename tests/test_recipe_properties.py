@@ -84,7 +84,10 @@ _POSITIVE = st.integers(1, 10**6) | st.just(10**30)
 _SHARE = st.floats(0, 1, exclude_max=True)
 _RATE = st.floats(0, 1e9, exclude_min=True)
 _OPTIMIZERS = st.one_of(
-    st.fixed_dictionaries({"kind": st.just("adam")}, optional={"learning_rate": _RATE}),
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(["adam", "adamw"])},
+        optional={"learning_rate": _RATE, "weight_decay": _SHARE},
+    ),
     st.fixed_dictionaries(
         {"kind": st.just("sgd")}, optional={"learning_rate": _RATE, "momentum": _SHARE}
     ),

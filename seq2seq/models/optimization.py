@@ -16,12 +16,15 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Build what the recipe names.
 
-    Source: Kingma and Ba 2015 (adam).
+    Source: Kingma and Ba 2015 (adam); Loshchilov and Hutter 2019 (adamw).
     """
-    rate = options.learning_rate
+    rate, decay = options.learning_rate, options.weight_decay
     if isinstance(options, SGD):
-        return torch.optim.SGD(parameters, lr=rate, momentum=options.momentum)
-    return torch.optim.Adam(parameters, lr=rate, fused=True)
+        return torch.optim.SGD(
+            parameters, lr=rate, momentum=options.momentum, weight_decay=decay
+        )
+    kind = torch.optim.Adam if options.kind == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 def rate_factor(

@@ -10,10 +10,11 @@ from seq2seq.recipe.base import Options, Share
 
 
 class Adam(Options):
-    """Adam (Kingma and Ba 2015)."""
+    """Adam (Kingma and Ba 2015); AdamW decays weights apart from the gradient."""
 
-    kind: Literal["adam"]
+    kind: Literal["adam", "adamw"]
     learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
 
 
 class SGD(Options):
@@ -22,6 +23,7 @@ class SGD(Options):
     kind: Literal["sgd"]
     learning_rate: float = Field(0.5, gt=0)
     momentum: Share = 0.0
+    weight_decay: float = Field(0.0, ge=0)
 
 
 class Constant(Options):
