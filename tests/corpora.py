@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from seq2seq.data.corpora import Corpus, Pair, open_corpus
 from seq2seq.errors import InputError
-from seq2seq.text.corpus import Corpus, Pair, open_corpus
-from seq2seq.text.lines import write_lines
+from seq2seq.utils.files import write_lines
 
 PAIRS = [
     Pair("A dog.", "Ein Hund."),

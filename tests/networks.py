@@ -9,10 +9,10 @@ from torch import Tensor
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import ModelOptions, SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import Batch, Hypothesis
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.greedy_search import greedy_search
+from seq2seq.types import Batch, Hypothesis
 
 CELLS = ["rnn", "gru", "lstm"]
 ALL_CELLS = [*CELLS, "min_gru", "min_lstm"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.errors import RecipeError
-from seq2seq.recipe_file import read_recipe
+from seq2seq.recipe.loader import read_recipe
 
 VALID = """\
 # A comment

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, EOS, PAD, Hypothesis, Step
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.greedy_search import greedy_search
+from seq2seq.types import BOS, EOS, PAD, Hypothesis, Step
 
 NEVER = -math.inf
 

@@ -13,13 +13,13 @@ from translating import LINES, call, lines_of
 from translators import make_run
 
 from seq2seq.cli import app
+from seq2seq.data.corpora import Pair
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.evaluation.search_sweep import draw, sweep
+from seq2seq.metrics.sacrebleu_scores import bleu_metric
 from seq2seq.recipe import SearchOptions
-from seq2seq.scores import bleu_metric
-from seq2seq.sweep import draw, sweep
-from seq2seq.text.corpus import Pair
-from seq2seq.text.phrasebook import phrase_pairs
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.risk import EPSILON
+from seq2seq.translate.mbr import EPSILON
 
 # How pieces are chosen ----------------------------------------------------------------
 
@@ -78,7 +78,7 @@ def test_scores_of_another_search_are_not_kept(
     assert greedy != call("evaluate", run, *files)[0]
 
     pairs = [Pair("A dog.", "Ein Hund."), Pair("The cat.", "Die Katze.")]
-    monkeypatch.setattr("seq2seq.evaluate.scored_pairs", lambda *_: pairs)
+    monkeypatch.setattr("seq2seq.evaluation.evaluate.scored_pairs", lambda *_: pairs)
     assert call("evaluate", run, "--json", "-o", "search.beam_size=1")[0]
     assert not (run / "evaluation").exists()
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_swept_is_said(
     run: Path, more: list[str], says: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("seq2seq.evaluate.scored_pairs", lambda *_: [])
+    monkeypatch.setattr("seq2seq.evaluation.evaluate.scored_pairs", lambda *_: [])
     assert says in call("evaluate", run, *more)[1]
     assert not list(tmp_path.iterdir())
 

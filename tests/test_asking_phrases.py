@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from translating import LINES, call, lines_of
 from translators import tokenizer
 
-from seq2seq.search.spelling import Spellings
-from seq2seq.structures import UNK
-from seq2seq.text.phrasebook import phrase_pairs
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.search.banned_strings import Spellings
 from seq2seq.translate import Options, Request, Translator
-from seq2seq.translate.letters import LETTERS_AT_MOST, letter_counts, spelling
-from seq2seq.translate.wishes import understand
+from seq2seq.translate.constraints import understand
+from seq2seq.translate.token_strings import LETTERS_AT_MOST, letter_counts, spelling
+from seq2seq.types import UNK
 
 GERMAN = [pair[1] for pair in phrase_pairs("train", count=60)]
 WORDS = sorted({word for line in GERMAN for word in line.split()})

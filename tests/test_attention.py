@@ -11,11 +11,11 @@ from networks import SOURCES, TARGETS, exact, network
 from pydantic import ValidationError
 from torch import Tensor
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.attention import Attention, coverage_loss
 from seq2seq.recipe import ModelOptions
-from seq2seq.structures import PAD, Batch, Source
+from seq2seq.types import PAD, Batch, Source
 
 KINDS = [
     {"kind": "dot"},

@@ -15,16 +15,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq.data.batching import BatchPlan, Planned
-from seq2seq.data.padding import collate
-from seq2seq.data.translation import (
+from seq2seq.data.batch_sampler import BatchPlan, Planned
+from seq2seq.data.collate import collate
+from seq2seq.data.corpora import open_corpus
+from seq2seq.data.dataset import (
     EncodedPairs,
     Position,
     TrainBatches,
     sorted_batches,
 )
-from seq2seq.structures import BOS, EOS, PAD
-from seq2seq.text.corpus import open_corpus
+from seq2seq.types import BOS, EOS, PAD
 
 LENGTHS = st.lists(
     st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60

@@ -9,12 +9,12 @@ import torch
 from networks import ALL_CELLS, CELLS, SOURCES, TARGETS, network
 from torch import nn
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
-from seq2seq.nn.fused import FusedLayer
-from seq2seq.nn.normalised import NormalisedLayer
-from seq2seq.nn.recurrent import Recurrent
-from seq2seq.nn.scan import ScanLayer
+from seq2seq.nn.rnn_fused import FusedLayer
+from seq2seq.nn.rnn_layer_norm import NormalisedLayer
+from seq2seq.nn.rnn_scan import ScanLayer
+from seq2seq.nn.rnn_stack import Recurrent
 
 KINDS: list[tuple[str, dict[str, Any]]] = [
     *((cell, {}) for cell in ALL_CELLS),
@@ -298,7 +298,7 @@ def test_sequences_of_each_length_apart_are_packed_ones(
     found, calls = [], []
     layer.layer.register_forward_hook(lambda *_: calls.append(1))
     for group in (100, 1):
-        monkeypatch.setattr("seq2seq.nn.fused.GROUP", group)
+        monkeypatch.setattr("seq2seq.nn.rnn_fused.GROUP", group)
         outputs, final = layer(inputs, first, lengths)
         total = (outputs * outputs.detach().cos()).sum() + final[1].sin().sum()
         found.append((outputs, *final, *torch.autograd.grad(total, asked)))

@@ -21,7 +21,7 @@ from corpora import (
     write_parquet,
 )
 
-from seq2seq.text.lines import write_lines
+from seq2seq.utils.files import write_lines
 
 SUFFIXES = ["", ".gz", ".xz", ".zst"]
 
@@ -196,9 +196,9 @@ def fake_phrasebook(monkeypatch: pytest.MonkeyPatch, version: int = 1) -> None:
     ) -> Iterator[tuple[str, str]]:
         yield from ((f"{split} {i} en", f"{split} {i} de") for i in range(count))
 
-    module = ModuleType("seq2seq.text.phrasebook")
+    module = ModuleType("seq2seq.data.phrasebook.corpus")
     module.__dict__.update(VERSION=version, phrase_pairs=phrase_pairs)
-    monkeypatch.setitem(sys.modules, "seq2seq.text.phrasebook", module)
+    monkeypatch.setitem(sys.modules, "seq2seq.data.phrasebook.corpus", module)
 
 
 def test_the_phrasebook_goes_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from corpora import (
     write_parquet,
 )
 
-from seq2seq.text.lines import write_lines
+from seq2seq.utils.files import write_lines
 
 
 @pytest.fixture

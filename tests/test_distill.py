@@ -10,11 +10,11 @@ import pytest
 from translating import call
 from translators import make_run
 
-from seq2seq.distill import Distilled, distill
+from seq2seq.data.corpora import open_corpus
 from seq2seq.errors import InputError
-from seq2seq.text.corpus import open_corpus
+from seq2seq.metrics.pairwise import bleu_utility
 from seq2seq.translate import Options, Translation, Translator
-from seq2seq.utility import bleu_utility
+from seq2seq.translate.distill import Distilled, distill
 
 JOB: dict[str, Any] = {"runs": ["one"]}
 PAIRS = [
@@ -91,7 +91,7 @@ def test_an_interrupted_one_continues_to_the_same_bytes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = partial(Options, window=20)
-    monkeypatch.setattr("seq2seq.distill.Options", small)
+    monkeypatch.setattr("seq2seq.translate.distill.Options", small)
     translator = Translator.load(run)
     whole = distill(translator, tmp_path / "whole", job=JOB).file.read_bytes()
     window, calls = Translator.window, 0

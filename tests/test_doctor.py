@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from seq2seq import doctor
-from seq2seq.bench.train import bench_training
+from seq2seq.benchmark.train import bench_training
 from seq2seq.cli import app
-from seq2seq.data.batching import BatchPlan
-from seq2seq.doctor import Finding, diagnose
+from seq2seq.data.batch_sampler import BatchPlan
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import InputError
-from seq2seq.ranks import Ranks
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import recipe_yaml
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
+from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.training import doctor
+from seq2seq.training.distributed import Ranks
+from seq2seq.training.doctor import Finding, diagnose
+from seq2seq.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 

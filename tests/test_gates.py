@@ -10,10 +10,10 @@ from networks import shaken
 from torch import Tensor
 from torch.nn import functional as F
 
-from seq2seq.nn.fused import FusedLayer
 from seq2seq.nn.gates import gate_names, gates, saturation
-from seq2seq.nn.normalised import NormalisedLayer
-from seq2seq.nn.scan import ScanLayer
+from seq2seq.nn.rnn_fused import FusedLayer
+from seq2seq.nn.rnn_layer_norm import NormalisedLayer
+from seq2seq.nn.rnn_scan import ScanLayer
 
 N, T, SIZE, H = 4, 6, 3, 5
 LENGTHS = torch.tensor([6, 2, 5, 1])

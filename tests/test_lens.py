@@ -13,16 +13,22 @@ import torch
 from networks import SOURCES, TARGETS, shaken
 from torch import nn
 
-from seq2seq.callbacks.keeper import Keeper
-from seq2seq.callbacks.lens import Lens, columns, gradient_norms, parts, probe
-from seq2seq.callbacks.table import Table
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.nn.recurrent import Recurrent
+from seq2seq.nn.rnn_stack import Recurrent
 from seq2seq.recipe import ModelOptions, Recipe
-from seq2seq.structures import BOS, EOS, PAD, Batch
-from seq2seq.training import train
-from seq2seq.weights import read_checkpoint
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.training.callbacks.checkpointing import Keeper
+from seq2seq.training.callbacks.csv_log import Table
+from seq2seq.training.callbacks.diagnostics import (
+    Lens,
+    columns,
+    gradient_norms,
+    parts,
+    probe,
+)
+from seq2seq.training.train import train
+from seq2seq.types import BOS, EOS, PAD, Batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.errors import InputError
-from seq2seq.text.lines import (
+from seq2seq.utils.files import (
     atomic_file,
     decode_lines,
     read_lines,

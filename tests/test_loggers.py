@@ -17,11 +17,11 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
-from seq2seq.callbacks.board import _NEEDS, _UNLESS_SAID
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import InputError
 from seq2seq.recipe import Recipe
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
+from seq2seq.training.callbacks.loggers import _NEEDS, _UNLESS_SAID
+from seq2seq.training.train import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*:UserWarning"),

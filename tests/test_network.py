@@ -22,9 +22,9 @@ from networks import (
 )
 from torch.nn import functional as F
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.structures import BOS, EOS, PAD
+from seq2seq.types import BOS, EOS, PAD
 
 ATTENTIONS: dict[str, dict[str, Any]] = {
     "none": {"kind": "none"},

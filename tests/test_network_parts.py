@@ -12,7 +12,7 @@ from networks import CELLS, SOURCES, TARGETS, V, exact, greedy, network
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.nn.bridge import CopyBridge
 from seq2seq.nn.loss import token_loss
 

@@ -13,13 +13,13 @@ import torch
 from translating import LINES, call, lines_of
 from translators import make_run
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.engines.engine import NetworkEngine
-from seq2seq.engines.load import load_engine
-from seq2seq.engines.onnx_engine import Rows
-from seq2seq.engines.onnx_export import compare, export
-from seq2seq.engines.run import Run
+from seq2seq.engines.factory import load_engine
+from seq2seq.engines.onnx.engine import Rows
+from seq2seq.engines.onnx.export import compare, export
 from seq2seq.errors import InputError
+from seq2seq.runs.run import Run
 from seq2seq.translate import Options, Translator
 
 pytest.importorskip("onnxruntime")

@@ -12,8 +12,9 @@ from networks import SOURCES, network
 from translating import LINES
 from translators import make_run
 
-from seq2seq.data.padding import collate
-from seq2seq.engines import engine, packed
+from seq2seq.data.collate import collate
+from seq2seq.engines import engine
+from seq2seq.engines import prepacked_decoder as packed
 from seq2seq.engines.engine import NetworkEngine, stepping
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.translate import Translator

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from seq2seq.text.lexicon import NOUN, VERB, VERBS
-from seq2seq.text.phrasebook import Pair, Split, held_out, phrase_pairs
+from seq2seq.data.phrasebook.corpus import Pair, Split, held_out, phrase_pairs
+from seq2seq.data.phrasebook.lexicon import NOUN, VERB, VERBS
 
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 FROZEN: dict[Split, str] = {

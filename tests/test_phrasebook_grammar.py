@@ -2,27 +2,7 @@
 
 import pytest
 
-from seq2seq.text.function_words import (
-    BARE,
-    NOT_A,
-    NOT_BARE,
-    POSSESSIVES,
-    THE,
-    THIS,
-    A,
-    Determiner,
-)
-from seq2seq.text.lexicon import (
-    ACCUSATIVE,
-    ADJECTIVES,
-    CLAIMS,
-    COMPARATIVES,
-    DATIVE,
-    MANY,
-    NOUN,
-    VERB,
-)
-from seq2seq.text.phrasebook import (
+from seq2seq.data.phrasebook.corpus import (
     BE,
     Clause,
     Pair,
@@ -40,7 +20,27 @@ from seq2seq.text.phrasebook import (
     statement,
     subordinate,
 )
-from seq2seq.text.times import NUMBERS
+from seq2seq.data.phrasebook.function_words import (
+    BARE,
+    NOT_A,
+    NOT_BARE,
+    POSSESSIVES,
+    THE,
+    THIS,
+    A,
+    Determiner,
+)
+from seq2seq.data.phrasebook.lexicon import (
+    ACCUSATIVE,
+    ADJECTIVES,
+    CLAIMS,
+    COMPARATIVES,
+    DATIVE,
+    MANY,
+    NOUN,
+    VERB,
+)
+from seq2seq.data.phrasebook.numbers_and_dates import NUMBERS
 
 
 def np(

@@ -9,10 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from seq2seq.errors import InputError
-from seq2seq.recipe import DataOptions, TokenizerOptions
-from seq2seq.structures import UNK
-from seq2seq.text.prepare import (
+from seq2seq.data.preprocessing import (
     FILES,
     Counts,
     Prepared,
@@ -20,7 +17,10 @@ from seq2seq.text.prepare import (
     prepare,
     scored_pairs,
 )
-from seq2seq.text.sums import LIST
+from seq2seq.errors import InputError
+from seq2seq.recipe import DataOptions, TokenizerOptions
+from seq2seq.types import UNK
+from seq2seq.utils.checksums import LIST
 
 GOOD = [(f"a small {word}", f"ein kleines {word.upper()}") for word in "bcdfgh"]
 BAD = [

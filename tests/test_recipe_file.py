@@ -8,8 +8,8 @@ import pytest
 from recipe_files import VALID, refused, write
 
 import seq2seq
-from seq2seq.recipe_file import read_recipe, recipe_names, recipe_path, recipe_yaml
-from seq2seq.strict_yaml import (
+from seq2seq.recipe.loader import read_recipe, recipe_names, recipe_path, recipe_yaml
+from seq2seq.recipe.strict_yaml import (
     MAX_BYTES,
 )
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from recipe_files import VALID, refused, write
 
-from seq2seq.recipe_file import read_recipe
-from seq2seq.strict_yaml import (
+from seq2seq.recipe.loader import read_recipe
+from seq2seq.recipe.strict_yaml import (
     MAX_DEPTH,
 )
 

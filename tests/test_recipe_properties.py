@@ -15,7 +15,7 @@ from recipe_files import VALID, outcome, write
 
 import seq2seq
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import read_recipe, recipe_yaml
+from seq2seq.recipe.loader import read_recipe, recipe_yaml
 
 
 @pytest.fixture(autouse=True)
@@ -255,7 +255,7 @@ def test_any_override_works_or_is_refused(override: str) -> None:
 
 def test_reading_a_recipe_loads_nothing_heavy() -> None:
     heavy = {"torch", "lightning", "datasets", "numpy", "sentencepiece"}
-    code = f"import sys, seq2seq.recipe_file; print({heavy} & set(sys.modules))"
+    code = f"import sys, seq2seq.recipe.loader; print({heavy} & set(sys.modules))"
     root = Path(seq2seq.__file__).parent.parent
     done = subprocess.run(
         [sys.executable, "-c", code],

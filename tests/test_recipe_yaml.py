@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seq2seq.errors import RecipeError
-from seq2seq.strict_yaml import (
+from seq2seq.recipe.strict_yaml import (
     MAX_DEPTH,
     MAX_FAULTS,
     Node,

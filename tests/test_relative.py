@@ -14,18 +14,18 @@ from torch import Tensor
 from translating import LINES, call, lines_of
 from translators import make_run
 
-from seq2seq.data.padding import collate
-from seq2seq.engines.load import load_engine, open_runs
-from seq2seq.engines.onnx_export import export
-from seq2seq.engines.run import Run
+from seq2seq.data.collate import collate
+from seq2seq.data.ibm_model1 import lexical_table
+from seq2seq.engines.factory import load_engine, open_runs
+from seq2seq.engines.onnx.export import export
 from seq2seq.engines.shortlist import save_table
 from seq2seq.nn.loss import log_softmax
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.demands import Demands
-from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, UNK, Step
-from seq2seq.text.lexical import lexical_table
+from seq2seq.runs.run import Run
+from seq2seq.search.constraints import Demands
+from seq2seq.search.greedy_search import greedy_search
 from seq2seq.translate import Options, Translator
+from seq2seq.types import BOS, UNK, Step
 
 
 def shifted(last: Tensor, state: TableState, memory: TableMemory) -> Step[TableState]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.errors import InputError
-from seq2seq.report.analysis import (
+from seq2seq.evaluation.buckets import (
     LENGTH_EDGES,
     by_value,
     lengths,
@@ -21,14 +21,14 @@ from seq2seq.report.analysis import (
     telling,
     word_f1,
 )
-from seq2seq.report.comparison import compare_systems, ngrams, seeds
-from seq2seq.report.faults import RULES, find_faults, repeats, warnings
-from seq2seq.report.insides import project
-from seq2seq.report.story import duration
-from seq2seq.report.systems import Asked, named_path, read_systems
-from seq2seq.report.visible import chance, signed, visible
-from seq2seq.report.words import marked, words
-from seq2seq.scores import Measure, bleu_metric, measure
+from seq2seq.evaluation.comparison import compare_systems, ngrams, seeds
+from seq2seq.evaluation.error_detectors import RULES, find_faults, repeats, warnings
+from seq2seq.evaluation.escaping import chance, signed, visible
+from seq2seq.evaluation.model_analysis import project
+from seq2seq.evaluation.systems import Asked, named_path, read_systems
+from seq2seq.evaluation.training_history import duration
+from seq2seq.evaluation.words import marked, words
+from seq2seq.metrics.sacrebleu_scores import Measure, bleu_metric, measure
 
 
 def test_words_are_runs_of_letters_and_single_characters() -> None:

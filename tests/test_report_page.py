@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from seq2seq.report import figures
-from seq2seq.report.content import Content, content_json, schema
-from seq2seq.report.gather import gather
-from seq2seq.report.markdown import latex, markdown
-from seq2seq.report.page import MOST_ROWS, page
-from seq2seq.report.systems import Asked
-from seq2seq.report.visible import visible
-from seq2seq.report.write import make_report
+from seq2seq.evaluation import svg as figures
+from seq2seq.evaluation.builder import gather
+from seq2seq.evaluation.escaping import visible
+from seq2seq.evaluation.html import MOST_ROWS, page
+from seq2seq.evaluation.markdown import latex, markdown
+from seq2seq.evaluation.schema import Content, content_json, schema
+from seq2seq.evaluation.systems import Asked
+from seq2seq.evaluation.writer import make_report
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = [
@@ -105,7 +105,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_hostile_text_is_text(html: str) -> None:
     seen = Seen(html)
-    script = (ROOT / "seq2seq/report/templates/page.js").read_text(encoding="utf-8")
+    script = (ROOT / "seq2seq/evaluation/templates/page.js").read_text(encoding="utf-8")
     assert seen.tags["script"] == 1
     assert seen.script == script
     assert not seen.tags.keys() & {"img", "iframe", "object", "embed", "form", "base"}
@@ -124,7 +124,7 @@ def test_nothing_is_loaded(html: str) -> None:
             assert value == "data:," or value.startswith("#"), (tag, name, value)
         if name == "style":
             assert "url(" not in value
-    css = (ROOT / "seq2seq/report/templates/page.css").read_text(encoding="utf-8")
+    css = (ROOT / "seq2seq/evaluation/templates/page.css").read_text(encoding="utf-8")
     assert not re.search(r"url\(|@import|https?:", css)
     policy = next(value for _, _, value in seen.attributes if "default-src" in value)
     assert policy.startswith("default-src 'none'")
@@ -237,7 +237,7 @@ def check(value: Any, rule: dict[str, Any], whole: dict[str, Any]) -> None:
 
 def test_the_json_follows_the_published_schema(tmp_path: Path) -> None:
     published = json.loads((ROOT / "docs/report.schema.json").read_text("utf-8"))
-    assert published == schema(), "write it anew: python -m seq2seq.report.content"
+    assert published == schema(), "write it anew: python -m seq2seq.evaluation.schema"
     content = gather(hostile(tmp_path), made="today", whole=True, tell=str)
     text = content_json(content)
     check(json.loads(text), published, published)
@@ -276,7 +276,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_text_stands_out_in_light_and_dark() -> None:
-    css = (ROOT / "seq2seq/report/templates/page.css").read_text(encoding="utf-8")
+    css = (ROOT / "seq2seq/evaluation/templates/page.css").read_text(encoding="utf-8")
     schemes = re.findall(r":root \{(.*?)\}", css, re.S)
     assert len(schemes) == 2
     for scheme in schemes:

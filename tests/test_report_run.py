@@ -14,24 +14,24 @@ import pytest
 import torch
 
 from seq2seq.cli import main
-from seq2seq.data.padding import collate
-from seq2seq.evaluate import evaluate_split
+from seq2seq.data.collate import collate
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.evaluation import model_analysis as insides
+from seq2seq.evaluation.builder import gather
+from seq2seq.evaluation.evaluate import evaluate_split
+from seq2seq.evaluation.html import page
+from seq2seq.evaluation.model_analysis import MOST_PIECES, look_inside
+from seq2seq.evaluation.schema import Content, SystemValue
+from seq2seq.evaluation.systems import Asked
+from seq2seq.evaluation.training_history import read_story
+from seq2seq.evaluation.words import training_words, words
 from seq2seq.recipe import Recipe, SearchOptions
-from seq2seq.recipe_file import read_recipe, recipe_yaml
-from seq2seq.report import insides
-from seq2seq.report.content import Content, SystemValue
-from seq2seq.report.gather import gather
-from seq2seq.report.insides import MOST_PIECES, look_inside
-from seq2seq.report.page import page
-from seq2seq.report.story import read_story
-from seq2seq.report.systems import Asked
-from seq2seq.report.words import training_words, words
-from seq2seq.run_folder import RunFolder
-from seq2seq.search.ranking import Ranking
-from seq2seq.structures import BOS, EOS
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
+from seq2seq.recipe.loader import read_recipe, recipe_yaml
+from seq2seq.runs.run_folder import RunFolder
+from seq2seq.search.penalties import Ranking
+from seq2seq.training.train import train
 from seq2seq.translate import Translator
+from seq2seq.types import BOS, EOS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 

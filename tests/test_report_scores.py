@@ -22,9 +22,9 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import InputError
-from seq2seq.evaluate import evaluate_hypotheses
-from seq2seq.recipe import Recipe
-from seq2seq.resampling import (
+from seq2seq.evaluation.evaluate import evaluate_hypotheses
+from seq2seq.metrics.sacrebleu_scores import bleu_metric, measure, score
+from seq2seq.metrics.significance import (
     bleu_formula,
     chrf_formula,
     compare,
@@ -32,8 +32,8 @@ from seq2seq.resampling import (
     mean_formula,
     ter_formula,
 )
-from seq2seq.scores import bleu_metric, measure, score
-from seq2seq.training import train
+from seq2seq.recipe import Recipe
+from seq2seq.training.train import train
 
 # Importing the command lets a closed pipe kill the process that imports it.
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from seq2seq.callbacks.keeper import Keeper, averaging
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import InputError
-from seq2seq.evaluate import evaluate_split
+from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.recipe import Recipe
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.training.callbacks.checkpointing import Keeper, averaging
+from seq2seq.training.train import train
 from seq2seq.translate import Translator
-from seq2seq.weights import read_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 
@@ -333,7 +333,7 @@ def test_a_damaged_checkpoint_is_refused(run: Path, tmp_path: Path) -> None:
 def test_real_text_trains_and_scores(
     real_data: Path, tmp_path: Path, recipe: str, folder: str
 ) -> None:
-    from seq2seq.recipe_file import read_recipe
+    from seq2seq.recipe.loader import read_recipe
 
     small = [f"data.path={real_data / folder}", "data.limit=2000", "train.max_steps=4"]
     small += ["tokenizer.vocab_size=1000", "model.encoder.hidden_size=16"]

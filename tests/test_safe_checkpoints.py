@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.checkpoint import AtomicCheckpointIO, _Summing, newest_valid
 from seq2seq.errors import InputError
-from seq2seq.run_folder import RunFolder
-from seq2seq.weights import read_checkpoint
+from seq2seq.runs.checkpoint_io import AtomicCheckpointIO, _Summing, newest_valid
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.runs.run_folder import RunFolder
 
 
 def state(step: int) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from seq2seq.callbacks.table import Table
-from seq2seq.continuing import alone
+from seq2seq.data.preprocessing import FILES, prepare
 from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
-from seq2seq.run_folder import RunFolder
-from seq2seq.text.prepare import FILES, prepare
-from seq2seq.text.sums import LIST, check_sums, find_damage, write_sums
+from seq2seq.runs.run_folder import RunFolder
+from seq2seq.training.callbacks.csv_log import Table
+from seq2seq.training.resume import alone
+from seq2seq.utils.checksums import LIST, check_sums, find_damage, write_sums
 
 PACKAGE = Path(__file__).resolve().parents[1] / "seq2seq"
 
@@ -144,7 +144,7 @@ def test_a_damaged_cache_is_made_anew(corpus: DataOptions, name: str, act: str) 
 PREPARE = """
 import sys
 from seq2seq.recipe import DataOptions, TokenizerOptions
-from seq2seq.text.prepare import prepare
+from seq2seq.data.preprocessing import prepare
 data = DataOptions(path=sys.argv[1], source="en", target="de")
 prepare(data, TokenizerOptions(kind="char", vocab_size=60), print)
 """

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import recipe_yaml
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
-from seq2seq.weights import read_checkpoint
+from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 HERE = Path(__file__).parent

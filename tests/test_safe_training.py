@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq.callbacks.health import CUT, Health
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.halving import Halver
-from seq2seq.models.lightning_module import TranslationModule
 from seq2seq.nn.loss import Loss
 from seq2seq.recipe import Recipe
-from seq2seq.structures import PAD, Batch
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
-from seq2seq.weights import read_checkpoint
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.training.callbacks.nan_detector import CUT, Health
+from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.oom import Halver
+from seq2seq.training.train import train
+from seq2seq.types import PAD, Batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 

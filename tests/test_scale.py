@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import InputError
-from seq2seq.ranks import Ranks, find_ranks
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import recipe_yaml
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.training import train
-from seq2seq.weights import read_checkpoint
+from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.training.distributed import Ranks, find_ranks
+from seq2seq.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 
@@ -147,7 +147,7 @@ def test_the_first_process_writes_for_all(runs: Path) -> None:
 
 def test_another_number_of_processes_does_not_continue_a_run(runs: Path) -> None:
     yaml = runs / "two" / "recipe.yaml"
-    from seq2seq.recipe_file import read_recipe
+    from seq2seq.recipe.loader import read_recipe
 
     with pytest.raises(InputError, match="trained by 2 processes, now there is 1"):
         train(read_recipe(str(yaml)), runs / "two")

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq.data.translation import (
+from seq2seq.data import filtering as cleaning
+from seq2seq.data import preprocessing as room
+from seq2seq.data.corpora import Corpus, Pair
+from seq2seq.data.dataset import (
     EncodedPairs,
     mixed_rows,
     open_pairs,
     tempered_weights,
 )
+from seq2seq.data.duplicates import Seen, hashes
+from seq2seq.data.preprocessing import Prepared, prepare
 from seq2seq.errors import InputError
 from seq2seq.recipe import DataOptions, TokenizerOptions
-from seq2seq.recipe_file import read_recipe, recipe_yaml
-from seq2seq.text import cleaning
-from seq2seq.text import prepare as room
-from seq2seq.text.corpus import Corpus, Pair
-from seq2seq.text.duplicates import Seen, hashes
-from seq2seq.text.prepare import Prepared, prepare
+from seq2seq.recipe.loader import read_recipe, recipe_yaml
 
 CHARACTERS = TokenizerOptions(kind="char", vocab_size=60)
 
@@ -101,7 +101,7 @@ def peak(monkeypatch: pytest.MonkeyPatch, count: int) -> int:
 
 def test_memory_does_not_grow_with_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cleaning, "CHUNK", 200)
-    monkeypatch.setattr("seq2seq.text.tokenizer.LINES_AT_MOST", 400)
+    monkeypatch.setattr("seq2seq.data.tokenizer.LINES_AT_MOST", 400)
     # It reads the files back, a MiB at a time, and these are smaller.
     monkeypatch.setattr(room, "write_sums", lambda *_: None)
     peak(monkeypatch, 100)  # What is imported on the way.

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seq2seq.nn.loss import projected_loss, token_loss
-from seq2seq.structures import PAD
+from seq2seq.types import PAD
 
 
 def problem(rows: int, size: int, pieces: int) -> tuple[torch.Tensor, nn.Linear, Any]:
@@ -76,7 +76,7 @@ def test_a_share_of_one_is_refused() -> None:
 @pytest.mark.parametrize("tie", ["none", "all"])
 def test_every_weight_learns(kind: str, tie: str) -> None:
     """Processes wait for each other's gradients of every weight."""
-    from seq2seq.data.padding import collate
+    from seq2seq.data.collate import collate
 
     model = exact(
         attention={"kind": kind}, tie_embeddings=tie, encoder={"cell": "lstm"}

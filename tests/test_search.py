@@ -31,10 +31,10 @@ from tables import (
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, EOS, PAD, UNK, Hypothesis, Step
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.greedy_search import greedy_search
+from seq2seq.types import BOS, EOS, PAD, UNK, Hypothesis, Step
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 1.7])

@@ -12,14 +12,14 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from tables import random_tables, start, step, table
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
+from seq2seq.metrics.pairwise import bleu_utility, chrf_utility
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.forced import Scored, forced_decoding
-from seq2seq.search.mbr import rank_by_risk
-from seq2seq.structures import BOS, EOS, PAD
-from seq2seq.utility import bleu_utility, chrf_utility
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.forced_decoding import Scored, forced_decoding
+from seq2seq.translate.mbr_ranking import rank_by_risk
+from seq2seq.types import BOS, EOS, PAD
 
 
 def forced(tables: Any, targets: list[list[int]], **options: Any) -> list[Scored]:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from networks import SOURCES, TARGETS, exact
 from tables import beam, brute_force, log_prob_of, random_tables, some, start, step
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.greedy import greedy_search
-from seq2seq.search.phrases import Needs
-from seq2seq.structures import UNK
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.greedy_search import greedy_search
+from seq2seq.search.lexical_constraints import Needs
+from seq2seq.types import UNK
 
 Pieces = tuple[int, ...]
 

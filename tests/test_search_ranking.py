@@ -24,9 +24,9 @@ from tables import (
 
 from seq2seq.errors import InputError
 from seq2seq.recipe import SearchOptions
-from seq2seq.recipe_file import read_recipe
-from seq2seq.search.ranking import Ranking
-from seq2seq.structures import BOS, EOS
+from seq2seq.recipe.loader import read_recipe
+from seq2seq.search.penalties import Ranking
+from seq2seq.types import BOS, EOS
 
 
 def gnmt(log_prob: float, length: int, penalty: float) -> float:

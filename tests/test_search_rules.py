@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from networks import SOURCES, TARGETS, exact
 from tables import beam, brute_force, greedy, log_prob_of, many, random_tables, some
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.rules import Rules
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.logits_processors import Rules
 from seq2seq.search.step import largest, likeliest
-from seq2seq.structures import BOS, EOS, PAD, UNK
+from seq2seq.types import BOS, EOS, PAD, UNK
 
 Pieces = tuple[int, ...]
 

@@ -11,12 +11,12 @@ from networks import SOURCES, TARGETS, exact
 from tables import log_prob_of, random_tables, start, step, table
 from torch import Tensor
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.recipe import SamplingOptions, SearchOptions
-from seq2seq.search.demands import Demands
+from seq2seq.search.constraints import Demands
 from seq2seq.search.noise import exponential, row_keys, sentence_key
 from seq2seq.search.sampling import HEAD, cut, sample
-from seq2seq.structures import BOS, EOS, UNK, Hypothesis
+from seq2seq.types import BOS, EOS, UNK, Hypothesis
 
 DRAWS = 20_000
 # What chi-square stays below in 999 of 1,000 experiments, by degrees of freedom.

@@ -13,15 +13,15 @@ import torch
 from translating import LINES, call, lines_of
 from translators import make_run
 
-from seq2seq.data.padding import collate
-from seq2seq.engines.load import load_engine
-from seq2seq.engines.run import Run
+from seq2seq.data.collate import collate
+from seq2seq.data.ibm_model1 import KEPT, NONE, LexicalTable, lexical_table
+from seq2seq.engines.factory import load_engine
 from seq2seq.engines.shortlist import ShortListEngine, load_table, save_table
 from seq2seq.errors import InputError
-from seq2seq.structures import BOS, EOS, PAD, UNK
-from seq2seq.text.lexical import KEPT, NONE, LexicalTable, lexical_table
+from seq2seq.runs.run import Run
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.wishes import Request
+from seq2seq.translate.constraints import Request
+from seq2seq.types import BOS, EOS, PAD, UNK
 
 
 def code(pairs: int, *, seed: int = 1) -> list[tuple[list[int], list[int]]]:

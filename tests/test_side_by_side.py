@@ -13,7 +13,7 @@ from translating import LINES
 from translators import make_run
 
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.side_by_side import side_by_side
+from seq2seq.translate.thread_pool import side_by_side
 
 
 @pytest.fixture

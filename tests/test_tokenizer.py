@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq import structures
+from seq2seq import types as structures
+from seq2seq.data import tokenizer as tokenizer_module
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.data.tokenizer import CONTROL, Tokenizer, train_tokenizer
 from seq2seq.errors import InputError
 from seq2seq.recipe import TokenizerOptions
-from seq2seq.text import tokenizer as tokenizer_module
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.text.tokenizer import CONTROL, Tokenizer, train_tokenizer
 
 KINDS = ["unigram", "bpe", "char"]
 LINES = [line for pair in phrase_pairs("train", count=300, seed=0) for line in pair]

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from translating import LINES, lines_of, piped
 
 from seq2seq.errors import InputError
-from seq2seq.text.lines import decode_lines
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.job import translate_records
-from seq2seq.translate.long_lines import parts
-from seq2seq.translate.records import Writing, read_records
-from seq2seq.translate.windows import CHARACTERS, batches, windows
-from seq2seq.translate.workers import Alone
+from seq2seq.translate.batching import CHARACTERS, batches, windows
+from seq2seq.translate.formats import Writing, read_records
+from seq2seq.translate.input_splitting import parts
+from seq2seq.translate.process_pool import Alone
+from seq2seq.translate.translate_file import translate_records
+from seq2seq.utils.files import decode_lines
 
 HOSTILE = "\0\x01\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\u200b\u202e\xa0▁⁇\t\r|"
 

@@ -22,7 +22,7 @@ from seq2seq.translate.alignment import (
     known_text,
     word_numbers,
 )
-from seq2seq.translate.heatmap import draw
+from seq2seq.translate.attention_plot import draw
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from translating import call
 from translators import make_run
 
-from seq2seq.bench.machine import Meter, busy_seconds, process_seconds, rounded
-from seq2seq.bench.translate import ForcedLengths, Lengths
+from seq2seq.benchmark.machine import Meter, busy_seconds, process_seconds, rounded
+from seq2seq.benchmark.translate import ForcedLengths, Lengths
 from seq2seq.translate import Options, Translator
 
 # What the peers' kit prints and its versus.py compares.

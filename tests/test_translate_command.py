@@ -15,7 +15,7 @@ from translating import LINES, call, lines_of, translate_to
 from translators import make_run
 
 from seq2seq.translate import Options, Translation, Translator
-from seq2seq.translate.job import Progress
+from seq2seq.translate.translate_file import Progress
 
 
 def test_file_pipe_and_python_give_the_same_text(

@@ -20,7 +20,7 @@ from translators import make_run, slow
 
 from seq2seq.errors import InputError
 from seq2seq.translate import Options, Translation, Translator
-from seq2seq.translate.workers import Worker, Workers, _ahead, places
+from seq2seq.translate.process_pool import Worker, Workers, _ahead, places
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,19 @@ import torch
 from translating import LINES, call, lines_of, piped
 from translators import make_run, tokenizer
 
-from seq2seq.data.padding import collate
+from seq2seq.data.collate import collate
 from seq2seq.engines.ensemble import Ensemble
-from seq2seq.engines.load import load_engine, open_runs
-from seq2seq.engines.run import Run
+from seq2seq.engines.factory import load_engine, open_runs
 from seq2seq.errors import InputError
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.structures import PAD
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.runs.run import Run
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.records import Writing
-from seq2seq.translate.scoring import Scorer
-from seq2seq.weights import read_checkpoint
+from seq2seq.translate.formats import Writing
+from seq2seq.translate.sequence_scorer import Scorer
+from seq2seq.types import PAD
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,18 @@ import torch
 from networks import SOURCES, TARGETS, exact
 from translators import MODEL, make_run
 
-from seq2seq.data.padding import collate
-from seq2seq.engines.run import Run
+from seq2seq.data.collate import collate
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.models.risk import expected_risk
 from seq2seq.nn.loss import projected_loss
 from seq2seq.recipe import Recipe, RiskOptions, SamplingOptions, SearchOptions
-from seq2seq.search.demands import Demands
+from seq2seq.runs.run import Run
+from seq2seq.search.constraints import Demands
 from seq2seq.search.noise import sentence_key
 from seq2seq.search.sampling import sample
-from seq2seq.structures import Batch
-from seq2seq.training import train
+from seq2seq.training.minimum_risk import expected_risk
+from seq2seq.training.train import train
+from seq2seq.types import Batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 RISK = RiskOptions(samples=6, sharpness=0.3)

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from seq2seq.cli import app
 from seq2seq.errors import InputError
-from seq2seq.text.lines import decode_lines
 from seq2seq.translate import Options, Translator
-from seq2seq.translate.job import Mended, translate_records
-from seq2seq.translate.journal import Journal
-from seq2seq.translate.records import Writing, read_records
-from seq2seq.translate.workers import Alone
+from seq2seq.translate.formats import Writing, read_records
+from seq2seq.translate.process_pool import Alone
+from seq2seq.translate.resumable_output import Journal
+from seq2seq.translate.translate_file import Mended, translate_records
+from seq2seq.utils.files import decode_lines
 
 LINES = [
     "The old man buys a red car.",

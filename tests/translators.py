@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe, TokenizerOptions
-from seq2seq.recipe_file import recipe_yaml
-from seq2seq.run_folder import RunFolder
-from seq2seq.structures import EOS
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.text.tokenizer import Tokenizer, train_tokenizer
-from seq2seq.translate.translation import Candidate, Options, Translation
+from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.runs.run_folder import RunFolder
+from seq2seq.translate.options import Candidate, Options, Translation
+from seq2seq.types import EOS
 
 MODEL: dict[str, Any] = {
     "embedding_size": 12,

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 
-from seq2seq.ranks import find_ranks
-from seq2seq.recipe_file import read_recipe
-from seq2seq.training import train
+from seq2seq.recipe.loader import read_recipe
+from seq2seq.training.distributed import find_ranks
+from seq2seq.training.train import train
 
 
 class Leave(Callback):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from two_ranks import main
 
-from seq2seq.models.lightning_module import TranslationModule
+from seq2seq.training.lightning_module import TranslationModule
 
 healthy = TranslationModule.training_step
 

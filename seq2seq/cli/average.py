@@ -15,7 +15,7 @@ def average(
     output: Annotated[Path, typer.Option(help="The run folder to make.")],
 ) -> None:
     """Make one run of several: the mean of their weights."""
-    from seq2seq import average as room
+    from seq2seq.training import average_checkpoints as room
 
     room.average(runs, output)
     print(f"{output} holds the mean of {len(runs)}; next: seq2seq evaluate {output}")

@@ -41,13 +41,13 @@ def bench_train(
     """Train some steps with everything that a training has; print one line of JSON."""
     import json
 
-    from seq2seq.recipe_file import read_recipe
+    from seq2seq.recipe.loader import read_recipe
 
     resolved = read_recipe(recipe, override or [])
     import torch
 
-    from seq2seq.bench.train import bench_training
-    from seq2seq.ranks import find_ranks
+    from seq2seq.benchmark.train import bench_training
+    from seq2seq.training.distributed import find_ranks
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -90,8 +90,8 @@ def bench_translate(
 
     import torch
 
-    from seq2seq.bench.translate import Lengths
-    from seq2seq.bench.translate import bench_translate as measured
+    from seq2seq.benchmark.translate import Lengths
+    from seq2seq.benchmark.translate import bench_translate as measured
 
     if threads is not None:
         torch.set_num_threads(threads)

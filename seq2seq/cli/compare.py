@@ -36,7 +36,7 @@ def compare(
     ] = 10_000,
 ) -> None:
     """Test whether systems differ: intervals, significance, and where they do."""
-    from seq2seq.report.systems import Asked
+    from seq2seq.evaluation.systems import Asked
 
     if len(systems) < 2:
         raise InputError(

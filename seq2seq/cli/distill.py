@@ -36,9 +36,9 @@ def distill(
     ] = None,
 ) -> None:
     """Translate the training data, for another run to learn from."""
-    from seq2seq.distill import distill as write
-    from seq2seq.engines.run import Run
+    from seq2seq.runs.run import Run
     from seq2seq.translate import Translator
+    from seq2seq.translate.distill import distill as write
 
     translator = Translator.load(
         run,

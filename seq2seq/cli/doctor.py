@@ -11,10 +11,10 @@ def doctor(recipe: RecipeName, override: Overrides = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from seq2seq.recipe_file import read_recipe
+    from seq2seq.recipe.loader import read_recipe
 
     resolved = read_recipe(recipe, override or [])
-    from seq2seq.doctor import diagnose
+    from seq2seq.training.doctor import diagnose
 
     console = Console(highlight=False)
     table = Table(title=Text(f"{recipe}: what its training will meet"))

@@ -11,7 +11,7 @@ from seq2seq.cli.options import Beam, EnsembleOf, SearchOverrides, with_beam
 from seq2seq.errors import InputError
 
 if TYPE_CHECKING:
-    from seq2seq.evaluate import Evaluation
+    from seq2seq.evaluation.evaluate import Evaluation
 
 
 def evaluate(
@@ -47,7 +47,7 @@ def evaluate(
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score translations with BLEU, chrF and TER, each with its signature."""
-    from seq2seq import evaluate as room
+    from seq2seq.evaluation import evaluate as room
 
     # Only what a recipe makes is kept, whatever the size of its beam.
     overrides = with_beam(override, beam) if override else []
@@ -60,7 +60,7 @@ def evaluate(
         if (source is None) != (reference is None):
             raise InputError("--source and --reference belong together; give both.")
         if source is not None and reference is not None:
-            from seq2seq.text.lines import read_lines
+            from seq2seq.utils.files import read_lines
 
             lines = list(read_lines(source)), list(read_lines(reference))
         else:
@@ -168,7 +168,13 @@ def _sweep(
     from rich.table import Table
     from rich.text import Text
 
-    from seq2seq.sweep import BEAMS, PENALTIES, draw, require_picture, sweep
+    from seq2seq.evaluation.search_sweep import (
+        BEAMS,
+        PENALTIES,
+        draw,
+        require_picture,
+        sweep,
+    )
 
     require_picture(path)
     console = Console(highlight=False)

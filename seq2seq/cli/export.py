@@ -24,8 +24,8 @@ def export(
     ] = False,
 ) -> None:
     """Write a run's network for another engine, and compare it with torch."""
-    from seq2seq.engines.onnx_export import export as write
-    from seq2seq.engines.run import Run
+    from seq2seq.engines.onnx.export import export as write
+    from seq2seq.runs.run import Run
 
     folder, found = write(Run.open(run), int8=int8)
     print(

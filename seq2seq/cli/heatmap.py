@@ -20,7 +20,7 @@ def heatmap(
 ) -> None:
     """Translate a sentence and draw where each of its words looked."""
     from seq2seq.translate import Options, Translator
-    from seq2seq.translate.heatmap import draw
+    from seq2seq.translate.attention_plot import draw
 
     translator = Translator.load(run, ensemble=ensemble or [])
     options = Options(align=True)

@@ -16,7 +16,7 @@ recipes = typer.Typer(help="List, read and check recipes.", no_args_is_help=True
 @recipes.command("ls")
 def recipe_ls() -> None:
     """List the shipped recipes."""
-    from seq2seq.recipe_file import read_recipe, recipe_names
+    from seq2seq.recipe.loader import read_recipe, recipe_names
 
     names = recipe_names()
     width = max(map(len, names))
@@ -27,7 +27,7 @@ def recipe_ls() -> None:
 @recipes.command("show")
 def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
     """Print a recipe with every key, as a training would use it."""
-    from seq2seq.recipe_file import read_recipe, recipe_yaml
+    from seq2seq.recipe.loader import read_recipe, recipe_yaml
 
     print(recipe_yaml(read_recipe(recipe, override or [])), end="")
 
@@ -38,8 +38,8 @@ def recipe_cp(
     target: Annotated[Path, typer.Argument(help="The file to write.")],
 ) -> None:
     """Copy a recipe to a file of your own, to change it."""
-    from seq2seq.recipe_file import read_recipe, recipe_path, recipe_yaml
-    from seq2seq.text.lines import atomic_file
+    from seq2seq.recipe.loader import read_recipe, recipe_path, recipe_yaml
+    from seq2seq.utils.files import atomic_file
 
     if target.exists():
         raise InputError(f"{target} is there already; name another file.")
@@ -54,7 +54,7 @@ def recipe_cp(
 @recipes.command("validate")
 def recipe_validate(recipe: RecipeName, override: Overrides = None) -> None:
     """Check a recipe and say all that is wrong with it."""
-    from seq2seq.recipe_file import read_recipe
+    from seq2seq.recipe.loader import read_recipe
 
     read_recipe(recipe, override or [])
     print(f"{recipe} is valid")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from seq2seq.report.systems import Asked
+    from seq2seq.evaluation.systems import Asked
 
 Systems = Annotated[
     list[str],
@@ -60,7 +60,7 @@ def report(
     samples: Samples = 1000,
 ) -> None:
     """Write a page about runs: scores, analyses, examples, how they were trained."""
-    from seq2seq.report.systems import Asked
+    from seq2seq.evaluation.systems import Asked
 
     asked = Asked(
         systems,
@@ -79,9 +79,9 @@ def write(asked: Asked, output: Path | None, *, whole: bool) -> None:
     """Make a report, print its summary and say where it is."""
     from rich.console import Console
 
-    from seq2seq.report.systems import named_path
-    from seq2seq.report.terminal import show
-    from seq2seq.report.write import make_report
+    from seq2seq.evaluation.console import show
+    from seq2seq.evaluation.systems import named_path
+    from seq2seq.evaluation.writer import make_report
 
     console = Console(highlight=False)
     errors = Console(stderr=True, highlight=False)

@@ -22,8 +22,8 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="Pairs in a batch.")] = 32,
 ) -> None:
     """Say how likely a run finds given translations: nats, a line for each pair."""
-    from seq2seq.text.lines import read_lines, write_lines
-    from seq2seq.translate.scoring import Scorer, pairs_of
+    from seq2seq.translate.sequence_scorer import Scorer, pairs_of
+    from seq2seq.utils.files import read_lines, write_lines
 
     scorer = Scorer.load(run, ensemble=ensemble or [])
     names = (str(source), str(target))

@@ -10,7 +10,7 @@ import typer
 from seq2seq.cli.options import RunPath
 
 if TYPE_CHECKING:
-    from seq2seq.engines.run import Run
+    from seq2seq.runs.run import Run
 
 
 def shortlist(
@@ -20,10 +20,10 @@ def shortlist(
     ] = None,
 ) -> None:
     """Learn from the training pairs which pieces translate which."""
-    from seq2seq.engines.run import Run
+    from seq2seq.data.ibm_model1 import lexical_table
     from seq2seq.engines.shortlist import save_table
-    from seq2seq.structures import EOS
-    from seq2seq.text.lexical import lexical_table
+    from seq2seq.runs.run import Run
+    from seq2seq.types import EOS
 
     opened = Run.open(run)
     table = lexical_table(
@@ -41,7 +41,7 @@ def _pairs(run: Run, data_path: str | None) -> Iterator[tuple[list[int], list[in
     """Encode the training pairs that are short enough, some at a time."""
     from itertools import chain, islice
 
-    from seq2seq.text.prepare import training_corpora
+    from seq2seq.data.preprocessing import training_corpora
 
     data = run.recipe.data
     if data_path is not None:

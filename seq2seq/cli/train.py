@@ -25,12 +25,12 @@ def train(
     accelerator: AcceleratorName = Accelerator.AUTO,
 ) -> None:
     """Train a recipe; the same command again continues where it stopped."""
-    from seq2seq.recipe_file import read_recipe
+    from seq2seq.recipe.loader import read_recipe
 
     resolved = read_recipe(recipe, override or [])
     with importing():
-        from seq2seq.ranks import find_ranks
-        from seq2seq.training import train as train_recipe
+        from seq2seq.training.distributed import find_ranks
+        from seq2seq.training.train import train as train_recipe
 
     name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
     ranks = find_ranks(devices, accelerator.value)

@@ -29,11 +29,11 @@ from seq2seq.errors import InputError
 
 if TYPE_CHECKING:
     from seq2seq.recipe import Recipe, SearchOptions
-    from seq2seq.text.lines import Mend
-    from seq2seq.translate.journal import Journal
-    from seq2seq.translate.records import Form, Record
-    from seq2seq.translate.translation import Options
-    from seq2seq.translate.workers import Load, Workers
+    from seq2seq.translate.formats import Form, Record
+    from seq2seq.translate.options import Options
+    from seq2seq.translate.process_pool import Load, Workers
+    from seq2seq.translate.resumable_output import Journal
+    from seq2seq.utils.files import Mend
 
 
 class Forms(Enum):
@@ -151,10 +151,10 @@ def translate(
 
     with importing():
         from seq2seq.translate import Options, Translator
-        from seq2seq.translate.job import Mended, translate_records
-        from seq2seq.translate.records import Writing, form_of
-        from seq2seq.translate.windows import FIRST, WINDOW
-        from seq2seq.translate.workers import Alone
+        from seq2seq.translate.batching import FIRST, WINDOW
+        from seq2seq.translate.formats import Writing, form_of
+        from seq2seq.translate.process_pool import Alone
+        from seq2seq.translate.translate_file import Mended, translate_records
 
         overrides = with_beam(override, beam)
         load = partial(
@@ -249,8 +249,8 @@ def _records(
     mend: Mend | None,
 ) -> Iterator[Record]:
     """Read all files, or standard input."""
-    from seq2seq.text.lines import decode_lines, read_lines
-    from seq2seq.translate.records import read_records
+    from seq2seq.translate.formats import read_records
+    from seq2seq.utils.files import decode_lines, read_lines
 
     read = partial(read_records, field=field, constraints=constraints, mend=mend)
     if not files:
@@ -268,7 +268,7 @@ def _workers(load: Load, options: Options, count: int, *, gpus: bool) -> Workers
     """Plan so many processes: one for each GPU, or sharing the CPU's threads."""
     import torch
 
-    from seq2seq.translate.workers import Workers, places
+    from seq2seq.translate.process_pool import Workers, places
 
     found = places(count, gpus=torch.cuda.device_count() if gpus else 0)
     threads = max(1, torch.get_num_threads() // count)
@@ -279,7 +279,7 @@ def _job(runs: list[Path], options: Options, recipe: Recipe) -> dict[str, Any]:
     """Name all that decides on the text that comes out."""
     from dataclasses import asdict
 
-    from seq2seq.engines.run import Run
+    from seq2seq.runs.run import Run
 
     search = (options.search or recipe.search).model_dump()
     found = [Run.open(run).fingerprint() for run in runs]
@@ -292,7 +292,7 @@ def _destination(
     """Open where translations go: a stream, or files that can be continued."""
     from contextlib import nullcontext
 
-    from seq2seq.translate.journal import Journal
+    from seq2seq.translate.resumable_output import Journal
 
     if output is None:
         return nullcontext(sys.stdout.buffer)

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from seq2seq.engines.packed import packed_decoder
+from seq2seq.engines.prepacked_decoder import packed_decoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.structures import Batch, Features, Step
+from seq2seq.types import Batch, Features, Step
 
 Asked = Sequence[Iterable[int]]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.engines.engine import Asked, Engine
-from seq2seq.structures import Batch, Step
+from seq2seq.types import Batch, Step
 
 
 class Members(NamedTuple):

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seq2seq.data.ibm_model1 import LexicalTable
 from seq2seq.engines.engine import Asked, Describing
-from seq2seq.engines.packed import PackedLinear
+from seq2seq.engines.prepacked_decoder import PackedLinear
 from seq2seq.errors import InputError
 from seq2seq.nn.loss import log_softmax
-from seq2seq.structures import EOS, PAD, UNK, Batch, Step
-from seq2seq.text.lexical import LexicalTable
-from seq2seq.text.lines import atomic_file
-from seq2seq.text.sums import check_sums, write_sums
+from seq2seq.types import EOS, PAD, UNK, Batch, Step
+from seq2seq.utils.checksums import check_sums, write_sums
+from seq2seq.utils.files import atomic_file
 
 FOLDER, TABLE = "shortlist", "table.npz"
 

@@ -1,7 +1,7 @@
 """READ FIRST: the translator, an encoder and a decoder joined by a context vector.
 
 Knows the recipe's model section and ids; not Lightning, text or files. Training wraps
-it in models/lightning_module.py; translating uses it alone, since importing Lightning
+it in training/lightning_module.py; translating uses it alone, since importing Lightning
 takes longer than translating a page.
 """
 
@@ -18,9 +18,9 @@ from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import Loss, log_softmax, projected_loss
-from seq2seq.nn.recurrent import Recurrent
+from seq2seq.nn.rnn_stack import Recurrent
 from seq2seq.recipe import DecoderOptions, EncoderOptions, ModelOptions
-from seq2seq.structures import (
+from seq2seq.types import (
     PAD,
     Batch,
     Decoded,

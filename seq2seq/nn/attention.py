@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.structures import Source
+from seq2seq.types import Source
 
 
 class Attention(nn.Module):

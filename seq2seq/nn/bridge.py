@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.nn.recurrent import StateShape
-from seq2seq.structures import State
+from seq2seq.nn.rnn_stack import StateShape
+from seq2seq.types import State
 
 
 def context_vector(final: State) -> Tensor:

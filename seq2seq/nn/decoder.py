@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from seq2seq.nn.attention import Attention
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
-from seq2seq.nn.recurrent import Recurrent, StateShape
-from seq2seq.structures import Decoded, DecoderState, Memory, State
+from seq2seq.nn.rnn_stack import Recurrent, StateShape
+from seq2seq.types import Decoded, DecoderState, Memory, State
 
 
 class Decoder(nn.Module):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
-from seq2seq.nn.recurrent import Recurrent
-from seq2seq.structures import EncoderOutput
+from seq2seq.nn.rnn_stack import Recurrent
+from seq2seq.types import EncoderOutput
 
 
 class Encoder(nn.Module):

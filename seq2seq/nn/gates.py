@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.nn.fused import FusedLayer
-from seq2seq.nn.normalised import NormalisedLayer
-from seq2seq.nn.scan import ScanLayer
+from seq2seq.nn.rnn_fused import FusedLayer
+from seq2seq.nn.rnn_layer_norm import NormalisedLayer
+from seq2seq.nn.rnn_scan import ScanLayer
 
 LOW, HIGH = 0.1, 0.9
 

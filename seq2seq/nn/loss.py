@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.structures import PAD
+from seq2seq.types import PAD
 
 CHUNK = 2**21
 """Most logits that exist at a time in `projected_loss`: 8 MiB of float32."""

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SamplingOptions, SearchOptions
-from seq2seq.search.demands import Demands
+from seq2seq.search.constraints import Demands
+from seq2seq.search.decode_loop import as_hypotheses, walk
+from seq2seq.search.logits_processors import Rules
 from seq2seq.search.noise import exponential, row_keys
-from seq2seq.search.ranking import Ranking
-from seq2seq.search.rules import Rules
+from seq2seq.search.penalties import Ranking
 from seq2seq.search.step import MemoryT, StateT, StepFunction
-from seq2seq.search.walk import as_hypotheses, walk
-from seq2seq.structures import Hypothesis
+from seq2seq.types import Hypothesis
 
 HEAD = 512  # Pieces in which nearly always the nucleus lies; sorting all is slow.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.errors import InputError
-from seq2seq.structures import BOS, PAD, Step
+from seq2seq.types import BOS, PAD, Step
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.structures import UNK
-from seq2seq.translate.long_lines import WORD
+from seq2seq.translate.input_splitting import WORD
+from seq2seq.types import UNK
 
 Weights = NDArray[np.float32]
 

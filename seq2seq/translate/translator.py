@@ -10,28 +10,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine, NetworkEngine
-from seq2seq.engines.load import load_engine, open_runs
+from seq2seq.engines.factory import load_engine, open_runs
 from seq2seq.errors import InputError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
-from seq2seq.structures import UNK
-from seq2seq.text.tokenizer import Tokenizer
-from seq2seq.translate import alignment, risk
-from seq2seq.translate.finding import Finder, Found, Part
-from seq2seq.translate.long_lines import cut_whole, joint, parts
-from seq2seq.translate.translation import (
+from seq2seq.translate import alignment, mbr
+from seq2seq.translate.batch_search import Finder, Found, Part
+from seq2seq.translate.batching import windows
+from seq2seq.translate.constraints import (
+    Request,
+    require_possible,
+    understand,
+)
+from seq2seq.translate.input_splitting import cut_whole, joint, parts
+from seq2seq.translate.options import (
     Candidate,
     Options,
     Translation,
     overridden,
 )
-from seq2seq.translate.windows import windows
-from seq2seq.translate.wishes import (
-    Request,
-    require_possible,
-    understand,
-)
+from seq2seq.types import UNK
 
 
 class Translator:
@@ -171,7 +171,7 @@ class Translator:
         """
         search = options.search or self.recipe.search
         if options.mbr:
-            search = risk.drawing(search)
+            search = mbr.drawing(search)
         if options.n_best > search.beam_size and search.method == "beam":
             raise InputError(
                 f"{options.n_best} translations of a line need a beam of as many, but "

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 
 from seq2seq.engines.engine import Engine, NetworkEngine
-from seq2seq.engines.onnx_engine import OnnxEngine
-from seq2seq.engines.onnx_export import write_graphs
+from seq2seq.engines.onnx.engine import OnnxEngine
+from seq2seq.engines.onnx.export import write_graphs
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import ModelOptions
 

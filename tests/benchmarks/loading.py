@@ -13,11 +13,11 @@ import time
 
 import torch
 
-from seq2seq.data.batching import BatchPlan
-from seq2seq.data.translation import EncodedPairs, TrainBatches
+from seq2seq.data.batch_sampler import BatchPlan
+from seq2seq.data.dataset import EncodedPairs, TrainBatches
+from seq2seq.data.preprocessing import prepare
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.recipe_file import read_recipe
-from seq2seq.text.prepare import prepare
+from seq2seq.recipe.loader import read_recipe
 
 BATCHES = 30
 

@@ -17,9 +17,9 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
-from seq2seq.resampling import bleu_formula, compare
-from seq2seq.scores import measure
-from seq2seq.text.phrasebook import phrase_pairs
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.metrics.sacrebleu_scores import measure
+from seq2seq.metrics.significance import bleu_formula, compare
 
 REPEATS = 5
 NULLS = 400

@@ -16,10 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from seq2seq.report.gather import gather
-from seq2seq.report.page import page
-from seq2seq.report.systems import Asked
-from seq2seq.text.phrasebook import phrase_pairs
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.evaluation.builder import gather
+from seq2seq.evaluation.html import page
+from seq2seq.evaluation.systems import Asked
 
 
 def write_page(folder: Path) -> str:

@@ -22,15 +22,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.data.translation import sorted_batches
+from seq2seq.data.dataset import sorted_batches
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.beam import beam_search
-from seq2seq.search.demands import Demands
-from seq2seq.search.greedy import greedy_search
-from seq2seq.structures import BOS, EOS, PAD, DecoderState, Memory
-from seq2seq.text.lines import read_lines
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import Demands
+from seq2seq.search.greedy_search import greedy_search
 from seq2seq.translate import Translator
+from seq2seq.types import BOS, EOS, PAD, DecoderState, Memory
+from seq2seq.utils.files import read_lines
 
 
 class Start(NamedTuple):

@@ -43,9 +43,9 @@ def prepare_once(folder: Path) -> None:
     """Prepare, then train for one update; print a line of JSON."""
     from rich.console import Console
 
-    from seq2seq.recipe_file import read_recipe
-    from seq2seq.text.prepare import prepare
-    from seq2seq.training import train
+    from seq2seq.data.preprocessing import prepare
+    from seq2seq.recipe.loader import read_recipe
+    from seq2seq.training.train import train
 
     keys = [f"data.path={folder}", "data.source=en", "data.target=de"]
     keys += ["data.splits.valid=valid", "train.max_steps=1"]

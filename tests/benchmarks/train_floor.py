@@ -77,11 +77,11 @@ class Floor(nn.Module):
 
 def floor(kind: str, data: str, steps: int, threads: int) -> None:
     """Train on the very batches that the stack would take; print a line of JSON."""
-    from seq2seq.data.batching import BatchPlan
-    from seq2seq.data.padding import collate
-    from seq2seq.data.translation import open_pairs
-    from seq2seq.recipe_file import read_recipe
-    from seq2seq.text.prepare import prepare
+    from seq2seq.data.batch_sampler import BatchPlan
+    from seq2seq.data.collate import collate
+    from seq2seq.data.dataset import open_pairs
+    from seq2seq.data.preprocessing import prepare
+    from seq2seq.recipe.loader import read_recipe
 
     recipe = read_recipe(f"bench/{kind}", [f"data.path={data}"])
     prepared = prepare(recipe.data, recipe.tokenizer, lambda line: None)

@@ -15,11 +15,11 @@ import time
 import hostile
 from trials import Bench, finish, fresh, moments
 
-from seq2seq.engines.onnx_engine import FILES
+from seq2seq.engines.onnx.engine import FILES
 from seq2seq.errors import InputError, RecipeError
-from seq2seq.recipe_file import read_recipe
+from seq2seq.recipe.loader import read_recipe
+from seq2seq.runs.checkpoint_reader import read_checkpoint
 from seq2seq.translate import Translator
-from seq2seq.weights import read_checkpoint
 
 
 def lines(bench: Bench, number: int) -> str:

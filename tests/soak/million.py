@@ -21,7 +21,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from seq2seq.text.phrasebook import phrase_pairs
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 
 GROWTH_MIB = 128
 """How much more memory there may be at the end than after a tenth of the lines."""

@@ -37,7 +37,7 @@ from trials import (
     room,
 )
 
-from seq2seq.weights import read_checkpoint
+from seq2seq.runs.checkpoint_reader import read_checkpoint
 
 Trial = Callable[[Bench, int], str]  # Says what went wrong; nothing if all went well.
 ONE_LINE = re.compile(r"error: [^\n]+\n\Z")

@@ -19,14 +19,14 @@ from typing import Any
 
 import torch
 
-import seq2seq.training
+import seq2seq.training.train
 import seq2seq.translate  # noqa: F401, imported before any fork
-from seq2seq.callbacks.keeper import Keeper
-from seq2seq.checkpoint import _Summing
 from seq2seq.cli import main
-from seq2seq.models.lightning_module import TranslationModule
-from seq2seq.text.phrasebook import phrase_pairs
-from seq2seq.weights import read_checkpoint
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.runs.checkpoint_io import _Summing
+from seq2seq.runs.checkpoint_reader import read_checkpoint
+from seq2seq.training.callbacks.checkpointing import Keeper
+from seq2seq.training.lightning_module import TranslationModule
 
 RECIPE = """\
 data: {path: data, source: en, target: de}

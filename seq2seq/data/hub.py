@@ -1,0 +1,247 @@
+"""What the library `datasets` can load: folders by its conventions, and the Hub's.
+
+Knows `datasets` and the Hugging Face Hub; not rows and columns (rows.py), nor how a
+folder of plain files names its splits (corpus.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seq2seq.data.readers import one_line
+from seq2seq.errors import InputError
+from seq2seq.utils.files import sha256_file
+
+HUB_TIMEOUT_SECONDS = 10.0
+
+
+class Loaded(NamedTuple):
+    """A split that `datasets` has made ready.
+
+    Attributes:
+        dataset: A datasets.Dataset, mapped from disk.
+        fingerprint: Changes when the rows may change.
+    """
+
+    dataset: Any
+    fingerprint: str
+
+
+def load_folder(
+    folder: Path,
+    *,
+    split: str,
+    config: str | None,
+    known_splits: Sequence[str] = (),
+    streaming: bool = False,
+) -> Loaded:
+    """Load a split of a local folder by the conventions of the Hub, without a network.
+
+    Args:
+        folder: Where the files are.
+        split: The name of the split.
+        config: The configuration, where the folder's README.md defines several.
+        known_splits: Other splits that a message about a missing one should list.
+        streaming: Whether to read the files each time instead of copying them.
+
+    Raises:
+        InputError: If `datasets` finds no such split, or cannot read it faithfully.
+    """
+    with _quiet(), _offline():
+        # An absolute path is never taken for a Hub id or a file format.
+        dataset = _load(
+            str(folder.resolve()),
+            str(folder),
+            split,
+            config,
+            None,
+            known_splits,
+            streaming,
+        )
+    if (kind := dataset.info.builder_name) in ("csv", "text"):
+        raise InputError(
+            f"{folder} has the split {split!r} only as {kind} files, whose reader "
+            "alters quotes and line ends. Make parallel files or TSV of them."
+        )
+    if streaming:
+        # A stream has no fingerprint of its own: all files that may hold its rows.
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        parts = [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
+        text = "\0".join([*parts, str(config), split])
+        return Loaded(dataset, hashlib.sha256(text.encode()).hexdigest())
+    return Loaded(dataset, str(dataset._fingerprint))
+
+
+def load_hub(
+    name: str,
+    *,
+    split: str,
+    config: str | None,
+    revision: str | None,
+    streaming: bool = False,
+) -> Loaded:
+    """Load a split from the Hugging Face Hub, or from the cache if it is out of reach.
+
+    Code that a dataset brings along is never run. Asking the Hub first costs one
+    request; without it, `datasets` retries for 23 seconds where there is no network.
+
+    Raises:
+        InputError: If the dataset, revision, configuration or split does not exist, or
+            neither the Hub nor the cache can give it.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        with _quiet():
+            found = HfApi().dataset_info(
+                name, revision=revision, timeout=HUB_TIMEOUT_SECONDS
+            )
+    except GatedRepoError as error:
+        raise InputError(
+            f"The Hub gives {name} only to those who asked for it. Ask on its page, "
+            "and log in with: hf auth login"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise InputError(
+            f"The Hub's dataset {name} has no revision {revision!r}. Correct or remove "
+            "data.revision."
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise InputError(
+            f"There is no folder {Path(name).resolve()}, and no dataset of that name "
+            "on the Hugging Face Hub that you may see. Correct data.path, or log in if "
+            "the dataset is private: hf auth login"
+        ) from error
+    except Exception as error:  # whichever HTTP library huggingface_hub uses
+        return _load_cached(name, split, config, revision, error)
+    with _quiet():
+        # The full id: some datasets answer to a short name, which `datasets` would
+        # take for a file format if it is one, such as json.
+        dataset = _load(found.id, name, split, config, found.sha, (), streaming)
+    commit = str(found.sha) if streaming else _commit(dataset)
+    return Loaded(dataset, _hub_fingerprint(found.id, dataset, split, commit))
+
+
+def _load_cached(
+    name: str,
+    split: str,
+    config: str | None,
+    revision: str | None,
+    reason: Exception,
+) -> Loaded:
+    """Load what an earlier run fetched; `datasets` takes the newest copy."""
+    unreachable = InputError(
+        f"There is no folder {Path(name).resolve()}, the Hugging Face Hub cannot be "
+        f"reached ({one_line(reason)}), and no earlier run left a copy in the cache. "
+        "Correct data.path, connect to the network, or put the files into a folder."
+    )
+    if name.count("/") != 1:
+        raise unreachable from reason
+    try:
+        with _quiet(), _offline():
+            dataset = _load(name, name, split, config, None)
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise unreachable from reason
+        raise
+    commit = _commit(dataset)
+    if revision is not None and not commit.startswith(revision):
+        raise InputError(
+            f"The Hugging Face Hub cannot be reached ({one_line(reason)}), and the "
+            f"cache holds {name} at {commit[:12]}, which need not be {revision!r}. "
+            "Connect to the network, or remove data.revision."
+        )
+    return Loaded(dataset, _hub_fingerprint(name, dataset, split, commit))
+
+
+def _load(
+    path: str,
+    name: str,
+    split: str,
+    config: str | None,
+    revision: str | None,
+    known_splits: Sequence[str] = (),
+    streaming: bool = False,
+) -> Any:
+    """Call datasets.load_dataset; every failure becomes one line."""
+    import datasets
+
+    try:
+        return datasets.load_dataset(
+            path, config, revision=revision, split=split, streaming=streaming
+        )
+    except Exception as error:  # it documents none of them
+        reason = one_line(error)
+        if "split" in reason and "Should be one of" in reason:
+            splits = re.findall(r"'([^']+)'", reason.partition("Should be one of")[2])
+            raise InputError(
+                missing_split(name, split, [*splits, *known_splits])
+            ) from error
+        raise InputError(
+            f"{name} cannot be loaded: {reason}. Check data.path, data.config and "
+            "data.splits."
+        ) from error
+
+
+def missing_split(name: str, split: str, splits: Iterable[str]) -> str:
+    """Say which splits there are, and which of them may be meant."""
+    names = sorted(set(splits))
+    listed = f"it has {', '.join(names)}" if names else "it has none that can be read"
+    close = get_close_matches(split, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    return f"{name} has no split {split!r}: {listed}{hint} Name one in data.splits."
+
+
+def _commit(dataset: Any) -> str:
+    """Find the commit: the cache keeps each one's files in a folder of that name."""
+    files = [Path(file["filename"]) for file in dataset.cache_files]
+    return files[0].parent.name if files else ""
+
+
+def _hub_fingerprint(name: str, dataset: Any, split: str, commit: str) -> str:
+    parts = [name, str(dataset.info.config_name), commit, split]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Hugging Face's libraries from printing; errors still come as exceptions."""
+    with ExitStack() as restore:
+        restore.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        for package in ("datasets.utils", "huggingface_hub.utils"):
+            utils = import_module(package)
+            level = utils.logging.get_verbosity()
+            restore.callback(utils.logging.set_verbosity, level)
+            utils.logging.set_verbosity(utils.logging.CRITICAL)
+            if not utils.are_progress_bars_disabled():
+                restore.callback(utils.enable_progress_bars)
+                utils.disable_progress_bars()
+        yield
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let `datasets` look at this machine only."""
+    from datasets import config
+
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before

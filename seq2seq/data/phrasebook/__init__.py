@@ -1,0 +1,1 @@
+"""The phrasebook: an English-German corpus drawn from a grammar."""

@@ -1,0 +1,81 @@
+"""From run folders to an engine. Knows runs and kinds of engines; not what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2seq.engines.engine import Describing, Engine, NetworkEngine
+from seq2seq.engines.ensemble import Ensemble
+from seq2seq.engines.shortlist import ShortListEngine, load_table
+from seq2seq.errors import InputError
+from seq2seq.runs.run import Run
+
+
+def open_runs(
+    run: str | Path, others: Sequence[str | Path] = (), *, checkpoint: str = "best"
+) -> list[Run]:
+    """Open runs that are to speak together.
+
+    Args:
+        run: A run folder, or a checkpoint in one.
+        others: More of them.
+        checkpoint: best or last, where a folder is named.
+
+    Raises:
+        InputError: If one is no run, or their tokenizers differ.
+    """
+    runs = [Run.open(path, checkpoint=checkpoint) for path in (run, *others)]
+    for other in runs[1:]:
+        runs[0].require_same_tokenizers(other)
+    return runs
+
+
+def load_engine(
+    runs: Sequence[Run],
+    kind: str = "torch",
+    *,
+    precise: bool = False,
+    device: str = "cpu",
+    shortlist: int | None = None,
+) -> Engine:
+    """Load what computes; several runs become an ensemble.
+
+    Args:
+        runs: At least one.
+        kind: torch, onnx or onnx-int8.
+        precise: Whether torch is to compute with 64 bits, so that sums do not depend
+            on what shares a batch.
+        device: Where torch computes, and finds what it is given.
+        shortlist: Target pieces to choose from for each source piece; all if None.
+
+    Raises:
+        InputError: If a checkpoint or an export is missing, damaged or does not fit,
+            there is no short list, or one of these is to compute elsewhere than on the
+            CPU.
+    """
+    if kind != "torch" and device != "cpu":
+        raise InputError(f"the engine {kind} computes on the CPU, not on {device}.")
+    if shortlist is not None and device != "cpu":
+        raise InputError("--shortlist is for the CPU; leave it or the device out.")
+    engines: list[Engine] = []
+    for run in runs:
+        engine: Describing
+        if kind == "torch":
+            network = run.network().to(device)
+            engine = NetworkEngine(network.double() if precise else network)
+        else:
+            from seq2seq.engines.onnx.engine import onnx_engine
+
+            engine = onnx_engine(run, kind)
+        engines.append(engine if shortlist is None else _listed(engine, run, shortlist))
+    return engines[0] if len(engines) == 1 else Ensemble(engines)
+
+
+def _listed(engine: Describing, run: Run, size: int) -> ShortListEngine:
+    """Let an engine choose from short lists."""
+    table = load_table(
+        run.folder.path, source_pieces=len(run.source), target_pieces=len(run.target)
+    )
+    network = engine.network if isinstance(engine, NetworkEngine) else run.network()
+    return ShortListEngine(engine, network.decoder.output, table, size=size)

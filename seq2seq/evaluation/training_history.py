@@ -1,0 +1,231 @@
+"""How a run came about: what was measured, from which recipe, on which data.
+
+Knows a run folder's files; not models, scores or pages.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from seq2seq.errors import InputError
+from seq2seq.recipe import Recipe
+from seq2seq.recipe.loader import read_recipe, recipe_names
+from seq2seq.runs.run_folder import RunFolder
+
+Series = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of the resolved recipe.
+
+    Attributes:
+        key: Its full name.
+        value: As JSON.
+        base: The base's value, as JSON; None where they are equal.
+    """
+
+    key: str
+    value: str
+    base: str | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """How a run came about.
+
+    Attributes:
+        series: What metrics.csv has, by column: steps and values.
+        facts: What happened, as label and text.
+        data: What was read, kept and dropped, as label and text.
+        versions: What it ran on.
+        base: What the recipe is compared with.
+        settings: The resolved recipe.
+        clip_norm: The longest gradient that was let through; None if any was.
+    """
+
+    series: dict[str, Series]
+    facts: list[tuple[str, str]]
+    data: list[tuple[str, str]]
+    versions: dict[str, str]
+    base: str
+    settings: list[Setting]
+    clip_norm: float | None
+
+
+def read_story(run: RunFolder, recipe: Recipe) -> Story:
+    """Read what a run folder tells; a file that is missing tells nothing."""
+    series = _series(run.metrics)
+    base, settings = _settings(recipe)
+    return Story(
+        series,
+        _facts(_read_json(run.summary), series, recipe),
+        _data(_read_json(run.path / "data.json")),
+        {
+            name: str(text)
+            for name, text in _read_json(run.path / "versions.json").items()
+        },
+        base,
+        settings,
+        recipe.train.clip_norm,
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}. Remove it.") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _series(path: Path) -> dict[str, Series]:
+    """Read the columns of metrics.csv that hold numbers, by step."""
+    found: dict[str, Series] = {}
+    if not path.is_file():
+        return found
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                step = float(row["step"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(f"{path} is damaged: it has no steps.") from error
+            for name, text in row.items():
+                value = _number(text)
+                if name != "step" and value is not None:
+                    found.setdefault(str(name), []).append((step, value))
+    return found
+
+
+def _number(text: object) -> float | None:
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _facts(
+    summary: dict[str, Any], series: dict[str, Series], recipe: Recipe
+) -> list[tuple[str, str]]:
+    found = []
+    if not summary:
+        found.append(("training", "not finished: there is no summary.json"))
+    if "parameters" in summary:
+        found.append(("parameters", f"{summary['parameters']:,}"))
+    steps = summary.get("steps") or max(
+        (x for x, _ in series.get("epoch", [])), default=0
+    )
+    if steps:
+        epochs = series.get("epoch", [(0, 0.0)])[-1][1]
+        found.append(("optimizer steps", f"{steps:,.0f} ({epochs:.2f} epochs)"))
+    seconds = summary.get("seconds") or series.get("seconds", [(0, 0)])[-1][1]
+    if seconds:
+        found.append(("time of training", duration(seconds)))
+    if "stopped" in summary:
+        found.append(("why it stopped", str(summary["stopped"])))
+    if "best_step" in summary:
+        value = summary.get(f"best_valid_{recipe.train.monitor}")
+        text = f"step {summary['best_step']:,}"
+        if isinstance(value, int | float):
+            text += f", validation {recipe.train.monitor} {value:.2f}"
+        found.append(("best validation", text))
+    if rates := [value for _, value in series.get("tokens_per_second", [])]:
+        found.append(("target tokens a second", f"{median(rates):,.0f} (median)"))
+    norms = [value for _, value in series.get("gradient_norm", [])]
+    limit = recipe.train.clip_norm
+    if norms and limit is not None:
+        share = sum(norm > limit for norm in norms) / len(norms)
+        found.append(
+            ("gradients clipped", f"{share:.0%} of {len(norms):,} measured steps")
+        )
+    return found
+
+
+def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
+    names = {
+        "read": "pairs read",
+        "kept": "pairs kept",
+        "blank": "dropped: blank",
+        "duplicate": "dropped: duplicates",
+        "copied": "dropped: copies of the source",
+        "too_long": "dropped: too long",
+        "ratio": "dropped: of unlike lengths",
+        "fingerprint": "fingerprint",
+    }
+    train = content.get("train", {})
+    found = [
+        (label, f"{train[key]:,}" if isinstance(train[key], int) else str(train[key]))
+        for key, label in names.items()
+        if key in train
+    ]
+    if "sentences" in content.get("valid", {}):
+        found.append(("validation pairs", f"{content['valid']['sentences']:,}"))
+    return found
+
+
+def _settings(recipe: Recipe) -> tuple[str, list[Setting]]:
+    """Compare a recipe with the one it was made from, or with the defaults.
+
+    A resolved recipe does not name its base, but it keeps the description.
+    """
+    base: Recipe | None = None
+    name = "the defaults"
+    for candidate in recipe_names():
+        shipped = read_recipe(candidate)
+        if shipped.description and shipped.description == recipe.description:
+            base, name = shipped, f"the recipe {candidate}"
+            break
+    if base is None:
+        data = recipe.data
+        base = Recipe.model_validate(
+            {
+                "data": {
+                    "path": data.path,
+                    "source": data.source,
+                    "target": data.target,
+                },
+                "train": {"max_steps": recipe.train.max_steps or 1},
+            }
+        )
+    before = _flat(base.model_dump(mode="json"))
+    found = []
+    for key, value in _flat(recipe.model_dump(mode="json")).items():
+        if key == "description":
+            continue
+        was = _text(before[key]) if key in before else "not there"
+        text = _text(value)
+        found.append(Setting(key, text, None if was == text else was))
+    return name, found
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{prefix}{key}."))
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def duration(seconds: float) -> str:
+    """Say a time in its two largest units."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

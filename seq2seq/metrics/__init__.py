@@ -1,0 +1,1 @@
+"""sacreBLEU scores, significance tests and pairwise sentence metrics."""

@@ -1,0 +1,349 @@
+"""Recipes as YAML: found by name, built on one another, checked, overridden, written.
+
+Knows files, merging and overrides; not what any key is for (recipe.py), how YAML is
+spelt (strict_yaml.py) or how faults are worded (recipe_faults.py). All faults of a
+recipe come at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+import seq2seq
+from seq2seq.errors import RecipeError
+from seq2seq.recipe import Recipe
+from seq2seq.recipe.strict_yaml import (
+    MAX_DEPTH,
+    Fault,
+    Node,
+    Place,
+    parse_yaml,
+    plain_scalar,
+    read_yaml,
+    refusal,
+    shorten,
+    show,
+)
+from seq2seq.recipe.validation import (
+    EXTENDS,
+    KIND,
+    did_you_mean,
+    find_faults,
+    listed,
+    sections,
+)
+
+MAX_CHAIN = 8
+"""So many recipes may build on one another, the first and the last included."""
+
+_SUFFIXES = (".yaml", ".yml")
+# What makes a value on the command line more than plain text.
+_INDICATORS = tuple("[{\"'&*!|>%@`")
+
+
+def recipe_names() -> list[str]:
+    """List the recipes that come with the package.
+
+    Returns:
+        Their names, sorted: file names without suffix; `folder/name` in folders.
+    """
+    folder = _shipped_folder()
+    if folder is None:
+        return []
+    files = folder.rglob("*.yaml")
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
+
+
+def recipe_path(name: str) -> Path:
+    """Find a recipe.
+
+    Args:
+        name: The name of a shipped recipe, or the path of a file.
+
+    Returns:
+        The path of its file.
+
+    Raises:
+        RecipeError: If it is neither.
+    """
+    names = recipe_names()
+    folder = _shipped_folder()
+    if folder is not None and name in names:
+        return folder / f"{name}.yaml"
+    path = Path(name)
+    try:
+        if path.exists() and (name.endswith(_SUFFIXES) or not path.is_dir()):
+            return path
+    except (OSError, ValueError):
+        pass  # A name that no file can have, or a folder that may not be looked into.
+    stem = re.sub(r"\.ya?ml$", "", name)
+    wrong = "no such file" if stem != name else "neither a shipped recipe nor a file"
+    hint = did_you_mean(stem, names) or listed(", shipped are ", names)
+    raise refusal([Fault(Place(name, None), wrong + hint)])
+
+
+def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe with everything that it extends, and check it.
+
+    A mapping is merged key by key into that of the recipe below; any other value takes
+    its place, and so does a mapping whose `kind` is another one. The overrides together
+    are one more recipe on top, whatever their order; of two for one key the last wins.
+    A section that only overrides speak of has the `kind` of its default.
+
+    Args:
+        name: The name of a shipped recipe, or the path of a file.
+        overrides: `key.key=value` each; the value is YAML on one line.
+
+    Returns:
+        The recipe, complete and valid.
+
+    Raises:
+        RecipeError: With a line for each fault. A fault that only several values
+            together make is blamed on the first override that brings it.
+    """
+    layers, malformed = _parse_overrides(overrides)
+    try:
+        recipe = _build(name, layers)
+    except RecipeError as error:
+        if not malformed:
+            raise
+        raise RecipeError("\n".join([str(error), *malformed])) from error
+    if malformed:
+        raise RecipeError("\n".join(malformed))
+    return recipe
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """Write a recipe out in full, defaults included.
+
+    Args:
+        recipe: A valid recipe.
+
+    Returns:
+        YAML in the order of the schema, which `read_recipe` reads as an equal recipe.
+    """
+    text: str = yaml.dump(
+        recipe.model_dump(),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=float("inf"),
+    )
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes strings that either YAML 1.1 or strict YAML would take for more."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        text = isinstance(plain_scalar(data), str)
+        style = '"' if not data.isprintable() else None if text else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def _build(name: str, layers: Sequence[Node]) -> Recipe:
+    """Merge a recipe with its overrides and check it."""
+    written = _read_chain(name)
+    stages = [written]
+    for count in range(1, len(layers) + 1):
+        together = reduce(_merge_recipes, layers[:count])
+        stages.append(_start_from_defaults(_merge_recipes(written, together)))
+    try:
+        return Recipe.model_validate(_plain(stages[-1]))
+    except ValidationError as error:
+        faults = find_faults(error, stages[-1])
+    seen = [{fault.text for fault in _check(stage)} for stage in stages]
+    blamed = []
+    for fault in faults:
+        first = next(i for i, texts in enumerate(seen) if fault.text in texts)
+        blamed.append(fault._replace(place=layers[first - 1].place) if first else fault)
+    raise refusal(blamed)
+
+
+def _check(tree: Node) -> list[Fault]:
+    try:
+        Recipe.model_validate(_plain(tree))
+    except ValidationError as error:
+        return find_faults(error, tree)
+    return []
+
+
+# Files --------------------------------------------------------------------------------
+
+
+def _shipped_folder() -> Path | None:
+    package = Path(seq2seq.__file__).resolve().parent
+    if (package / "recipes").is_dir():
+        return package / "recipes"
+    beside = package.parent / "recipes"
+    checkout = (package.parent / "pyproject.toml").is_file()
+    return beside if checkout and beside.is_dir() else None
+
+
+def _read_chain(name: str) -> Node:
+    """Read a recipe and what it extends, and merge them from the bottom up."""
+    path = recipe_path(name)
+    source = f"{name}.yaml" if name in recipe_names() else name
+    tree, base = _read_file(path, source)
+    layers, sources, seen = [tree], [source], [path.resolve()]
+    while base is not None:
+        path, source = _find_base(base, path, source)
+        sources.append(source)
+        chain = " -> ".join(sources)
+        if path.resolve() in seen:
+            text = f"{EXTENDS}: {chain} goes round in a circle"
+            raise refusal([Fault(base.place, text)])
+        if len(sources) > MAX_CHAIN:
+            text = f"{EXTENDS}: {chain} is longer than {MAX_CHAIN} recipes"
+            raise refusal([Fault(base.place, text)])
+        tree, base = _read_file(path, source)
+        layers.append(tree)
+        seen.append(path.resolve())
+    return reduce(_merge_recipes, reversed(layers))
+
+
+def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
+    """Read one file; `extends` comes apart from the rest."""
+    tree = read_yaml(path, source)
+    if not isinstance(tree.value, dict):
+        came = "it is empty" if tree.value is None else f"{show(tree)} is none"
+        text = f"a recipe is a mapping of keys to values, but {came}"
+        raise refusal([Fault(tree.place, text)])
+    rest = dict(tree.value)
+    base = rest.pop(EXTENDS, None)
+    return tree._replace(value=rest), base
+
+
+def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
+    """Find the file that `extends` names, and what messages shall call it."""
+    name = base.value
+    names = recipe_names()
+    if not isinstance(name, str):
+        text = f"{show(base)} is not a string that names one recipe"
+    elif name in names:
+        return recipe_path(name), f"{name}.yaml"
+    elif not name.endswith(_SUFFIXES):
+        hint = did_you_mean(name, names)
+        text = f"{show(base)} is neither a shipped recipe nor a .yaml file{hint}"
+    elif PurePosixPath(name).is_absolute():
+        text = f"{show(base)} is absolute; give the path from this file's folder"
+    else:
+        found = path.parent / name
+        try:
+            inside = found.resolve().is_relative_to(path.parent.resolve())
+            if inside and found.is_file():
+                return found, str(PurePosixPath(source).parent / name)
+        except (OSError, ValueError, RuntimeError):
+            inside = True  # A name that no file can have, or links that go in a circle.
+        text = f"{show(base)} is no file, seen from this file's folder"
+        if not inside:
+            text = (
+                f"{show(base)} leads out of this file's folder; name a shipped recipe, "
+                "or a file in this folder or below"
+            )
+    raise refusal([Fault(base.place, f"{EXTENDS}: {text}")])
+
+
+# Overrides and merging ----------------------------------------------------------------
+
+
+def _parse_overrides(overrides: Iterable[str]) -> tuple[list[Node], list[str]]:
+    """Turn each `key.key=value` into the recipe that says only this, or a message."""
+    layers, malformed = [], []
+    for override in overrides:
+        try:
+            layers.append(_parse_override(override))
+        except RecipeError as error:
+            malformed.append(str(error))
+    return layers, malformed
+
+
+def _parse_override(override: str) -> Node:
+    place = Place(f"-o {shorten(override)}", None)
+    key, equals, text = override.partition("=")
+    keys = [part.strip() for part in key.split(".")]
+    if not equals or not all(keys):
+        raise refusal([Fault(place, "not of the form key=value or key.key=value")])
+    if len(keys) > MAX_DEPTH:
+        raise refusal([Fault(place, f"more than {MAX_DEPTH} keys deep")])
+    if keys == [EXTENDS]:
+        raise refusal([Fault(place, f"only a file can say {EXTENDS}")])
+    if any("\ud800" <= character <= "\udfff" for character in override):
+        raise refusal([Fault(place, "not UTF-8")])
+    text = text.strip()
+    if text.startswith(_INDICATORS):
+        node = parse_yaml(text, place)
+    else:
+        node = Node(plain_scalar(text), place, place, text)
+    for part in reversed(keys):
+        node = Node({part: node}, place, place)
+    return node
+
+
+def _merge_recipes(base: Node, over: Node) -> Node:
+    return _merge(base, over, Recipe)
+
+
+def _merge(base: Node, over: Node, wanted: Any) -> Node:
+    """Merge two values for which the schema wants the type `wanted`."""
+    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    was, becomes = base.value.get(KIND), over.value.get(KIND)
+    if len(sections(wanted)) > 1 and was and becomes and was.value != becomes.value:
+        return over
+    merged = dict(base.value)
+    for key, node in over.value.items():
+        field = _field(wanted, key)
+        inner = field.annotation if field else None
+        merged[key] = _merge(merged[key], node, inner) if key in merged else node
+    # An override has no line to send the reader to, but the section below it has.
+    last = base if over.place.line is None else over
+    return last._replace(value=merged)
+
+
+def _start_from_defaults(tree: Node, wanted: Any = Recipe) -> Node:
+    """Give sections that only overrides speak of the kind that they have by default.
+
+    A section in a file says its kind, so that the file reads without the schema.
+    """
+    if not isinstance(tree.value, dict):
+        return tree
+    values = dict(tree.value)
+    for key, node in tree.value.items():
+        if (field := _field(wanted, key)) and isinstance(node.value, dict):
+            kind = getattr(field.default, KIND, None)
+            start = {}
+            if kind and node.place.line is None:
+                start = {KIND: Node(kind, node.place, node.key)}
+            section = node._replace(value=start | node.value)
+            values[key] = _start_from_defaults(section, field.annotation)
+    return tree._replace(value=values)
+
+
+def _field(wanted: Any, key: str) -> FieldInfo | None:
+    """Find a key in a section, or in the first of a union that has it."""
+    models = sections(wanted)
+    return next((m.model_fields[key] for m in models if key in m.model_fields), None)
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _plain(value) for key, value in node.value.items()}
+    if isinstance(node.value, list):
+        return [_plain(value) for value in node.value]
+    return node.value

@@ -1,0 +1,67 @@
+"""Greedy search: the likeliest piece at every step, over any step function.
+
+Knows ids and log-probabilities; not text, layers or files.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from seq2seq.recipe import SearchOptions
+from seq2seq.search.constraints import Demands
+from seq2seq.search.decode_loop import as_hypotheses, walk
+from seq2seq.search.logits_processors import Rules
+from seq2seq.search.penalties import Ranking
+from seq2seq.search.step import MemoryT, StateT, StepFunction, likeliest
+from seq2seq.types import Hypothesis
+
+
+def greedy_search(
+    step: StepFunction[StateT, MemoryT],
+    state: StateT,
+    memory: MemoryT,
+    demands: Demands,
+    options: SearchOptions,
+    *,
+    scored: bool = True,
+) -> list[Hypothesis]:
+    """Follow the likeliest piece until it is EOS.
+
+    A sentence that has as many pieces as it may gets one more step, for its EOS. Where
+    another piece is likelier, it is cut: not finished, and its log_prob sums its
+    pieces alone. One that no piece can follow (all -inf) is cut there as well. A
+    sentence that ends leaves the batch.
+
+    Args:
+        step: Says what may come next.
+        state: The state before the first piece, a row for each sentence.
+        memory: What the step may read, a row for each sentence.
+        demands: What each sentence asks for. Required phrases need a beam, if one of
+            a single hypothesis.
+        options: What may come, and how the score is made.
+        scored: Whether to sum log-probabilities where the step gives relative ones;
+            else they and scores are NaN, and pieces the same.
+
+    Returns:
+        One hypothesis for each sentence, in order.
+
+    Raises:
+        ValueError: If a demand cannot be met, or the step returns NaN or +inf.
+    """
+    demands.checked()
+    if any(demands.required):
+        raise ValueError("greedy search keeps no required phrases; use beam search.")
+    walks = walk(
+        step,
+        state,
+        memory,
+        limits=demands.max_lengths,
+        rules=Rules.of(demands, options),
+        choose=_likeliest,
+        scored=scored,
+    )
+    return as_hypotheses(walks, demands, Ranking(options))
+
+
+def _likeliest(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
+    return likeliest(log_probs)

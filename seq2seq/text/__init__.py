@@ -1,1 +1,0 @@
-"""Characters and ids: reading, cleaning and cutting text. Knows nothing of torch."""

@@ -1,0 +1,1 @@
+"""Training: module, data module, callbacks and the loop's set-up."""

@@ -1,0 +1,317 @@
+"""A lens on learning: lens.csv, what goes on inside while the loss goes down.
+
+Knows Lightning's hooks and the network's parts; not text, scores or files' insides. It
+looks and touches nothing: gradients are read before they are clipped, and the network
+is probed amid validation, where it neither drops units nor keeps gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.nn.gates import gate_names, gates, saturation
+from seq2seq.nn.loss import token_loss
+from seq2seq.search.step import permitted
+from seq2seq.training.callbacks.csv_log import Table
+from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.types import EOS, PAD, Batch, DecoderState, Memory
+
+PROBED = 64  # Sentences: free running takes as many steps as the longest has pieces.
+
+NORMS = (
+    "gradient_norm",
+    "gradient_norm_encoder",
+    "gradient_norm_decoder",
+    "gradient_norm_embeddings",
+)
+ATTENTION = ("attention_entropy", "attention_entropy_maximum")
+LOSSES = ("teacher_forced_loss", "free_running_loss")
+
+
+class Lens(Callback):
+    """Write lens.csv, one row for each validation.
+
+    Gradients are of all steps since the row before. The rest is measured on a few
+    sentences of the validation set, the same ones each time.
+
+    Args:
+        path: Where the file goes.
+        clip_norm: The recipe's: a step whose gradient is longer counts as clipped.
+
+    Source: Pascanu et al. 2013, section 3.2 (gradients); Karpathy et al. 2015, section
+    4.2 (gates); Bengio et al. 2015 and Ranzato et al. 2016 (free running).
+    """
+
+    def __init__(self, path: Path, *, clip_norm: float | None) -> None:
+        self.path = path
+        self.clip_norm = float("inf") if clip_norm is None else clip_norm
+        self.sums = torch.zeros(len(NORMS) + 1)  # Of the norms, and of clipped steps.
+        self.steps = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.sentences = 0
+        self.positions = {"source": 0, "target": 0}
+        self.probed: dict[str, float] = {}  # Sums over those positions.
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the file, drop what will be done again."""
+        assert isinstance(pl_module, TranslationModule)
+        self.table = Table(self.path, columns(pl_module.network))
+        if trainer.is_global_zero:
+            self.table.begin(trainer.global_step)
+        self.parts = parts(pl_module.network)
+        self.sums = self.sums.to(pl_module.device)
+
+    def on_before_optimizer_step(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        """Add up on the device; Lightning clips after this hook."""
+        norms = gradient_norms(self.parts)
+        clipped = (norms[:1] > self.clip_norm).to(norms)
+        self.sums = self.sums + torch.cat([norms, clipped])
+        self.steps += 1
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Probe some sentences; averaged weights, if any, are in place.
+
+        A batch holds sentences of like lengths, so each gives a few.
+        """
+        assert isinstance(pl_module, TranslationModule)
+        assert not pl_module.network.training
+        wanted = -(-PROBED // int(trainer.num_val_batches[0]))
+        wanted = min(wanted, PROBED - self.sentences)
+        if wanted <= 0:
+            return
+        few = _first(batch, wanted)
+        found = probe(pl_module.network, few)
+        values = torch.stack(list(found.values())).tolist()
+        for name, value in zip(found, values, strict=True):
+            self.probed[name] = self.probed.get(name, 0.0) + value
+        self.sentences += len(few.source)
+        self.positions["source"] += int(few.source_lengths.sum())
+        self.positions["target"] += few.tokens
+
+    def on_validation_epoch_end(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> None:
+        """Write a row; of several processes the first, on its own sentences."""
+        row: dict[str, float] = {"step": trainer.global_step}
+        if self.steps:
+            means = (self.sums / self.steps).tolist()
+            row |= dict(zip((*NORMS, "clipped_share"), means, strict=True))
+        for name, value in self.probed.items():
+            side = "source" if name.startswith("encoder.") else "target"
+            row[name] = value / self.positions[side]
+        forced, free = (row[name] for name in LOSSES)
+        row["exposure_gap"] = free - forced
+        if trainer.is_global_zero:
+            self.table.add(row)
+        self.sums = torch.zeros_like(self.sums)
+        self.steps = 0
+        self._clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the sums, so that a resumed run's next row is the same."""
+        return {"sums": self.sums.tolist(), "steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on adding to them."""
+        self.sums = torch.tensor(state_dict["sums"])
+        self.steps = state_dict["steps"]
+
+
+def columns(network: EncoderDecoder) -> list[str]:
+    """Name what lens.csv tells of a network: its gates, attention if it has it."""
+    found = ["step", *NORMS, "clipped_share"]
+    for name, layer in _layers(network).items():
+        for gate in gate_names(layer):
+            found += [f"{name}.{gate}.low", f"{name}.{gate}.high"]
+    if network.decoder.attention is not None:
+        found += ATTENTION
+    return [*found, *LOSSES, "exposure_gap"]
+
+
+def parts(network: EncoderDecoder) -> list[list[nn.Parameter]]:
+    """Split the parameters into the encoder's, the decoder's and the embeddings.
+
+    Every parameter is in one part: the bridge and attention in the decoder's, an output
+    matrix that is an embedding in the embeddings.
+    """
+    tables = [network.encoder.embedding, network.decoder.embedding]
+    embeddings = {table.weight for table in tables}
+    encoder = set(network.encoder.parameters()) - embeddings
+    found: list[list[nn.Parameter]] = [[], [], []]
+    for parameter in network.parameters():
+        place = 0 if parameter in encoder else 2 if parameter in embeddings else 1
+        found[place].append(parameter)
+    return found
+
+
+def gradient_norms(split: Sequence[Sequence[nn.Parameter]]) -> Tensor:
+    """Measure the Euclidean norm of the whole gradient and of each part, (1 + parts,).
+
+    Nothing is waited for: the norms stay on the gradients' device.
+    """
+    norms = torch.stack(
+        [
+            nn.utils.get_total_norm(
+                [each.grad for each in part if each.grad is not None]
+            ).to(part[0].device)
+            for part in split
+        ]
+    )
+    return torch.cat([torch.linalg.vector_norm(norms)[None], norms])
+
+
+def probe(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
+    """Look at a network while it translates with and without help.
+
+    Args:
+        network: The translator, in evaluation mode.
+        batch: A few sentence pairs.
+
+    Returns:
+        Sums by column, scalars: of encoder.* over real source positions, of all else
+        over real target positions.
+    """
+    real = batch.targets != PAD
+    with torch.no_grad(), _watched(network) as seen:
+        encoded = network.encoder(batch.source, batch.source_lengths)
+        state, memory = network.start(encoded)
+        decoded = network.decoder(batch.inputs, state, memory)
+    with torch.no_grad():
+        found: dict[str, Tensor] = {}
+        for name, calls in seen.items():
+            counted = encoded.mask if name.startswith("encoder.") else real
+            for gate in calls[0]:
+                # Several calls where input feeding has time pass step by step.
+                values = torch.cat([call[gate] for call in calls], dim=1)
+                share = saturation(values, counted)
+                found[f"{name}.{gate}.low"] = share.low * counted.sum()
+                found[f"{name}.{gate}.high"] = share.high * counted.sum()
+        if decoded.weights is not None:
+            entropies = torch.special.entr(decoded.weights).sum(dim=2)
+            lengths = encoded.mask.sum(dim=1, keepdim=True)
+            most = lengths.to(entropies).log().expand_as(entropies)
+            sums = (entropies[real].sum(), most[real].sum())
+            found |= dict(zip(ATTENTION, sums, strict=True))
+        logits = network.decoder.logits(decoded.features[real])
+        forced = token_loss(logits, batch.targets[real]).nats
+        free = free_running_nats(network, batch, state, memory)
+        return found | dict(zip(LOSSES, (forced, free), strict=True))
+
+
+def free_running_nats(
+    network: EncoderDecoder, batch: Batch, state: DecoderState, memory: Memory
+) -> Tensor:
+    """Sum the loss of the true targets where the decoder reads its own choices.
+
+    What it reads after each step is the piece that it found likeliest, not the true
+    one. EOS is not among the choices, since nothing is ever read after it.
+
+    Args:
+        network: The translator.
+        batch: The sentence pairs.
+        state: The decoder's state before the first piece.
+        memory: What it may look at.
+
+    Returns:
+        Nats over real target positions, a scalar.
+
+    Source: Bengio et al. 2015, section 2; Ranzato et al. 2016, section 1, who name the
+    difference to teacher forcing exposure bias.
+    """
+    last = batch.inputs[:, 0]
+    nats = torch.zeros((), device=last.device)
+    for target in batch.targets.unbind(dim=1):
+        said = network.step(last, state, memory)
+        log_probs, state = said.log_probs, said.state
+        true = log_probs.gather(1, target[:, None])[:, 0]
+        nats = nats - true[target != PAD].sum()
+        choices = permitted(log_probs)
+        choices[:, EOS] = float("-inf")
+        last = choices.argmax(dim=1)
+    return nats
+
+
+def _layers(network: EncoderDecoder) -> dict[str, Any]:
+    """Name the recurrent layers, from the bottom up: encoder.1, ..., decoder.1, ..."""
+    decoder = network.decoder
+    sides = {
+        "encoder": list(network.encoder.recurrent.layers),
+        "decoder": [
+            *decoder.lower.layers,
+            *(() if decoder.upper is None else decoder.upper.layers),
+        ],
+    }
+    return {
+        f"{side}.{number}": layer
+        for side, layers in sides.items()
+        for number, layer in enumerate(layers, 1)
+    }
+
+
+@contextmanager
+def _watched(network: EncoderDecoder) -> Iterator[dict[str, list[dict[str, Tensor]]]]:
+    """Gather the gates of every layer for as long as the block lasts, call by call."""
+    layers = _layers(network)
+    seen: dict[str, list[dict[str, Tensor]]] = {name: [] for name in layers}
+
+    def watch(calls: list[dict[str, Tensor]]) -> Callable[[Any, Any, Any], None]:
+        def ran(layer: Any, arguments: Any, returned: Any) -> None:
+            inputs, state, lengths = arguments
+            positions = torch.arange(inputs.shape[1])
+            mask = None if lengths is None else positions < lengths[:, None]
+            calls.append(
+                gates(
+                    layer,
+                    inputs,
+                    returned[0],
+                    None if mask is None else mask.to(inputs.device),
+                    first=None if state is None else state[0],
+                )
+            )
+
+        return ran
+
+    handles = [
+        layer.register_forward_hook(watch(seen[name])) for name, layer in layers.items()
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    """Keep the first so many sentences of a batch."""
+    targets = batch.targets[:count]
+    return Batch(
+        source=batch.source[:count],
+        source_lengths=batch.source_lengths[:count],
+        inputs=batch.inputs[:count],
+        targets=targets,
+        rows=batch.rows[:count],
+        tokens=int((targets != PAD).sum()),
+    )

@@ -1,0 +1,134 @@
+"""Going on with a run: is it the same one, is nobody else at it, where did it stop?
+
+Knows run folders and what was written there; not how training goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from seq2seq.data.preprocessing import Prepared
+from seq2seq.errors import InputError
+from seq2seq.recipe import Recipe
+from seq2seq.recipe.base import differences
+from seq2seq.runs.checkpoint_io import newest_valid
+from seq2seq.runs.run_folder import RunFolder
+from seq2seq.utils.files import remove_leftovers
+
+
+@contextmanager
+def alone(run: RunFolder) -> Iterator[None]:
+    """Keep a second training out of a run folder, and sweep up after a killed one.
+
+    The system takes the lock back when a process ends, however it ends. Of several
+    ranks only the first may lock: the others belong to it.
+
+    Raises:
+        InputError: If another training is at it.
+    """
+    lock = FileLock(run.path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"another training writes to {run.path}. Wait for it, or name another "
+            "folder with --output."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{run.path} cannot be written: {error.strerror}. Mend that, or name "
+            "another folder with --output."
+        ) from error
+    try:
+        for folder in (run.path, run.last.parent, run.tokenizer("source").parent):
+            remove_leftovers(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def check_same_recipe(run: RunFolder, recipe: Recipe) -> None:
+    """Refuse to continue a run with another recipe.
+
+    Raises:
+        InputError: If it was begun with another one, or its recipe is damaged.
+    """
+    if not run.recipe.is_file() or not (run.last.is_file() or run.previous.is_file()):
+        return
+    before = run.read_recipe().model_dump(mode="json")
+    now = recipe.model_dump(mode="json")
+    changed = sorted(
+        f"{key} was {old!r}, is now {new!r}"
+        for key, old, new in differences(before, now)
+        if key != "description"
+    )
+    if changed:
+        raise InputError(
+            f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
+            "Name another folder with --output, or remove this one."
+        )
+
+
+def check_same_ranks(run: RunFolder, count: int) -> None:
+    """Refuse to continue a run with another number of processes.
+
+    Raises:
+        InputError: If there are now more or fewer: a step's batches are dealt to all,
+            so each would be dealt others.
+    """
+    notes = run.path / "data.json"
+    if not (run.last.is_file() or run.previous.is_file()) or not notes.is_file():
+        return
+    try:
+        before = int(json.loads(notes.read_bytes()).get("ranks", 1))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{notes} is damaged; restore it from a copy.") from error
+    if before != count:
+        raise InputError(
+            f"{run.path} was trained by {before} process{'es' if before > 1 else ''}, "
+            f"now there {'are' if count > 1 else 'is'} {count}. Start as many, or name "
+            "another folder with --output."
+        )
+
+
+def check_same_data(run: RunFolder, prepared: Prepared) -> None:
+    """Refuse to continue a run on other sentence pairs or other pieces.
+
+    Raises:
+        InputError: If they are not what the run was begun with.
+    """
+    if not (run.last.is_file() or run.previous.is_file()):
+        return
+    notes = run.path / "data.json"
+    try:
+        before = json.loads(notes.read_bytes())["train"]["fingerprint"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{notes} is damaged; restore it from a copy.") from error
+    if before != prepared.fingerprint:
+        raise InputError(
+            f"{run.path} was trained on other data than there is now. Restore the "
+            "data, or name another folder with --output."
+        )
+    both = (prepared.tokenizers.source, prepared.tokenizers.target)
+    for old, new in zip(run.read_tokenizers(), both, strict=True):
+        if old.model != new.model:
+            raise InputError(
+                f"{run.path} was trained with other tokenizers than there are now; "
+                "the same text gave others. Name another folder with --output."
+            )
+
+
+def where_it_stopped(run: RunFolder, say: Callable[[str], None]) -> Path | None:
+    """Choose the training state to continue from: the newest that is whole, if any.
+
+    Raises:
+        InputError: If there are some, but none is whole.
+    """
+    return newest_valid((run.last, run.previous), say)

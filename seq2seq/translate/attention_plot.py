@@ -1,0 +1,61 @@
+"""A picture of where each word of a translation looked. Knows words and weights."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+from seq2seq.errors import InputError
+from seq2seq.translate.alignment import Alignment
+from seq2seq.utils.files import atomic_file
+
+KINDS = (".svg", ".png", ".pdf")
+
+
+def draw(alignment: Alignment, path: Path) -> None:
+    """Draw weights as a table of grey squares, a row for each target word.
+
+    Args:
+        alignment: Words and weights.
+        path: The picture to write: .svg, .png or .pdf.
+
+    Raises:
+        InputError: If the file has another ending or cannot be written, or there are
+            no words.
+
+    Source: Bahdanau et al. 2015, section 5.2.1, figure 3.
+    """
+    if path.suffix not in KINDS:
+        raise InputError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")
+    if not alignment.weights.size:
+        raise InputError("there are no words to align; give a sentence.")
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    rows, columns = alignment.weights.shape
+    picture = io.BytesIO()
+    # The same sentence gives the same bytes: no random names, no time.
+    with mpl.rc_context({"svg.hashsalt": "seq2seq"}), warnings.catch_warnings():
+        # A word in a script that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = Figure(figsize=(1.5 + 0.45 * columns, 1.5 + 0.4 * rows))
+        axes = figure.add_subplot()
+        axes.imshow(alignment.weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        axes.xaxis.tick_top()
+        # A dollar sign is a dollar sign, not mathematics.
+        axes.set_xticks(range(columns), alignment.source, rotation=60, ha="left")
+        axes.set_yticks(range(rows), alignment.target)
+        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+            label.set_parse_math(False)
+        axes.set_xlabel("source")
+        axes.set_ylabel("translation")
+        no_time = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        figure.savefig(
+            picture,
+            format=path.suffix[1:],
+            bbox_inches="tight",
+            metadata=no_time.get(path.suffix),
+        )
+    with atomic_file(path) as file:
+        file.write(picture.getvalue())

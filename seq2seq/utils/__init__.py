@@ -1,0 +1,1 @@
+"""Files, checksums, memory and progress."""
