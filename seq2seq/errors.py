@@ -5,13 +5,13 @@ says what came, what is needed and what to do. Faults of our own are never Input
 """
 
 
-class InputError(ValueError):
+class UserError(ValueError):
     """Something that a user gave cannot be used; the command line exits with 1."""
 
     exit_status = 1
 
 
-class RecipeError(InputError):
+class RecipeError(UserError):
     """A recipe is wrong; the message has a line for each fault, the status is 2."""
 
     exit_status = 2

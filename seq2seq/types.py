@@ -21,7 +21,7 @@ from torch import Tensor
 # The same four control pieces in every vocabulary, in this order.
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
-State = tuple[Tensor, ...]
+RNNState = tuple[Tensor, ...]
 """What a stack of cells remembers, each part (N, L, H).
 
 RNN and GRU have one part (hidden), LSTM has two (hidden, cell).
@@ -36,8 +36,8 @@ class Batch(NamedTuple):
         source_lengths: Real source pieces of each sentence, (N,), always on the CPU.
         inputs: BOS and the target pieces: what the decoder reads, (N, T).
         targets: The target pieces and EOS: what it must say, (N, T).
-        rows: Where each pair stands in its corpus, (N,), always on the CPU.
-        tokens: Real target tokens of the whole optimizer step to which this batch
+        indices: Where each pair stands in its corpus, (N,), always on the CPU.
+        num_tokens: Real target tokens of the whole optimizer step to which this batch
             belongs, over all ranks and accumulated batches: what its loss is divided
             by.
     """
@@ -46,8 +46,8 @@ class Batch(NamedTuple):
     source_lengths: Tensor
     inputs: Tensor
     targets: Tensor
-    rows: Tensor
-    tokens: int
+    indices: Tensor
+    num_tokens: int
 
     def to(self, device: object, *, non_blocking: bool = False) -> Batch:
         """Move what the model reads; lengths and rows stay where packing needs them."""
@@ -67,12 +67,12 @@ class EncoderOutput(NamedTuple):
 
     Attributes:
         states: The top layer's state at every position, (N, S, H); zero at padding.
-        final: The state of every layer after the last piece, each part (N, L, H).
+        final_state: The state of every layer after the last piece, each part (N, L, H).
         mask: True where a source piece stands, (N, S).
     """
 
     states: Tensor
-    final: State
+    final_state: RNNState
     mask: Tensor
 
 
@@ -80,51 +80,51 @@ class DecoderState(NamedTuple):
     """What changes from one target piece to the next.
 
     Attributes:
-        layers: The state of every decoder layer, each part (R, L, H).
-        fed: The features that the last piece was chosen by, (R, E); None without
+        hidden: The state of every decoder layer, each part (R, L, H).
+        input_feed: The features that the last piece was chosen by, (R, E); None without
             input feeding.
     """
 
-    layers: State
-    fed: Tensor | None = None
+    hidden: RNNState
+    input_feed: Tensor | None = None
 
     def select(self, rows: Tensor) -> DecoderState:
         """Keep these rows, in this order; a row may come twice."""
-        fed = None if self.fed is None else self.fed[rows]
-        return DecoderState(tuple(part[rows] for part in self.layers), fed)
+        fed = None if self.input_feed is None else self.input_feed[rows]
+        return DecoderState(tuple(part[rows] for part in self.hidden), fed)
 
     def detach(self) -> DecoderState:
         """Return the same numbers, through which no gradient comes back."""
-        fed = None if self.fed is None else self.fed.detach()
-        return DecoderState(tuple(part.detach() for part in self.layers), fed)
+        fed = None if self.input_feed is None else self.input_feed.detach()
+        return DecoderState(tuple(part.detach() for part in self.hidden), fed)
 
 
-class Decoded(NamedTuple):
+class DecoderOutput(NamedTuple):
     """What the decoder made of target pieces.
 
     Attributes:
         features: Of the next piece at every position, (N, T, E).
-        weights: How much each position read of every source position, (N, T, S); None
+        attention: How much each position read of every source position, (N, T, S); None
             without attention.
         state: The state after the last piece.
     """
 
     features: Tensor
-    weights: Tensor | None
+    attention: Tensor | None
     state: DecoderState
 
 
-class Source(NamedTuple):
+class AttentionMemory(NamedTuple):
     """What attention reads: the source, position by position.
 
     Attributes:
         keys: What queries are compared with, (N, S, Q).
-        states: What is read, (N, S, H).
+        values: What is read, (N, S, H).
         mask: True where a source piece stands, (N, S).
     """
 
     keys: Tensor
-    states: Tensor
+    values: Tensor
     mask: Tensor
 
 
@@ -140,12 +140,12 @@ class Memory(NamedTuple):
     """
 
     context: Tensor | None = None
-    source: Source | None = None
+    source: AttentionMemory | None = None
 
     def select(self, rows: Tensor) -> Memory:
         """Keep these rows, in this order; a row may come twice."""
         context = None if self.context is None else self.context[rows]
-        source = self.source and Source(*(part[rows] for part in self.source))
+        source = self.source and AttentionMemory(*(part[rows] for part in self.source))
         return Memory(context, source)
 
 
@@ -153,37 +153,37 @@ StateT = TypeVar("StateT")
 
 
 @dataclass(frozen=True)
-class Step(Generic[StateT]):
+class StepOutput(Generic[StateT]):
     """What one step of a search says of every row.
 
     Attributes:
         log_probs: Log-probabilities of the next piece in nats, (R, V), none above 0;
             -inf marks a piece that cannot come.
         state: The state after the last piece, a row for each.
-        weights: How much the step read of every source position, (R, S); None without
+        attention: How much the step read of every source position, (R, S); None without
             attention.
-        relative: Whether all log-probabilities of a row may be off by one number.
+        unnormalized: Whether all log-probabilities of a row may be off by one number.
     """
 
     log_probs: Tensor
     state: StateT
-    weights: Tensor | None = None
-    relative: bool = False
+    attention: Tensor | None = None
+    unnormalized: bool = False
 
 
 @dataclass(frozen=True)
-class Features(Generic[StateT]):
+class DecoderFeatures(Generic[StateT]):
     """What one step of a search comes to before pieces are scored.
 
     Attributes:
         features: What every piece of the vocabulary is scored by, (R, E).
-        state: As in `Step`.
-        weights: As in `Step`.
+        state: As in `StepOutput`.
+        attention: As in `StepOutput`.
     """
 
     features: Tensor
     state: StateT
-    weights: Tensor | None = None
+    attention: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -191,17 +191,17 @@ class Hypothesis:
     """One translation as ids.
 
     Attributes:
-        pieces: The target pieces, without BOS and EOS.
+        tokens: The target pieces, without BOS and EOS.
         log_prob: Sum of the pieces' log-probabilities in nats, EOS included.
         score: What the search ranked by: log_prob, normalised by length.
         finished: False where the length limit cut it off before EOS.
-        weights: What each piece, and EOS where it was reached, read of every source
+        attention: What each piece, and EOS where it was reached, read of every source
             position, (length, S), on the CPU; None without attention. No part of what
             makes two hypotheses equal.
     """
 
-    pieces: tuple[int, ...]
+    tokens: tuple[int, ...]
     log_prob: float
     score: float
     finished: bool
-    weights: Tensor | None = field(default=None, compare=False, repr=False)
+    attention: Tensor | None = field(default=None, compare=False, repr=False)

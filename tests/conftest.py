@@ -42,7 +42,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained run; one for each file that has no other of its own."""
-    from translators import make_run
+    from tests.helpers.runs import make_run
 
     return make_run(tmp_path_factory.mktemp("runs") / "tiny")
 

@@ -12,7 +12,7 @@ from typing import Any
 IMPORTED = time.time()
 
 
-def process_seconds() -> float:
+def process_uptime() -> float:
     """Tell how long this process has run; where the system hides it, since import."""
     try:
         # The fields after the name in parentheses, which may hold blanks itself.
@@ -24,7 +24,7 @@ def process_seconds() -> float:
         return time.time() - IMPORTED
 
 
-def busy_seconds() -> float | None:
+def system_cpu_seconds() -> float | None:
     """Tell the CPU seconds that all of the machine has spent, stolen ones included."""
     try:
         line = Path("/proc/stat").read_text(encoding="utf-8").split("\n")[0]
@@ -38,11 +38,11 @@ def busy_seconds() -> float | None:
 
 
 @dataclass
-class Meter:
+class ResourceMeter:
     """From its making on: time, and what others use of the processors meanwhile."""
 
     started: float = field(default_factory=time.perf_counter)
-    busy: float | None = field(default_factory=busy_seconds)
+    busy: float | None = field(default_factory=system_cpu_seconds)
     own: float = field(default_factory=time.process_time)
 
     def seconds(self) -> float:
@@ -59,14 +59,14 @@ class Meter:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
             found["peak_rss_mib"] = peak // unit
-        now = busy_seconds()
+        now = system_cpu_seconds()
         if now is not None and self.busy is not None:
             others = now - self.busy - (time.process_time() - self.own)
             found["others_cpu_share"] = max(0.0, others / wall / (os.cpu_count() or 1))
         return found
 
 
-def rounded(line: dict[str, Any]) -> dict[str, Any]:
+def round_significant(line: dict[str, Any]) -> dict[str, Any]:
     """Keep four digits of every fraction; more would be noise."""
     return {
         key: float(f"{value:.4g}") if isinstance(value, float) else value

@@ -17,18 +17,18 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
-from seq2seq.benchmark.machine import Meter, process_seconds, rounded
-from seq2seq.errors import InputError
+from seq2seq.benchmark.machine import ResourceMeter, process_uptime, round_significant
+from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
-from seq2seq.runs.run_folder import versions
-from seq2seq.training.distributed import Ranks
+from seq2seq.runs.run_folder import package_versions
+from seq2seq.training.distributed import ProcessGroup
 from seq2seq.training.train import train
 from seq2seq.types import Batch
 
 WARM_UP_STEPS = 5
 
 
-class Stopwatch(Callback):
+class StepTimer(Callback):
     """Note when every step ended and what it trained on; nothing is validated."""
 
     def __init__(self) -> None:
@@ -54,7 +54,11 @@ class Stopwatch(Callback):
         """Count on the CPU; a GPU is waited for, or its steps would end too soon."""
         # inputs hold BOS and no EOS, but as many pieces as the targets.
         self.step += torch.tensor(
-            [len(batch.rows), int(batch.source_lengths.sum()), int(outputs["tokens"])]
+            [
+                len(batch.indices),
+                int(batch.source_lengths.sum()),
+                int(outputs["tokens"]),
+            ]
         )
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             sentences, source, target = self.step.tolist()
@@ -63,7 +67,9 @@ class Stopwatch(Callback):
             self._reset()
 
 
-def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any]:
+def bench_training(
+    recipe: Recipe, *, steps: int, ranks: ProcessGroup
+) -> dict[str, Any]:
     """Train some steps in a folder that is thrown away, and say how fast it went.
 
     Args:
@@ -78,24 +84,26 @@ def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any
         InputError: If there are too few steps.
     """
     if steps <= WARM_UP_STEPS:
-        raise InputError(
+        raise UserError(
             f"--steps is {steps}, but the first {WARM_UP_STEPS} only warm up; ask for "
             f"more, 30 or so."
         )
-    changes = {"max_steps": steps, "max_epochs": None, "lens": False}
+    changes = {"max_steps": steps, "max_epochs": None, "diagnostics": False}
     changes |= {"validate_every": steps + 1, "checkpoint_every": steps + 1}
     measured = recipe.model_copy(
         update={"train": recipe.train.model_copy(update=changes)}
     )
-    watch = Stopwatch()
-    meter = Meter()
+    watch = StepTimer()
+    meter = ResourceMeter()
     with tempfile.TemporaryDirectory() as folder:
         console = Console(stderr=True, highlight=False)
         run = Path(folder) / "run"
         train(measured, run, ranks=ranks, console=console, watchers=[watch])
         # Written by the first process, the only one that reports.
-        data = json.loads((run / "data.json").read_text()) if ranks.first else {}
-        summary = json.loads((run / "summary.json").read_text()) if ranks.first else {}
+        data = json.loads((run / "data.json").read_text()) if ranks.is_main else {}
+        summary = (
+            json.loads((run / "summary.json").read_text()) if ranks.is_main else {}
+        )
     cost = meter.cost()
     seconds = watch.ends[-1] - watch.ends[WARM_UP_STEPS - 1]
     sentences, source, target = map(
@@ -107,7 +115,7 @@ def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any
         for step in range(WARM_UP_STEPS, steps)
     ]
     line = {
-        "program": f"seq2seq {versions()['seq2seq']}",
+        "program": f"seq2seq {package_versions()['seq2seq']}",
         "task": "train",
         "steps": steps,
         "warm_up_steps": WARM_UP_STEPS,
@@ -117,16 +125,16 @@ def bench_training(recipe: Recipe, *, steps: int, ranks: Ranks) -> dict[str, Any
         "source_pieces_per_second": source / seconds,
         "target_pieces_per_second": target / seconds,
         "pieces_per_sentence": (source + target) / sentences,
-        "seconds_to_first_update": process_seconds()
+        "seconds_to_first_update": process_uptime()
         - (time.perf_counter() - watch.ends[0]),
         "padding_efficiency": data.get("padding_efficiency"),
         "parameters": summary.get("parameters"),
-        "processes": ranks.total,
+        "processes": ranks.world_size,
         "threads": torch.get_num_threads(),
         **cost,
-        "versions": versions(),
+        "versions": package_versions(),
     }
     if torch.cuda.is_available():
         line["device"] = torch.cuda.get_device_name()
         line["peak_gpu_mib"] = torch.cuda.max_memory_allocated() // 2**20
-    return rounded(line)
+    return round_significant(line)

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.benchmark.machine import Meter, process_seconds, rounded
-from seq2seq.data.preprocessing import scored_pairs
-from seq2seq.engines.engine import Asked, Engine
-from seq2seq.errors import InputError
-from seq2seq.runs.run_folder import versions
-from seq2seq.translate import Options, Translator
-from seq2seq.translate.batching import windows
-from seq2seq.types import EOS, Batch, Step
+from seq2seq.benchmark.machine import ResourceMeter, process_uptime, round_significant
+from seq2seq.data.preprocessing import load_eval_pairs
+from seq2seq.engines.engine import Engine, RequiredTokens
+from seq2seq.errors import UserError
+from seq2seq.runs.run_folder import package_versions
+from seq2seq.translate import TranslationOptions, Translator
+from seq2seq.translate.batching import read_buffers
+from seq2seq.types import EOS, Batch, StepOutput
 from seq2seq.utils.files import read_lines
 
 
-class Lengths(NamedTuple):
+class LengthRange(NamedTuple):
     """Bounds of a translation's pieces, EOS not counted.
 
     Attributes:
@@ -33,7 +33,7 @@ class Lengths(NamedTuple):
     longest: int
 
 
-class Counted(NamedTuple):
+class CountedState(NamedTuple):
     """An engine's state, and how many pieces each row has.
 
     Attributes:
@@ -44,12 +44,12 @@ class Counted(NamedTuple):
     state: Any
     said: Tensor
 
-    def select(self, rows: Tensor) -> Counted:
+    def select(self, rows: Tensor) -> CountedState:
         """Keep these rows."""
-        return Counted(self.state.select(rows), self.said[rows])
+        return CountedState(self.state.select(rows), self.said[rows])
 
 
-class ForcedLengths:
+class FixedLengthEngine:
     """An engine that ends no translation before one length and every one at another.
 
     Untrained networks do not stop by themselves; so they can be timed all the same.
@@ -59,20 +59,20 @@ class ForcedLengths:
         lengths: The bounds.
     """
 
-    def __init__(self, engine: Engine, lengths: Lengths) -> None:
+    def __init__(self, engine: Engine, lengths: LengthRange) -> None:
         self.engine = engine
         self.lengths = lengths
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: Asked = ()
-    ) -> tuple[Counted, Any]:
+        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+    ) -> tuple[CountedState, Any]:
         """Read sources."""
         state, memory = self.engine.start(source, lengths, asked)
-        return Counted(state, torch.zeros_like(lengths)), memory
+        return CountedState(state, torch.zeros_like(lengths)), memory
 
     def step(
-        self, last: Tensor, state: Counted, memory: Any, *, relative: bool = False
-    ) -> Step[Counted]:
+        self, last: Tensor, state: CountedState, memory: Any, *, relative: bool = False
+    ) -> StepOutput[CountedState]:
         """Take one step of a search."""
         step = self.engine.step(last, state.state, memory, relative=relative)
         said = step.log_probs
@@ -82,15 +82,15 @@ class ForcedLengths:
             said.masked_fill_(over[:, None], -math.inf)
         ending[state.said < self.lengths.shortest] = -math.inf
         said[:, EOS] = ending
-        counted = Counted(step.state, state.said + 1)
-        return Step(said, counted, step.weights, step.relative)
+        counted = CountedState(step.state, state.said + 1)
+        return StepOutput(said, counted, step.attention, step.unnormalized)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets."""
         return self.engine.log_probs(batch)
 
 
-class Text(NamedTuple):
+class ParallelText(NamedTuple):
     """What to translate, and what it should be.
 
     Attributes:
@@ -112,7 +112,7 @@ def bench_translate(
     shortlist: int | None = None,
     beam_size: int | None = None,
     batch: int = 128,
-    lengths: Lengths | None = None,
+    lengths: LengthRange | None = None,
 ) -> dict[str, Any]:
     """Translate a split once and measure it.
 
@@ -135,43 +135,43 @@ def bench_translate(
         InputError: If run or data cannot be used, or the bounds are out of order.
     """
     if lengths is not None and not 1 <= lengths.shortest <= lengths.longest:
-        raise InputError(
+        raise UserError(
             f"lengths from {lengths.shortest} to {lengths.longest} hold nothing; the "
             "first must be at least 1 and no greater than the second."
         )
-    meter = Meter()
+    meter = ResourceMeter()
     translator = Translator.load(run, engine=engine, shortlist=shortlist)
-    start_up = process_seconds()
+    start_up = process_uptime()
     text = _text(translator, split, data_path, files)
-    options = Options(batch=batch, scored=False)  # As for text alone.
+    options = TranslationOptions(batch=batch, scored=False)  # As for text alone.
     if beam_size is not None:
-        options = translator.with_beam(options, beam_size)
+        options = translator.with_beam_size(options, beam_size)
     search = options.search or translator.recipe.search
     if lengths is not None:
-        translator.engine = ForcedLengths(translator.engine, lengths)
+        translator.engine = FixedLengthEngine(translator.engine, lengths)
         # The bounds alone decide.
         ratio = {"max_length_ratio": float(lengths.longest)}
         options = replace(options, search=search.model_copy(update=ratio))
 
-    timer = Meter()
+    timer = ResourceMeter()
     found = [
         translation
-        for window in windows(
+        for window in read_buffers(
             text.sources,
             characters=len,
             largest=options.window,
             first=options.window,
         )
-        for translation in translator.window(window, options)
+        for translation in translator.translate_batch(window, options)
     ]
     seconds = timer.seconds()
     from seq2seq.metrics.sacrebleu_scores import bleu_metric
 
     metric = bleu_metric(translator.recipe.data.target)
     score = metric.corpus_score([each.text for each in found], [text.references])
-    pieces = sum(each.candidates[0].pieces for each in found if each.candidates)
-    installed = versions()
-    return rounded(
+    pieces = sum(each.candidates[0].num_tokens for each in found if each.candidates)
+    installed = package_versions()
+    return round_significant(
         {
             "program": f"seq2seq {installed['seq2seq']}",
             "torch": installed["torch"],
@@ -200,18 +200,20 @@ def _text(
     split: str,
     data_path: str | None,
     files: tuple[Path, Path] | None,
-) -> Text:
+) -> ParallelText:
     """Read what to translate, before the clock runs."""
     if files is not None:
         sources, references = (list(read_lines(path)) for path in files)
         if len(sources) != len(references) or not sources:
-            raise InputError(
+            raise UserError(
                 f"{files[0]} has {len(sources):,} lines but {files[1]} has "
                 f"{len(references):,}; both need as many, and one at least."
             )
-        return Text(sources, references)
+        return ParallelText(sources, references)
     data = translator.recipe.data
     if data_path is not None:
         data = data.model_copy(update={"path": data_path})
-    pairs = scored_pairs(data, data.splits.model_dump().get(split, split))
-    return Text([pair.source for pair in pairs], [pair.target for pair in pairs])
+    pairs = load_eval_pairs(data, data.splits.model_dump().get(split, split))
+    return ParallelText(
+        [pair.source for pair in pairs], [pair.target for pair in pairs]
+    )

@@ -24,7 +24,7 @@ from seq2seq.cli.score import score
 from seq2seq.cli.shortlist import shortlist
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
-from seq2seq.errors import InputError, Interrupted
+from seq2seq.errors import Interrupted, UserError
 
 app = typer.Typer(
     help="Recurrent machine translation: train from a recipe, translate, evaluate.",
@@ -44,7 +44,7 @@ def main() -> None:
     """Run the command line; a user's fault becomes a line and an exit status."""
     try:
         app()
-    except InputError as error:
+    except UserError as error:
         text = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
         print(f"error: {text}" if error.exit_status == 1 else text, file=sys.stderr)
         sys.exit(error.exit_status)

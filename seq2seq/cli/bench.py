@@ -22,7 +22,7 @@ from seq2seq.cli.options import (
     RunPath,
     ShortList,
 )
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -47,13 +47,13 @@ def bench_train(
     import torch
 
     from seq2seq.benchmark.train import bench_training
-    from seq2seq.training.distributed import find_ranks
+    from seq2seq.training.distributed import detect_distributed
 
     if threads is not None:
         torch.set_num_threads(threads)
-    ranks = find_ranks(devices, accelerator.value)
+    ranks = detect_distributed(devices, accelerator.value)
     line = bench_training(resolved, steps=steps, ranks=ranks)
-    if ranks.first:
+    if ranks.is_main:
         print(json.dumps(line))
 
 
@@ -82,22 +82,22 @@ def bench_translate(
 ) -> None:
     """Translate a split once; print rates, start-up, memory and BLEU as JSON."""
     if (min_length is None) != (max_length is None):
-        raise InputError("--min-length and --max-length belong together; give both.")
+        raise UserError("--min-length and --max-length belong together; give both.")
     if (source is None) != (reference is None):
-        raise InputError("--source and --reference belong together; give both.")
+        raise UserError("--source and --reference belong together; give both.")
 
     import json
 
     import torch
 
-    from seq2seq.benchmark.translate import Lengths
+    from seq2seq.benchmark.translate import LengthRange
     from seq2seq.benchmark.translate import bench_translate as measured
 
     if threads is not None:
         torch.set_num_threads(threads)
     lengths = None
     if min_length is not None and max_length is not None:
-        lengths = Lengths(min_length, max_length)
+        lengths = LengthRange(min_length, max_length)
     files = None
     if source is not None and reference is not None:
         files = (source, reference)

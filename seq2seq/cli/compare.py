@@ -18,7 +18,7 @@ from seq2seq.cli.report import (
     Systems,
     write,
 )
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 
 def compare(
@@ -36,13 +36,13 @@ def compare(
     ] = 10_000,
 ) -> None:
     """Test whether systems differ: intervals, significance, and where they do."""
-    from seq2seq.evaluation.systems import Asked
+    from seq2seq.evaluation.systems import ReportRequest
 
     if len(systems) < 2:
-        raise InputError(
+        raise UserError(
             "compare needs two systems or more; for one there is seq2seq report."
         )
-    asked = Asked(
+    asked = ReportRequest(
         systems,
         split=split,
         data_path=data_path,

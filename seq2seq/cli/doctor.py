@@ -14,7 +14,7 @@ def doctor(recipe: RecipeName, override: Overrides = None) -> None:
     from seq2seq.recipe.loader import read_recipe
 
     resolved = read_recipe(recipe, override or [])
-    from seq2seq.training.doctor import diagnose
+    from seq2seq.training.doctor import run_checks
 
     console = Console(highlight=False)
     table = Table(title=Text(f"{recipe}: what its training will meet"))
@@ -24,6 +24,6 @@ def doctor(recipe: RecipeName, override: Overrides = None) -> None:
     def tell(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
-    for finding in diagnose(resolved, tell):
+    for finding in run_checks(resolved, tell):
         table.add_row(*map(Text, finding))
     console.print(table)

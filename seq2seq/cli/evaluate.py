@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seq2seq.cli.options import Beam, EnsembleOf, SearchOverrides, with_beam
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.evaluate import Evaluation
@@ -53,18 +53,18 @@ def evaluate(
     overrides = with_beam(override, beam) if override else []
     if sweep is not None:
         if run is None or hypothesis or beam or ensemble or lowercase:
-            raise InputError(
+            raise UserError(
                 "--sweep needs RUN, takes --split or --source and --reference, and "
                 "does not go with --hypothesis, --beam, --ensemble or --lowercase."
             )
         if (source is None) != (reference is None):
-            raise InputError("--source and --reference belong together; give both.")
+            raise UserError("--source and --reference belong together; give both.")
         if source is not None and reference is not None:
             from seq2seq.utils.files import read_lines
 
             lines = list(read_lines(source)), list(read_lines(reference))
         else:
-            lines = room.split_lines(run, split, data_path=data_path)
+            lines = room.load_split(run, split, data_path=data_path)
         _sweep(run, lines, overrides, sweep, as_json=json)
         return
     name = "" if run is None else str(run)
@@ -94,7 +94,7 @@ def evaluate(
             lowercase=lowercase,
         )
     else:
-        raise InputError(
+        raise UserError(
             "evaluate needs RUN, or RUN with --source F and --reference F, or "
             "--hypothesis F with --reference F."
         )
@@ -171,14 +171,14 @@ def _sweep(
     from seq2seq.evaluation.search_sweep import (
         BEAMS,
         PENALTIES,
-        draw,
-        require_picture,
-        sweep,
+        check_figure_suffix,
+        plot_search_sweep,
+        search_sweep,
     )
 
-    require_picture(path)
+    check_figure_suffix(path)
     console = Console(highlight=False)
-    searches = sweep(run, *lines, overrides=overrides)
+    searches = search_sweep(run, *lines, overrides=overrides)
     total = len(BEAMS) * len(PENALTIES)
     errors = Console(stderr=True)
     cells = list(
@@ -186,7 +186,7 @@ def _sweep(
             searches, "searching", total, console=errors, disable=not errors.is_terminal
         )
     )
-    draw(cells, path, title=f"{run}: {len(lines[0]):,} sentences")
+    plot_search_sweep(cells, path, title=f"{run}: {len(lines[0]):,} sentences")
     if as_json:
         print(json.dumps([asdict(cell) for cell in cells]))
         return

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.options import Beam, EnsembleOf, RunPath
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 
 def heatmap(
@@ -19,15 +19,15 @@ def heatmap(
     ensemble: EnsembleOf = None,
 ) -> None:
     """Translate a sentence and draw where each of its words looked."""
-    from seq2seq.translate import Options, Translator
-    from seq2seq.translate.attention_plot import draw
+    from seq2seq.translate import TranslationOptions, Translator
+    from seq2seq.translate.attention_plot import plot_attention
 
     translator = Translator.load(run, ensemble=ensemble or [])
-    options = Options(align=True)
+    options = TranslationOptions(align=True)
     if beam is not None:
-        options = translator.with_beam(options, beam)
-    (found,) = translator.window([sentence], options)
+        options = translator.with_beam_size(options, beam)
+    (found,) = translator.translate_batch([sentence], options)
     if found.alignment is None:
-        raise InputError("the sentence is blank; give one with words.")
-    draw(found.alignment, output)
+        raise UserError("the sentence is blank; give one with words.")
+    plot_attention(found.alignment, output)
     print(found.text)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing() -> Iterator[None]:
+def gc_disabled() -> Iterator[None]:
     """Look for no garbage while modules are imported and runs loaded.
 
     Imports make half a million objects that stay, and Python would go through them time

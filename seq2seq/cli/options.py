@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")]
 Overrides = Annotated[
@@ -106,7 +106,7 @@ def with_beam(overrides: list[str] | None, beam: int | None) -> list[str]:
         for override in found:
             name, _, value = override.partition("=")
             if name.strip() == key and value.strip() != str(beam):
-                raise InputError(
+                raise UserError(
                     f"--beam {beam} and -o {override} contradict each other; give one "
                     "of them."
                 )

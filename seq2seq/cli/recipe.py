@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.options import Overrides, RecipeName
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 recipes = typer.Typer(help="List, read and check recipes.", no_args_is_help=True)
 
@@ -42,7 +42,7 @@ def recipe_cp(
     from seq2seq.utils.files import atomic_file
 
     if target.exists():
-        raise InputError(f"{target} is there already; name another file.")
+        raise UserError(f"{target} is there already; name another file.")
     text = recipe_path(recipe).read_text(encoding="utf-8")
     if "\nextends:" in f"\n{text}":  # Its base is not beside the copy.
         text = recipe_yaml(read_recipe(recipe))

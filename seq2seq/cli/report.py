@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from seq2seq.evaluation.systems import Asked
+    from seq2seq.evaluation.systems import ReportRequest
 
 Systems = Annotated[
     list[str],
@@ -60,9 +60,9 @@ def report(
     samples: Samples = 1000,
 ) -> None:
     """Write a page about runs: scores, analyses, examples, how they were trained."""
-    from seq2seq.evaluation.systems import Asked
+    from seq2seq.evaluation.systems import ReportRequest
 
-    asked = Asked(
+    asked = ReportRequest(
         systems,
         split=split,
         data_path=data_path,
@@ -75,28 +75,28 @@ def report(
     write(asked, output, whole=True)
 
 
-def write(asked: Asked, output: Path | None, *, whole: bool) -> None:
+def write(asked: ReportRequest, output: Path | None, *, whole: bool) -> None:
     """Make a report, print its summary and say where it is."""
     from rich.console import Console
 
-    from seq2seq.evaluation.console import show
-    from seq2seq.evaluation.systems import named_path
-    from seq2seq.evaluation.writer import make_report
+    from seq2seq.evaluation.console import print_summary
+    from seq2seq.evaluation.systems import parse_system_arg
+    from seq2seq.evaluation.writer import write_report
 
     console = Console(highlight=False)
     errors = Console(stderr=True, highlight=False)
     if output is None:
-        first = named_path(asked.systems[0])[1]
+        first = parse_system_arg(asked.systems[0])[1]
         output = Path("report" if whole else "comparison")
         if len(asked.systems) == 1 and first.is_dir():
             output = first / "report" / asked.split
-    content = make_report(
+    content = write_report(
         asked,
         output,
         whole=whole,
         tell=lambda line: errors.print(line, style="dim", markup=False),
     )
-    show(content, console)
+    print_summary(content, console)
     console.print()
     console.print(
         f"{output / 'report.html'} is the page; beside it report.json and report.md",

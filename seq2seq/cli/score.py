@@ -22,12 +22,12 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="Pairs in a batch.")] = 32,
 ) -> None:
     """Say how likely a run finds given translations: nats, a line for each pair."""
-    from seq2seq.translate.sequence_scorer import Scorer, pairs_of
+    from seq2seq.translate.sequence_scorer import SequenceScorer, zip_lines
     from seq2seq.utils.files import read_lines, write_lines
 
-    scorer = Scorer.load(run, ensemble=ensemble or [])
+    scorer = SequenceScorer.load(run, ensemble=ensemble or [])
     names = (str(source), str(target))
-    pairs = pairs_of(read_lines(source), read_lines(target), names=names)
+    pairs = zip_lines(read_lines(source), read_lines(target), names=names)
     lines = (f"{nats:.6f}" for nats in scorer(pairs, batch=batch))
     if output is not None:
         write_lines(output, lines)

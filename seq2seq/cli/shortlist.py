@@ -20,13 +20,13 @@ def shortlist(
     ] = None,
 ) -> None:
     """Learn from the training pairs which pieces translate which."""
-    from seq2seq.data.ibm_model1 import lexical_table
+    from seq2seq.data.ibm_model1 import train_ibm_model1
     from seq2seq.engines.shortlist import save_table
     from seq2seq.runs.run import Run
     from seq2seq.types import EOS
 
     opened = Run.open(run)
-    table = lexical_table(
+    table = train_ibm_model1(
         _pairs(opened, data_path),
         source_pieces=len(opened.source),
         target_pieces=len(opened.target),

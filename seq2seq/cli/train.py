@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.imports import importing
+from seq2seq.cli.imports import gc_disabled
 from seq2seq.cli.options import (
     Accelerator,
     AcceleratorName,
@@ -28,10 +28,10 @@ def train(
     from seq2seq.recipe.loader import read_recipe
 
     resolved = read_recipe(recipe, override or [])
-    with importing():
-        from seq2seq.training.distributed import find_ranks
+    with gc_disabled():
+        from seq2seq.training.distributed import detect_distributed
         from seq2seq.training.train import train as train_recipe
 
     name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
-    ranks = find_ranks(devices, accelerator.value)
+    ranks = detect_distributed(devices, accelerator.value)
     train_recipe(resolved, output or Path("runs") / name, ranks=ranks)

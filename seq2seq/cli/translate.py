@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from seq2seq.cli.imports import importing
+from seq2seq.cli.imports import gc_disabled
 from seq2seq.cli.options import (
     Beam,
     EngineName,
@@ -25,14 +25,14 @@ from seq2seq.cli.options import (
     ShortList,
     with_beam,
 )
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq.recipe import Recipe, SearchOptions
     from seq2seq.translate.formats import Form, Record
-    from seq2seq.translate.options import Options
-    from seq2seq.translate.process_pool import Load, Workers
-    from seq2seq.translate.resumable_output import Journal
+    from seq2seq.translate.options import TranslationOptions
+    from seq2seq.translate.process_pool import TranslatorFactory, TranslatorPool
+    from seq2seq.translate.resumable_output import ResumableOutput
     from seq2seq.utils.files import Mend
 
 
@@ -143,18 +143,21 @@ def translate(
 ) -> None:
     """Translate lines: as many come out as go in, in order, a blank for a blank."""
     if resume and output is None:
-        raise InputError("--continue needs --output F, the file to go on with.")
+        raise UserError("--continue needs --output F, the file to go on with.")
     if alignments is not None and output is None:
-        raise InputError("--alignments A needs --output F; both are written together.")
+        raise UserError("--alignments A needs --output F; both are written together.")
     if utility is not None and mbr is None:
-        raise InputError("--utility is for --mbr N, which says how many samples.")
+        raise UserError("--utility is for --mbr N, which says how many samples.")
 
-    with importing():
-        from seq2seq.translate import Options, Translator
+    with gc_disabled():
+        from seq2seq.translate import TranslationOptions, Translator
         from seq2seq.translate.batching import FIRST, WINDOW
-        from seq2seq.translate.formats import Writing, form_of
-        from seq2seq.translate.process_pool import Alone
-        from seq2seq.translate.translate_file import Mended, translate_records
+        from seq2seq.translate.formats import OutputWriter, infer_format
+        from seq2seq.translate.process_pool import InlineTranslator
+        from seq2seq.translate.translate_file import (
+            DecodeErrorCounter,
+            translate_records,
+        )
 
         overrides = with_beam(override, beam)
         load = partial(
@@ -169,7 +172,7 @@ def translate(
     _require_use(translator.recipe.search, overrides, beam=beam, mbr=mbr)
     # Small windows for who waits for the first line.
     waiting = not files or (output is None and sys.stdout.isatty())
-    options = Options(
+    options = TranslationOptions(
         n_best=n_best,
         batch=batch,
         window=window or (1 if not files and sys.stdin.isatty() else WINDOW),
@@ -183,18 +186,18 @@ def translate(
         scored=output_format.value != "text" or n_best > 1,
     )
     given = input_format.value if input_format else None
-    forms = [cast("Form", given or form_of(path)) for path in files or []]
+    forms = [cast("Form", given or infer_format(path)) for path in files or []]
     # Standard input's own buffer is locked by a thread that reads it, and Python
     # cannot end then; a buffer of ours can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     piped = cast("Form", given or "text")
-    mended = None if strict else Mended()
+    mended = None if strict else DecodeErrorCounter()
     records = partial(
         _records, files or [], forms, stdin, piped, field, constraints, mended
     )
     if strict and files and all(path.is_file() for path in files):
         deque(records(), maxlen=0)  # A pipe can be read only once.
-    writing = Writing(output_format.value, n_best, alignments is not None)
+    writing = OutputWriter(output_format.value, n_best, alignments is not None)
 
     job: dict[str, Any] = {}
     if output is not None:
@@ -204,10 +207,10 @@ def translate(
             "shortlist": shortlist,
             "field": field,
             "constraints": constraints,
-            "format": writing.form,
+            "format": writing.format,
             "input_format": forms,
         }
-    workers: Alone | Workers = Alone(translator, options)
+    workers: InlineTranslator | TranslatorPool = InlineTranslator(translator, options)
     if devices is not None:
         gpus = engine is EngineName.torch
         workers = _workers(load, options, devices, gpus=gpus)
@@ -230,10 +233,10 @@ def _require_use(
     drawn = bool(mbr) or search.method == "sample"
     if beam is not None and drawn:
         how = "--mbr draws samples" if mbr else "search.method is sample"
-        raise InputError(f"{how}, so --beam {beam} would change nothing; leave it out.")
+        raise UserError(f"{how}, so --beam {beam} would change nothing; leave it out.")
     for override in overrides:
         if override.strip().startswith("search.sampling") and not drawn:
-            raise InputError(
+            raise UserError(
                 f"-o {override} would change nothing, since search.method is beam. "
                 "Add -o search.method=sample or --mbr N."
             )
@@ -264,18 +267,22 @@ def _records(
                 yield record
 
 
-def _workers(load: Load, options: Options, count: int, *, gpus: bool) -> Workers:
+def _workers(
+    load: TranslatorFactory, options: TranslationOptions, count: int, *, gpus: bool
+) -> TranslatorPool:
     """Plan so many processes: one for each GPU, or sharing the CPU's threads."""
     import torch
 
-    from seq2seq.translate.process_pool import Workers, places
+    from seq2seq.translate.process_pool import TranslatorPool, assign_devices
 
-    found = places(count, gpus=torch.cuda.device_count() if gpus else 0)
+    found = assign_devices(count, gpus=torch.cuda.device_count() if gpus else 0)
     threads = max(1, torch.get_num_threads() // count)
-    return Workers(load, options, found, threads=threads)
+    return TranslatorPool(load, options, found, threads=threads)
 
 
-def _job(runs: list[Path], options: Options, recipe: Recipe) -> dict[str, Any]:
+def _job(
+    runs: list[Path], options: TranslationOptions, recipe: Recipe
+) -> dict[str, Any]:
     """Name all that decides on the text that comes out."""
     from dataclasses import asdict
 
@@ -288,19 +295,19 @@ def _job(runs: list[Path], options: Options, recipe: Recipe) -> dict[str, Any]:
 
 def _destination(
     output: Path | None, alignments: Path | None, job: dict[str, Any], *, resume: bool
-) -> AbstractContextManager[BinaryIO | Journal]:
+) -> AbstractContextManager[BinaryIO | ResumableOutput]:
     """Open where translations go: a stream, or files that can be continued."""
     from contextlib import nullcontext
 
-    from seq2seq.translate.resumable_output import Journal
+    from seq2seq.translate.resumable_output import ResumableOutput
 
     if output is None:
         return nullcontext(sys.stdout.buffer)
     if output.exists() and not output.is_file() and not output.is_dir():
         if resume or alignments is not None:
-            raise InputError(
+            raise UserError(
                 f"{output} is no file, so --continue and --alignments are not for it."
             )
         return output.open("wb")  # A pipe or device.
     paths = [output] if alignments is None else [output, alignments]
-    return Journal(paths, job=job, resume=resume)
+    return ResumableOutput(paths, job=job, resume=resume)

@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int64]
 
 
-class Planned(NamedTuple):
+class PlannedBatch(NamedTuple):
     """One batch to be.
 
     Attributes:
-        rows: Which pairs, (N,).
-        tokens: Target tokens, EOS included, of the whole optimizer step it belongs to.
+        indices: Which pairs, (N,).
+        num_tokens: Target tokens, EOS included, of the whole optimizer step it belongs to.
     """
 
-    rows: Numbers
-    tokens: int
+    indices: Numbers
+    num_tokens: int
 
 
-class BatchPlan:
+class TokenBatchSampler:
     """The batches of every epoch.
 
     Args:
@@ -78,7 +78,7 @@ class BatchPlan:
         """Optimizer steps in an epoch."""
         return -(-self.batches // self.step_batches)
 
-    def epoch(self, number: int) -> list[Planned]:
+    def epoch(self, number: int) -> list[PlannedBatch]:
         """Plan one epoch: every pair once, batches of like lengths, in random order.
 
         The very first step has the largest batches: what does not fit into memory
@@ -94,11 +94,11 @@ class BatchPlan:
             lead = largest[: self.step_batches]
             turns = lead + [i for i in turns if i not in lead]
         shuffled = [batches[i] for i in turns]
-        planned: list[Planned] = []
+        planned: list[PlannedBatch] = []
         for first in range(0, len(shuffled), self.step_batches):
             group = shuffled[first : first + self.step_batches]
             tokens = int(sum(self.target_lengths[rows].sum() for rows in group))
-            planned += [Planned(rows, tokens) for rows in group]
+            planned += [PlannedBatch(rows, tokens) for rows in group]
         return planned
 
     def _size(self, rows: Numbers) -> int:

@@ -39,8 +39,8 @@ def collate(
         source_lengths=torch.tensor([len(source) + 1 for source in sources]),
         inputs=_padded(targets, before=BOS),
         targets=_padded(targets, after=EOS),
-        rows=torch.from_numpy(np.ascontiguousarray(number)),
-        tokens=count if tokens is None else tokens,
+        indices=torch.from_numpy(np.ascontiguousarray(number)),
+        num_tokens=count if tokens is None else tokens,
     )
 
 

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, cast
 
 from seq2seq.data import hub
 from seq2seq.data.readers import dataset_pairs, json_pairs, parquet_pairs
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS, read_lines, sha256_file
 
 PHRASEBOOK_PAIRS = {"train": 120_000, "valid": 500, "test": 500}
@@ -35,7 +35,7 @@ _ROW_FILE = re.compile(
 Pairs = Callable[[], Iterator[tuple[str, str]]]
 
 
-class Pair(NamedTuple):
+class SentencePair(NamedTuple):
     """A sentence and its translation."""
 
     source: str
@@ -43,7 +43,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Corpus:
+class ParallelCorpus:
     """One split of a parallel corpus, readable again and again.
 
     Attributes:
@@ -57,7 +57,7 @@ class Corpus:
 
     name: str
     fingerprint: str
-    read: Callable[[], Iterator[Pair]]
+    read: Callable[[], Iterator[SentencePair]]
 
 
 def open_corpus(
@@ -70,7 +70,7 @@ def open_corpus(
     revision: str | None = None,
     limit: int | None = None,
     streaming: bool = False,
-) -> Corpus:
+) -> ParallelCorpus:
     """Find one split of a corpus, as `datasets.load_dataset` would, and more strictly.
 
     A folder is searched for, in this order: parallel files `train.en` and `train.de`;
@@ -106,12 +106,12 @@ def open_corpus(
         _refuse(f"{path}, a folder", revision=revision)
         return _open_folder(folder, languages, split, config, limit, streaming)
     if folder.exists():
-        raise InputError(
+        raise UserError(
             f"{path} is a file. data.path names the folder that holds the files of "
             "all splits."
         )
     if not _HUB_ID.fullmatch(path):
-        raise InputError(
+        raise UserError(
             f"There is no folder {folder.resolve()}. Correct data.path, or make the "
             "folder."
         )
@@ -126,7 +126,7 @@ def _refuse(name: str, **options: str | bool | None) -> None:
     """An option that would be ignored is a misunderstanding."""
     for key, value in options.items():
         if value is not None:
-            raise InputError(
+            raise UserError(
                 f"data.{key} is {value!r}, but only datasets of the Hub have one, not "
                 f"{name}. Remove data.{key}."
             )
@@ -134,15 +134,17 @@ def _refuse(name: str, **options: str | bool | None) -> None:
 
 def _open_phrasebook(
     languages: tuple[str, str], split: str, limit: int | None
-) -> Corpus:
+) -> ParallelCorpus:
     if sorted(languages) != ["de", "en"]:
-        raise InputError(
+        raise UserError(
             "The phrasebook translates between en and de, not from "
             f"{languages[0]} to {languages[1]}. Set data.source and data.target to en "
             "and de, or choose another data.path."
         )
     if split not in PHRASEBOOK_PAIRS:
-        raise InputError(hub.missing_split("The phrasebook", split, PHRASEBOOK_PAIRS))
+        raise UserError(
+            hub.missing_split_error("The phrasebook", split, PHRASEBOOK_PAIRS)
+        )
     from seq2seq.data.phrasebook.corpus import VERSION
 
     count = PHRASEBOOK_PAIRS[split] if limit is None else limit
@@ -168,7 +170,7 @@ def _open_folder(
     config: str | None,
     limit: int | None,
     streaming: bool,
-) -> Corpus:
+) -> ParallelCorpus:
     # A configuration is a thing of the Hub's conventions.
     if config is None and (found := _find_files(folder, languages, split)):
         _refuse(f"{folder}, which is streamed in any case", streaming=streaming or None)
@@ -191,12 +193,12 @@ def _open_folder(
     _refuse(f"{folder}, a folder of text files", config=config)
     others = [path.name for path in _files(folder) if path.name.startswith(f"{split}.")]
     if others:
-        raise InputError(
+        raise UserError(
             f"{folder} has no files of split {split!r} for {languages[0]} and "
             f"{languages[1]}, only {', '.join(others)}. Check data.source and "
             "data.target, or name another split in data.splits."
         )
-    raise InputError(hub.missing_split(str(folder), split, splits))
+    raise UserError(hub.missing_split_error(str(folder), split, splits))
 
 
 class _Found(NamedTuple):
@@ -232,7 +234,7 @@ def _only(folder: Path, name: str) -> Path | None:
     paths = [folder / f"{name}{suffix}" for suffix in ("", *COMPRESSIONS)]
     found = [path for path in paths if path.is_file()]
     if len(found) > 1:
-        raise InputError(_ambiguous(folder, found))
+        raise UserError(_ambiguous(folder, found))
     return found[0] if found else None
 
 
@@ -247,14 +249,14 @@ def _row_files(folder: Path, split: str) -> list[Path]:
             )
             shard = int(match["shard"] or 0)
             if shard in shards:
-                raise InputError(_ambiguous(folder, [shards[shard], path]))
+                raise UserError(_ambiguous(folder, [shards[shard], path]))
             shards[shard] = path
     if len(groups) > 1:
-        raise InputError(_ambiguous(folder, [min(g.values()) for g in groups.values()]))
+        raise UserError(_ambiguous(folder, [min(g.values()) for g in groups.values()]))
     for (_, _, count), shards in groups.items():
         missing = [i for i in range(int(count or 1)) if i not in shards]
         if missing:
-            raise InputError(
+            raise UserError(
                 f"{folder} has {len(shards)} of the {int(count or 1)} files of split "
                 f"{split!r}; number {missing[0]} is missing. Fetch it, or remove all "
                 "of them."
@@ -313,7 +315,7 @@ def _parallel_pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
             longer = count + 1 + sum(1 for side in sides for _ in side)
             counts = (count, longer) if first is None else (longer, count)
             lines = f"{counts[0]:,} line{'' if counts[0] == 1 else 's'}"
-            raise InputError(
+            raise UserError(
                 f"{source} has {lines} but {target.name} has {counts[1]:,}; line i of "
                 "one must translate line i of the other."
             )
@@ -325,7 +327,7 @@ def _tsv_pairs(path: Path, swapped: bool) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(read_lines(path), 1):
         first, tab, rest = line.partition("\t")
         if not tab:
-            raise InputError(
+            raise UserError(
                 f"{path}:{number}: there is no tab. Every line of a TSV file must hold "
                 "a sentence, a tab and its translation."
             )
@@ -334,8 +336,8 @@ def _tsv_pairs(path: Path, swapped: bool) -> Iterator[tuple[str, str]]:
 
 
 def _dataset_corpus(
-    name: str, loaded: hub.Loaded, languages: tuple[str, str], limit: int | None
-) -> Corpus:
+    name: str, loaded: hub.LoadedSplit, languages: tuple[str, str], limit: int | None
+) -> ParallelCorpus:
     pairs = partial(dataset_pairs, loaded.dataset, languages, name)
     return _corpus(name, ["dataset", loaded.fingerprint], pairs, languages, limit)
 
@@ -346,11 +348,11 @@ def _corpus(
     pairs: Pairs,
     languages: tuple[str, str],
     limit: int | None,
-) -> Corpus:
+) -> ParallelCorpus:
     parts = "\0".join(map(str, (*content, *languages, limit)))
     fingerprint = hashlib.sha256(parts.encode()).hexdigest()
-    return Corpus(name, fingerprint, partial(_read, pairs, limit))
+    return ParallelCorpus(name, fingerprint, partial(_read, pairs, limit))
 
 
-def _read(pairs: Pairs, limit: int | None) -> Iterator[Pair]:
-    return map(Pair._make, islice(pairs(), limit))
+def _read(pairs: Pairs, limit: int | None) -> Iterator[SentencePair]:
+    return map(SentencePair._make, islice(pairs(), limit))

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from seq2seq.data.batch_sampler import BatchPlan, Planned
+from seq2seq.data.batch_sampler import PlannedBatch, TokenBatchSampler
 from seq2seq.data.collate import Sequences, collate
-from seq2seq.data.preprocessing import Prepared
+from seq2seq.data.preprocessing import PreprocessedData
 from seq2seq.recipe import DataOptions
 from seq2seq.types import Batch
 
 
-class EncodedPairs:
+class ParallelDataset:
     """The pairs of an Arrow file, memory-mapped: nothing is read before it is used.
 
     Args:
@@ -30,8 +30,8 @@ class EncodedPairs:
 
     def __init__(self, path: Path, order: NDArray[np.int64] | None = None) -> None:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        self.source = _Column(table.column("source"))
-        self.target = _Column(table.column("target"))
+        self.source = _ArrowColumn(table.column("source"))
+        self.target = _ArrowColumn(table.column("target"))
         self.order = np.arange(len(self.source.lengths)) if order is None else order
 
     def __len__(self) -> int:
@@ -49,7 +49,9 @@ class EncodedPairs:
         return sources, [self.target[row] for row in wanted]
 
 
-def mixed_rows(parts: Sequence[int], weights: Sequence[float]) -> NDArray[np.int64]:
+def mixture_indices(
+    parts: Sequence[int], weights: Sequence[float]
+) -> NDArray[np.int64]:
     """Take each part's rows as often as its weight says, evenly over the part.
 
     Args:
@@ -64,7 +66,7 @@ def mixed_rows(parts: Sequence[int], weights: Sequence[float]) -> NDArray[np.int
     return np.concatenate(rows)
 
 
-def tempered_weights(parts: Sequence[int], temperature: float) -> list[float]:
+def temperature_weights(parts: Sequence[int], temperature: float) -> list[float]:
     """Say how often to take each corpus so that its share is as size ** (1 / T).
 
     The largest one comes once, so that nothing is left out and smaller ones repeat.
@@ -82,18 +84,18 @@ def tempered_weights(parts: Sequence[int], temperature: float) -> list[float]:
     ]
 
 
-def open_pairs(prepared: Prepared, data: DataOptions) -> EncodedPairs:
+def open_dataset(prepared: PreprocessedData, data: DataOptions) -> ParallelDataset:
     """Open what was prepared, each corpus as often as its weight says."""
     if not data.mix:
-        return EncodedPairs(prepared.path)
+        return ParallelDataset(prepared.path)
     parts = prepared.counts.parts
     weights = [1.0, *(mixed.weight for mixed in data.mix)]
     if data.temperature is not None:
-        weights = tempered_weights(parts, data.temperature)
-    return EncodedPairs(prepared.path, mixed_rows(parts, weights))
+        weights = temperature_weights(parts, data.temperature)
+    return ParallelDataset(prepared.path, mixture_indices(parts, weights))
 
 
-class _Column:
+class _ArrowColumn:
     """One side of the pairs: lists of ids in one flat array for each chunk."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
@@ -129,7 +131,7 @@ def _numbers(array: pa.Array) -> NDArray[np.integer]:
     return values[array.offset : array.offset + len(array)]
 
 
-class Position(NamedTuple):
+class ResumePosition(NamedTuple):
     """Where a process stands in the endless stream of batches.
 
     Attributes:
@@ -155,10 +157,10 @@ class TrainBatches:
 
     def __init__(
         self,
-        pairs: EncodedPairs,
-        plan: BatchPlan,
+        pairs: ParallelDataset,
+        plan: TokenBatchSampler,
         *,
-        position: Callable[[], Position] = Position,
+        position: Callable[[], ResumePosition] = ResumePosition,
     ) -> None:
         self.pairs = pairs
         self.plan = plan
@@ -174,28 +176,30 @@ class TrainBatches:
                 yield self._batch(mine[place])
             epoch, skipped = epoch + 1, 0
 
-    def _batch(self, planned: Planned) -> Batch:
-        sources, targets = self.pairs.rows(planned.rows)
-        return collate(sources, targets, rows=planned.rows, tokens=planned.tokens)
+    def _batch(self, planned: PlannedBatch) -> Batch:
+        sources, targets = self.pairs.rows(planned.indices)
+        return collate(
+            sources, targets, rows=planned.indices, tokens=planned.num_tokens
+        )
 
 
-def sorted_batches(
+def validation_batches(
     sources: Sequence[Sequence[int]],
     targets: Sequence[Sequence[int]],
     *,
     batch_tokens: int,
 ) -> list[Batch]:
     """Batch pairs for validation: every pair once, sorted by length, none dropped."""
-    plan = BatchPlan(
+    plan = TokenBatchSampler(
         np.array([len(source) + 1 for source in sources]),
         np.array([len(target) + 1 for target in targets]),
         batch_tokens=batch_tokens,
     )
     return [
         collate(
-            [sources[row] for row in planned.rows],
-            [targets[row] for row in planned.rows],
-            rows=planned.rows,
+            [sources[row] for row in planned.indices],
+            [targets[row] for row in planned.indices],
+            rows=planned.indices,
         )
         for planned in plan.epoch(0)
     ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 
-def hashes(texts: Iterable[str]) -> Hashes:
+def text_hashes(texts: Iterable[str]) -> Hashes:
     """Return 8 bytes instead of each text.
 
     A chance of 1 in 10^6 that any two of 5 million texts share them.
@@ -20,7 +20,7 @@ def hashes(texts: Iterable[str]) -> Hashes:
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
-class Seen:
+class Deduplicator:
     """The hashes that came so far, in sorted runs, each over twice as long as the next.
 
     A run joins the one before once that is shorter than twice its length, so there are
@@ -33,7 +33,7 @@ class Seen:
     def __len__(self) -> int:
         return sum(map(len, self._runs))
 
-    def fresh(self, found: Hashes) -> NDArray[np.bool_]:
+    def is_new(self, found: Hashes) -> NDArray[np.bool_]:
         """Say which hashes come for the first time, (texts,), and remember them."""
         new = np.zeros(len(found), dtype=bool)
         new[np.unique(found, return_index=True)[1]] = True

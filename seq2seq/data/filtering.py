@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress, islice
 
-from seq2seq.data.corpora import Corpus, Pair
-from seq2seq.data.duplicates import Seen, hashes
+from seq2seq.data.corpora import ParallelCorpus, SentencePair
+from seq2seq.data.duplicates import Deduplicator, text_hashes
 from seq2seq.recipe import DataOptions
 
 CHUNK = 10_000  # Pairs cleaned, encoded and written at a time.
 
 
 @dataclass
-class Counts:
+class FilterStats:
     """What became of a corpus's pairs; parts: how many each of several kept."""
 
     read: int = 0
@@ -43,14 +43,14 @@ class Counts:
         return f"{line}: {', '.join(dropped)}" if dropped else line
 
 
-def cleaned(
-    corpus: Corpus, data: DataOptions, counts: Counts, seen: Seen
-) -> Iterator[list[Pair]]:
+def filter_pairs(
+    corpus: ParallelCorpus, data: DataOptions, counts: FilterStats, seen: Deduplicator
+) -> Iterator[list[SentencePair]]:
     """Yield what can be trained on as far as text alone tells, and count the rest."""
     pairs = corpus.read()
     while chunk := list(islice(pairs, CHUNK)):
         counts.read += len(chunk)
-        kept: list[Pair] = []
+        kept: list[SentencePair] = []
         for pair in chunk:
             source, target = pair.source.strip(), pair.target.strip()
             if not source or not target:
@@ -58,9 +58,9 @@ def cleaned(
             elif data.drop_copies and source == target:
                 counts.copied += 1
             else:
-                kept.append(Pair(source, target))
+                kept.append(SentencePair(source, target))
         if data.drop_duplicates:
-            fresh = seen.fresh(hashes(f"{pair[0]}\0{pair[1]}" for pair in kept))
+            fresh = seen.is_new(text_hashes(f"{pair[0]}\0{pair[1]}" for pair in kept))
             counts.duplicate += len(kept) - int(fresh.sum())
             kept = list(compress(kept, fresh.tolist()))
         yield kept

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.data.readers import one_line
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.utils.files import sha256_file
 
 HUB_TIMEOUT_SECONDS = 10.0
 
 
-class Loaded(NamedTuple):
+class LoadedSplit(NamedTuple):
     """A split that `datasets` has made ready.
 
     Attributes:
@@ -42,7 +42,7 @@ def load_folder(
     config: str | None,
     known_splits: Sequence[str] = (),
     streaming: bool = False,
-) -> Loaded:
+) -> LoadedSplit:
     """Load a split of a local folder by the conventions of the Hub, without a network.
 
     Args:
@@ -67,7 +67,7 @@ def load_folder(
             streaming,
         )
     if (kind := dataset.info.builder_name) in ("csv", "text"):
-        raise InputError(
+        raise UserError(
             f"{folder} has the split {split!r} only as {kind} files, whose reader "
             "alters quotes and line ends. Make parallel files or TSV of them."
         )
@@ -76,8 +76,8 @@ def load_folder(
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         parts = [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
         text = "\0".join([*parts, str(config), split])
-        return Loaded(dataset, hashlib.sha256(text.encode()).hexdigest())
-    return Loaded(dataset, str(dataset._fingerprint))
+        return LoadedSplit(dataset, hashlib.sha256(text.encode()).hexdigest())
+    return LoadedSplit(dataset, str(dataset._fingerprint))
 
 
 def load_hub(
@@ -87,7 +87,7 @@ def load_hub(
     config: str | None,
     revision: str | None,
     streaming: bool = False,
-) -> Loaded:
+) -> LoadedSplit:
     """Load a split from the Hugging Face Hub, or from the cache if it is out of reach.
 
     Code that a dataset brings along is never run. Asking the Hub first costs one
@@ -111,17 +111,17 @@ def load_hub(
                 name, revision=revision, timeout=HUB_TIMEOUT_SECONDS
             )
     except GatedRepoError as error:
-        raise InputError(
+        raise UserError(
             f"The Hub gives {name} only to those who asked for it. Ask on its page, "
             "and log in with: hf auth login"
         ) from error
     except RevisionNotFoundError as error:
-        raise InputError(
+        raise UserError(
             f"The Hub's dataset {name} has no revision {revision!r}. Correct or remove "
             "data.revision."
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise InputError(
+        raise UserError(
             f"There is no folder {Path(name).resolve()}, and no dataset of that name "
             "on the Hugging Face Hub that you may see. Correct data.path, or log in if "
             "the dataset is private: hf auth login"
@@ -133,7 +133,7 @@ def load_hub(
         # take for a file format if it is one, such as json.
         dataset = _load(found.id, name, split, config, found.sha, (), streaming)
     commit = str(found.sha) if streaming else _commit(dataset)
-    return Loaded(dataset, _hub_fingerprint(found.id, dataset, split, commit))
+    return LoadedSplit(dataset, _hub_fingerprint(found.id, dataset, split, commit))
 
 
 def _load_cached(
@@ -142,9 +142,9 @@ def _load_cached(
     config: str | None,
     revision: str | None,
     reason: Exception,
-) -> Loaded:
+) -> LoadedSplit:
     """Load what an earlier run fetched; `datasets` takes the newest copy."""
-    unreachable = InputError(
+    unreachable = UserError(
         f"There is no folder {Path(name).resolve()}, the Hugging Face Hub cannot be "
         f"reached ({one_line(reason)}), and no earlier run left a copy in the cache. "
         "Correct data.path, connect to the network, or put the files into a folder."
@@ -154,18 +154,18 @@ def _load_cached(
     try:
         with _quiet(), _offline():
             dataset = _load(name, name, split, config, None)
-    except InputError as error:
+    except UserError as error:
         if isinstance(error.__cause__, OSError):
             raise unreachable from reason
         raise
     commit = _commit(dataset)
     if revision is not None and not commit.startswith(revision):
-        raise InputError(
+        raise UserError(
             f"The Hugging Face Hub cannot be reached ({one_line(reason)}), and the "
             f"cache holds {name} at {commit[:12]}, which need not be {revision!r}. "
             "Connect to the network, or remove data.revision."
         )
-    return Loaded(dataset, _hub_fingerprint(name, dataset, split, commit))
+    return LoadedSplit(dataset, _hub_fingerprint(name, dataset, split, commit))
 
 
 def _load(
@@ -188,16 +188,16 @@ def _load(
         reason = one_line(error)
         if "split" in reason and "Should be one of" in reason:
             splits = re.findall(r"'([^']+)'", reason.partition("Should be one of")[2])
-            raise InputError(
-                missing_split(name, split, [*splits, *known_splits])
+            raise UserError(
+                missing_split_error(name, split, [*splits, *known_splits])
             ) from error
-        raise InputError(
+        raise UserError(
             f"{name} cannot be loaded: {reason}. Check data.path, data.config and "
             "data.splits."
         ) from error
 
 
-def missing_split(name: str, split: str, splits: Iterable[str]) -> str:
+def missing_split_error(name: str, split: str, splits: Iterable[str]) -> str:
     """Say which splits there are, and which of them may be meant."""
     names = sorted(set(splits))
     listed = f"it has {', '.join(names)}" if names else "it has none that can be read"

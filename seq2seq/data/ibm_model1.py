@@ -29,18 +29,18 @@ class LexicalTable(NamedTuple):
     """What is likely.
 
     Attributes:
-        likeliest: Of each source piece the likeliest target pieces, best first,
+        top_targets: Of each source piece the likeliest target pieces, best first,
             (source pieces, at most KEPT), NONE after the last.
         frequent: All target pieces, the most frequent first, (target pieces,).
         pairs: From how many pairs it was learned.
     """
 
-    likeliest: Ids
+    top_targets: Ids
     frequent: Ids
     pairs: int
 
 
-def lexical_table(
+def train_ibm_model1(
     pairs: Iterable[tuple[Sequence[int], Sequence[int]]],
     *,
     source_pieces: int,

@@ -19,14 +19,14 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from seq2seq.data.corpora import Corpus, Pair, open_corpus
-from seq2seq.data.duplicates import Seen
-from seq2seq.data.filtering import Counts, cleaned
+from seq2seq.data.corpora import ParallelCorpus, SentencePair, open_corpus
+from seq2seq.data.duplicates import Deduplicator
+from seq2seq.data.filtering import FilterStats, filter_pairs
 from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
-from seq2seq.utils.checksums import LIST, find_damage, write_sums
-from seq2seq.utils.files import atomic_file, remove_leftovers
+from seq2seq.utils.checksums import LIST, find_corruption, write_checksums
+from seq2seq.utils.files import atomic_file, remove_temp_files
 
 FORMAT = 2  # Raise it when the cache's content or the meaning of an option changes.
 FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
@@ -45,7 +45,7 @@ class Tokenizers:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreprocessedData:
     """A training set, ready to be batched.
 
     Attributes:
@@ -57,11 +57,11 @@ class Prepared:
 
     tokenizers: Tokenizers
     path: Path
-    counts: Counts
+    counts: FilterStats
     fingerprint: str
 
 
-def cache_folder() -> Path:
+def cache_dir() -> Path:
     """Where prepared data is kept: $SEQ2SEQ_CACHE, or seq2seq in the user's cache."""
     if named := os.environ.get("SEQ2SEQ_CACHE"):
         return Path(named)
@@ -69,7 +69,9 @@ def cache_folder() -> Path:
     return Path(home) / "seq2seq"
 
 
-def open_split(data: DataOptions, split: str, *, limit: int | None = None) -> Corpus:
+def open_split(
+    data: DataOptions, split: str, *, limit: int | None = None
+) -> ParallelCorpus:
     """Open one split of a recipe's data."""
     return open_corpus(
         data.path,
@@ -83,9 +85,9 @@ def open_split(data: DataOptions, split: str, *, limit: int | None = None) -> Co
     )
 
 
-def training_corpora(data: DataOptions) -> list[Corpus]:
+def training_corpora(data: DataOptions) -> list[ParallelCorpus]:
     """Open the training split, and what is mixed into it."""
-    corpora = [open_split(data, data.splits.train, limit=data.limit)]
+    corpora = [open_split(data, data.splits.train, limit=data.max_pairs)]
     for mixed in data.mix:
         changes = mixed.model_dump(include={"path", "config", "revision", "streaming"})
         corpora.append(open_split(data.model_copy(update=changes), mixed.split))
@@ -97,12 +99,12 @@ def _digests(tokenizers: Tokenizers) -> list[str]:
     return [hashlib.sha256(each.model).hexdigest() for each in both]
 
 
-def _names(corpora: Sequence[Corpus]) -> str:
+def _names(corpora: Sequence[ParallelCorpus]) -> str:
     more = f" and {len(corpora) - 1} more" if len(corpora) > 1 else ""
     return corpora[0].name + more
 
 
-def scored_pairs(data: DataOptions, split: str) -> list[Pair]:
+def load_eval_pairs(data: DataOptions, split: str) -> list[SentencePair]:
     """Read a validation or test split whole, as it is: nothing is dropped from it.
 
     Raises:
@@ -111,18 +113,18 @@ def scored_pairs(data: DataOptions, split: str) -> list[Pair]:
     corpus = open_split(data, split)
     pairs = list(corpus.read())
     if not pairs:
-        raise InputError(f"{corpus.name} has no sentence pairs; add some.")
+        raise UserError(f"{corpus.name} has no sentence pairs; add some.")
     blank = [number for number, pair in enumerate(pairs, 1) if not pair.target.strip()]
     if blank:
         lines = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
-        raise InputError(
+        raise UserError(
             f"{corpus.name}: {len(blank)} of {len(pairs):,} references are blank (line "
             f"{lines}), and no translation can match them; fill or remove these pairs."
         )
     return pairs
 
 
-def prepare(
+def preprocess(
     data: DataOptions,
     options: TokenizerOptions,
     tell: Tell,
@@ -130,7 +132,7 @@ def prepare(
     step: Step = lambda stage, pairs: None,
     threads: int | None = None,
     tokenizers: Tokenizers | None = None,
-) -> Prepared:
+) -> PreprocessedData:
     """Clean, cut and encode the training split, or find it done before.
 
     Pairs are streamed, ten thousand at a time; 8 bytes of each stay in memory.
@@ -161,7 +163,7 @@ def prepare(
         *(_digests(tokenizers) if tokenizers else []),
     ]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    folder = cache_folder() / fingerprint[:32]
+    folder = cache_dir() / fingerprint[:32]
     found = _found(folder, fingerprint, lambda line: None)
     if found is None:
         with _alone(folder, tell):
@@ -170,7 +172,7 @@ def prepare(
             if found is None:
                 if tokenizers is None:
                     tell(
-                        f"training a {options.kind} tokenizer of "
+                        f"training a {options.model_type} tokenizer of "
                         f"{options.vocab_size:,} pieces"
                     )
                     tokenizers = _train_tokenizers(corpora, data, options, step)
@@ -184,23 +186,23 @@ def prepare(
                     threads=threads or _cores(),
                 )
                 place = folder / "pairs.arrow"
-                return Prepared(tokenizers, place, counts, fingerprint)
+                return PreprocessedData(tokenizers, place, counts, fingerprint)
     tell(f"{_names(corpora)}: {found.counts.sentence(data)} (prepared before)")
     return found
 
 
-def _found(folder: Path, fingerprint: str, tell: Tell) -> Prepared | None:
+def _found(folder: Path, fingerprint: str, tell: Tell) -> PreprocessedData | None:
     """Return what was prepared before, if it is there and whole."""
     if not (folder / LIST).is_file():
         return None
-    if fault := find_damage(folder, FILES):
+    if fault := find_corruption(folder, FILES):
         tell(f"{fault}; preparing it anew")
         return None
     source, target, counts, pairs = (folder / name for name in FILES)
-    return Prepared(
+    return PreprocessedData(
         Tokenizers(Tokenizer.load(source), Tokenizer.load(target)),
         pairs,
-        Counts(**json.loads(counts.read_text())),
+        FilterStats(**json.loads(counts.read_text())),
         fingerprint,
     )
 
@@ -220,19 +222,19 @@ def _alone(folder: Path, tell: Tell) -> Iterator[None]:
             tell("waiting for another training that prepares the same data")
             lock.acquire()
     except OSError as error:
-        raise InputError(
+        raise UserError(
             f"{folder}: the cache cannot be written: {error.strerror}. "
             "Set SEQ2SEQ_CACHE to a folder that can."
         ) from error
     try:
-        remove_leftovers(folder)
+        remove_temp_files(folder)
         yield
     finally:
         lock.release()
 
 
 def _prepare(
-    corpora: Sequence[Corpus],
+    corpora: Sequence[ParallelCorpus],
     data: DataOptions,
     tokenizers: Tokenizers,
     tell: Tell,
@@ -240,17 +242,17 @@ def _prepare(
     *,
     step: Step,
     threads: int,
-) -> Counts:
+) -> FilterStats:
     """Do it, and write the list of sums last: it says that all is there."""
     (folder / LIST).unlink(missing_ok=True)
     counts_file, pairs_file = folder / "counts.json", folder / "pairs.arrow"
-    counts = Counts()
+    counts = FilterStats()
     encoded = _encoded(corpora, data, tokenizers, counts, step, threads)
     tell(f"encoding {_names(corpora)}")
     _write(pairs_file, encoded, max(len(tokenizers.source), len(tokenizers.target)))
     if counts.kept == 0:
         pairs_file.unlink()
-        raise InputError(
+        raise UserError(
             f"{_names(corpora)}: nothing is left to train on: {counts.sentence(data)}. "
             "Add text, or keep more of it in the recipe's data section."
         )
@@ -258,7 +260,7 @@ def _prepare(
     tokenizers.target.save(folder / "target.model")
     with atomic_file(counts_file) as file:
         file.write(json.dumps(asdict(counts)).encode())
-    write_sums(folder, FILES)
+    write_checksums(folder, FILES)
     tell(f"{_names(corpora)}: {counts.sentence(data)}")
     return counts
 
@@ -271,14 +273,17 @@ def _cores() -> int:
 
 
 def _train_tokenizers(
-    corpora: Sequence[Corpus], data: DataOptions, options: TokenizerOptions, step: Step
+    corpora: Sequence[ParallelCorpus],
+    data: DataOptions,
+    options: TokenizerOptions,
+    step: Step,
 ) -> Tokenizers:
     """Train on the cleaned pairs, both sides together or each alone."""
 
-    def pairs() -> Iterator[Pair]:
-        seen = Seen()
+    def pairs() -> Iterator[SentencePair]:
+        seen = Deduplicator()
         for corpus in corpora:
-            for chunk in cleaned(corpus, data, Counts(), seen):
+            for chunk in filter_pairs(corpus, data, FilterStats(), seen):
                 step("reading", len(chunk))
                 yield from chunk
 
@@ -290,26 +295,26 @@ def _train_tokenizers(
             train_tokenizer((pair.source for pair in pairs()), options),
             train_tokenizer((pair.target for pair in pairs()), options),
         )
-    except InputError as error:
-        raise InputError(f"{_names(corpora)}: {error}") from error
+    except UserError as error:
+        raise UserError(f"{_names(corpora)}: {error}") from error
 
 
 Encoded = tuple[list[int], list[int]]
 
 
 def _encoded(
-    corpora: Sequence[Corpus],
+    corpora: Sequence[ParallelCorpus],
     data: DataOptions,
     tokenizers: Tokenizers,
-    counts: Counts,
+    counts: FilterStats,
     step: Step,
     threads: int,
 ) -> Iterator[list[Encoded]]:
     """Encode chunk by chunk, dropping what is too long or too unlike in length."""
-    seen = Seen()
+    seen = Deduplicator()
     for corpus in corpora:
         before = counts.kept
-        for chunk in cleaned(corpus, data, counts, seen):
+        for chunk in filter_pairs(corpus, data, counts, seen):
             sources = tokenizers.source.encode([p.source for p in chunk], threads)
             targets = tokenizers.target.encode([p.target for p in chunk], threads)
             kept: list[Encoded] = []

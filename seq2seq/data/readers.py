@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.utils.files import read_lines
 
 ROWS_PER_READ = 1000
@@ -32,12 +32,12 @@ def json_pairs(
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise InputError(
+                raise UserError(
                     f"{where}: this is not JSON: {error}. Every line of a JSONL file "
                     "must be one object."
                 ) from error
             if not isinstance(row, dict):
-                raise InputError(
+                raise UserError(
                     f"{where}: this is not a JSON object. Every line of a JSONL file "
                     "must be one object."
                 )
@@ -75,7 +75,7 @@ def parquet_pairs(
                 for batch in file.iter_batches(ROWS_PER_READ, columns=columns):
                     yield from _batch_pairs(batch.to_pydict(), languages, str(path))
         except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
-            raise InputError(
+            raise UserError(
                 f"{path} is not a sound Parquet file: {one_line(error)}. Make or "
                 "fetch it again."
             ) from error
@@ -117,7 +117,7 @@ def _demand_columns(
     found = list(columns)
     missing = [language for language in languages if language not in found]
     if missing:
-        raise InputError(
+        raise UserError(
             f"{name} has no column {' and no column '.join(map(repr, missing))}; the "
             f"columns are {', '.join(map(repr, found)) or 'none'}. Rows need one for "
             "each of data.source and data.target, by itself or within 'translation'."
@@ -141,13 +141,13 @@ def _text(value: object, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InputError(
+        raise UserError(
             f"{where}: {value!r:.40} is not text. A language's column must hold text."
         )
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(
+        raise UserError(
             f"{where}: U+{ord(value[error.start]):04X} is half a surrogate pair, which "
             "UTF-8 cannot hold. Remove it."
         ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import TokenizerOptions
 from seq2seq.utils.files import atomic_file
 
@@ -43,7 +43,7 @@ class Tokenizer:
     def __init__(self, model: bytes) -> None:
         self.model = model
         if not model:
-            raise InputError("this is no SentencePiece model: it is empty.")
+            raise UserError("this is no SentencePiece model: it is empty.")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
             ids = [
@@ -53,9 +53,9 @@ class Tokenizer:
                 self._processor.eos_id(),
             ]
         except (RuntimeError, ValueError) as error:
-            raise InputError(f"this is no SentencePiece model: {error}") from error
+            raise UserError(f"this is no SentencePiece model: {error}") from error
         if ids != list(CONTROL):
-            raise InputError(
+            raise UserError(
                 f"the tokenizer's control pieces are {ids}, but pad, unk, bos and eos "
                 f"must be {list(CONTROL)}; train one with seq2seq train."
             )
@@ -70,11 +70,11 @@ class Tokenizer:
         try:
             model = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+            raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
         try:
             return cls(model)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the model file, whole or not at all."""
@@ -96,7 +96,7 @@ class Tokenizer:
         encoded: list[list[int]] = self._processor.encode(plain, num_threads=threads)
         return encoded
 
-    def surfaces(self, lines: Sequence[str]) -> list[list[str]]:
+    def surface_tokens(self, lines: Sequence[str]) -> list[list[str]]:
         """Cut lines into the pieces behind `encode`'s ids, as text.
 
         "▁" begins a word; an unknown piece shows what stands in the line.
@@ -107,7 +107,7 @@ class Tokenizer:
         )
         return cut
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
+    def id_to_tokens(self, ids: Sequence[int]) -> list[str]:
         """Return the pieces with these ids, as text; "▁" begins a word."""
         return [str(self._processor.id_to_piece(piece)) for piece in ids]
 
@@ -130,13 +130,13 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
     """
     sample = _sample(lines)
     if not sample:
-        raise InputError("there is no text to train a tokenizer on.")
+        raise UserError("there is no text to train a tokenizer on.")
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sample),
             model_writer=model,
-            model_type=options.kind,
+            model_type=options.model_type,
             vocab_size=options.vocab_size,
             character_coverage=_coverage(sample, options),
             normalization_rule_name="identity",  # _plain has done what we want.
@@ -149,7 +149,7 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
             eos_id=EOS,
         )
     except RuntimeError as error:
-        raise InputError(_too_large(str(error), options.vocab_size)) from error
+        raise UserError(_too_large(str(error), options.vocab_size)) from error
     return Tokenizer(model.getvalue())
 
 
@@ -181,7 +181,7 @@ def _coverage(sample: list[str], options: TokenizerOptions) -> float:
     for line in sample:
         counts.update(line)
     room = options.vocab_size // 2
-    if options.kind == "char":
+    if options.model_type == "char":
         room = options.vocab_size - len(CONTROL)
     if len(counts) <= room:
         return 1.0

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from seq2seq.engines.prepacked_decoder import packed_decoder
+from seq2seq.engines.prepacked_decoder import prepack_decoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.types import Batch, Features, Step
+from seq2seq.types import Batch, DecoderFeatures, StepOutput
 
-Asked = Sequence[Iterable[int]]
+RequiredTokens = Sequence[Iterable[int]]
 
 POSITIONS = 1024  # Target pieces that are scored at once.
 
@@ -28,7 +28,7 @@ class Engine(Protocol):
     """
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
     ) -> tuple[Any, Any]:
         """Read sources.
 
@@ -45,7 +45,7 @@ class Engine(Protocol):
 
     def step(
         self, last: Tensor, state: Any, memory: Any, *, relative: bool = False
-    ) -> Step[Any]:
+    ) -> StepOutput[Any]:
         """Take one step of a search, as `search.step.StepFunction` says.
 
         Args:
@@ -68,15 +68,15 @@ class Engine(Protocol):
         ...
 
 
-class Describing(Engine, Protocol):
+class FeatureEngine(Engine, Protocol):
     """An engine that can stop before pieces are scored, so that others score fewer."""
 
-    def features(self, last: Tensor, state: Any, memory: Any) -> Features[Any]:
+    def features(self, last: Tensor, state: Any, memory: Any) -> DecoderFeatures[Any]:
         """Take one step of a search, up to what pieces are scored by."""
         ...
 
 
-class NetworkEngine:
+class TorchEngine:
     """A network on torch: the default engine, and what others are checked against.
 
     Its weights must not change once it has taken a step: on a CPU, steps have copies of
@@ -88,34 +88,34 @@ class NetworkEngine:
 
     def __init__(self, network: EncoderDecoder) -> None:
         self.network = network.eval()
-        self._stepping: EncoderDecoder | None = None
+        self._step_network: EncoderDecoder | None = None
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: Asked = ()
+        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
     ) -> tuple[Any, Any]:
         """Read sources."""
         return self.network.start(self.network.encoder(source, lengths))
 
     def step(
         self, last: Tensor, state: Any, memory: Any, *, relative: bool = False
-    ) -> Step[Any]:
+    ) -> StepOutput[Any]:
         """Take one step of a search."""
-        return self.stepping.step(last, state, memory, relative=relative)
+        return self.step_network.step(last, state, memory, relative=relative)
 
-    def features(self, last: Tensor, state: Any, memory: Any) -> Features[Any]:
+    def features(self, last: Tensor, state: Any, memory: Any) -> DecoderFeatures[Any]:
         """Take one step of a search, up to what pieces are scored by."""
-        return self.stepping.features(last, state, memory)
+        return self.step_network.features(last, state, memory)
 
     @property
-    def stepping(self) -> EncoderDecoder:
+    def step_network(self) -> EncoderDecoder:
         """What takes steps; laid out when it is first asked for."""
-        if self._stepping is None:
-            self._stepping = stepping(self.network)
-        return self._stepping
+        if self._step_network is None:
+            self._step_network = make_step_network(self.network)
+        return self._step_network
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the copies behind: their layout has no form on disk."""
-        return {"network": self.network, "_stepping": None}
+        return {"network": self.network, "_step_network": None}
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets, (N, T)."""
@@ -132,14 +132,17 @@ class NetworkEngine:
         return torch.cat(found).view_as(batch.targets)
 
 
-def stepping(network: EncoderDecoder) -> EncoderDecoder:
+def make_step_network(network: EncoderDecoder) -> EncoderDecoder:
     """Return what steps fastest: a twin with packed matrices, or the network itself."""
     weight = network.decoder.output.weight
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return network
     try:
         twin = copy.copy(network)
-        twin._modules = {**network._modules, "decoder": packed_decoder(network.decoder)}
+        twin._modules = {
+            **network._modules,
+            "decoder": prepack_decoder(network.decoder),
+        }
     except RuntimeError:
         return network
     return twin

@@ -12,22 +12,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.engines.engine import Asked, Engine
-from seq2seq.types import Batch, Step
+from seq2seq.engines.engine import Engine, RequiredTokens
+from seq2seq.types import Batch, StepOutput
 
 
-class Members(NamedTuple):
+class EnsembleState(NamedTuple):
     """What each member keeps: a state or a memory of each.
 
     Attributes:
-        parts: One for each member.
+        members: One for each member.
     """
 
-    parts: tuple[Any, ...]
+    members: tuple[Any, ...]
 
-    def select(self, rows: Tensor) -> Members:
+    def select(self, rows: Tensor) -> EnsembleState:
         """Keep these rows of every member."""
-        return Members(tuple(part.select(rows) for part in self.parts))
+        return EnsembleState(tuple(part.select(rows) for part in self.members))
 
 
 class Ensemble:
@@ -47,21 +47,21 @@ class Ensemble:
         self.members = tuple(members)
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: Asked = ()
-    ) -> tuple[Members, Members]:
+        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+    ) -> tuple[EnsembleState, EnsembleState]:
         """Let every member read the sources."""
         begun = [member.start(source, lengths, asked) for member in self.members]
         states, memories = zip(*begun, strict=True)
-        return Members(states), Members(memories)
+        return EnsembleState(states), EnsembleState(memories)
 
     def step(
         self,
         last: Tensor,
-        state: Members,
-        memory: Members,
+        state: EnsembleState,
+        memory: EnsembleState,
         *,
         relative: bool = False,
-    ) -> Step[Members]:
+    ) -> StepOutput[EnsembleState]:
         """Take one step of a search with every member.
 
         Its weights are the mean of those members' that have attention. Relative
@@ -70,13 +70,13 @@ class Ensemble:
         stepped = [
             member.step(last, own, read)
             for member, own, read in zip(
-                self.members, state.parts, memory.parts, strict=True
+                self.members, state.members, memory.members, strict=True
             )
         ]
-        weights = [each.weights for each in stepped if each.weights is not None]
-        return Step(
+        weights = [each.attention for each in stepped if each.attention is not None]
+        return StepOutput(
             self._mean([each.log_probs for each in stepped]),
-            Members(tuple(each.state for each in stepped)),
+            EnsembleState(tuple(each.state for each in stepped)),
             torch.stack(weights).mean(dim=0) if weights else None,
         )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.engines.engine import Describing, Engine, NetworkEngine
+from seq2seq.engines.engine import Engine, FeatureEngine, TorchEngine
 from seq2seq.engines.ensemble import Ensemble
-from seq2seq.engines.shortlist import ShortListEngine, load_table
-from seq2seq.errors import InputError
+from seq2seq.engines.shortlist import ShortlistEngine, load_table
+from seq2seq.errors import UserError
 from seq2seq.runs.run import Run
 
 
@@ -55,27 +55,29 @@ def load_engine(
             CPU.
     """
     if kind != "torch" and device != "cpu":
-        raise InputError(f"the engine {kind} computes on the CPU, not on {device}.")
+        raise UserError(f"the engine {kind} computes on the CPU, not on {device}.")
     if shortlist is not None and device != "cpu":
-        raise InputError("--shortlist is for the CPU; leave it or the device out.")
+        raise UserError("--shortlist is for the CPU; leave it or the device out.")
     engines: list[Engine] = []
     for run in runs:
-        engine: Describing
+        engine: FeatureEngine
         if kind == "torch":
             network = run.network().to(device)
-            engine = NetworkEngine(network.double() if precise else network)
+            engine = TorchEngine(network.double() if precise else network)
         else:
-            from seq2seq.engines.onnx.engine import onnx_engine
+            from seq2seq.engines.onnx.engine import load_onnx_engine
 
-            engine = onnx_engine(run, kind)
-        engines.append(engine if shortlist is None else _listed(engine, run, shortlist))
+            engine = load_onnx_engine(run, kind)
+        engines.append(
+            engine if shortlist is None else _with_shortlist(engine, run, shortlist)
+        )
     return engines[0] if len(engines) == 1 else Ensemble(engines)
 
 
-def _listed(engine: Describing, run: Run, size: int) -> ShortListEngine:
+def _with_shortlist(engine: FeatureEngine, run: Run, size: int) -> ShortlistEngine:
     """Let an engine choose from short lists."""
     table = load_table(
         run.folder.path, source_pieces=len(run.source), target_pieces=len(run.target)
     )
-    network = engine.network if isinstance(engine, NetworkEngine) else run.network()
-    return ShortListEngine(engine, network.decoder.output, table, size=size)
+    network = engine.network if isinstance(engine, TorchEngine) else run.network()
+    return ShortlistEngine(engine, network.decoder.output, table, size=size)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.nn.decoder import Decoder
-from seq2seq.nn.rnn_fused import FusedLayer
-from seq2seq.nn.rnn_layer_norm import NormalisedLayer
-from seq2seq.types import State
+from seq2seq.nn.rnn_fused import FusedRNNLayer
+from seq2seq.nn.rnn_layer_norm import LayerNormRNNLayer
+from seq2seq.types import RNNState
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -26,7 +26,7 @@ TABLE = 2**24
 _NO_BIAS_AFTER: tuple[str, list[float], str] = ("none", [], "")
 
 
-class PackedLinear(nn.Module):
+class PrepackedLinear(nn.Module):
     """A linear layer whose matrix has the layout that oneDNN multiplies with.
 
     Args:
@@ -62,7 +62,7 @@ class PackedLinear(nn.Module):
         )
 
 
-class PackedLayer(nn.Module):
+class PrepackedRNNLayer(nn.Module):
     """A recurrent layer of one direction, for one position at a time.
 
     Args:
@@ -71,28 +71,28 @@ class PackedLayer(nn.Module):
             bias included.
 
     Raises:
-        RuntimeError: As `PackedLinear`.
+        RuntimeError: As `PrepackedLinear`.
     """
 
-    def __init__(self, layer: FusedLayer, *, tabled: int = 0) -> None:
+    def __init__(self, layer: FusedRNNLayer, *, tabled: int = 0) -> None:
         super().__init__()
         reads, recurs, bias, recurring = weights(layer)
         reads, first = reads[:, tabled:], None if tabled else bias
         self.parts = layer.parts
         self.given = len(recurs) if tabled else 0
         self.gated = isinstance(layer.layer, nn.GRU)
-        self.sums: PackedLinear | None = None
+        self.sums: PrepackedLinear | None = None
         if self.gated:
             # The reset gate stands between the two products.
-            self.recurring = PackedLinear(recurs, recurring)
-            self.sums = PackedLinear(reads, first) if reads.shape[1] else None
+            self.recurring = PrepackedLinear(recurs, recurring)
+            self.sums = PrepackedLinear(reads, first) if reads.shape[1] else None
         else:
-            self.recurring = PackedLinear(torch.cat([reads, recurs], dim=1), first)
+            self.recurring = PrepackedLinear(torch.cat([reads, recurs], dim=1), first)
 
     def forward(
-        self, inputs: Tensor, state: State | None, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
-        """Take one step, as `FusedLayer` does.
+        self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, RNNState]:
+        """Take one step, as `FusedRNNLayer` does.
 
         Args:
             inputs: (R, 1, input_size), or in place of the first of them what they come
@@ -108,7 +108,7 @@ class PackedLayer(nn.Module):
             if self.sums is not None:
                 read = self.sums(read)
                 given = read.add_(given) if self.given else read
-            after: State = (_gru(given, self.recurring(hidden), hidden),)
+            after: RNNState = (_gru(given, self.recurring(hidden), hidden),)
         else:
             joined = torch.cat([read, hidden], dim=1) if read.shape[1] else hidden
             sums = self.recurring(joined)
@@ -117,7 +117,7 @@ class PackedLayer(nn.Module):
         return after[0][:, None], after
 
 
-def weights(layer: FusedLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def weights(layer: FusedRNNLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what a layer of one direction multiplies and adds, without gradients.
 
     Returns:
@@ -154,7 +154,7 @@ def _lstm(sums: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     return cell.tanh().mul_(leave), cell
 
 
-def packed_decoder(decoder: Decoder) -> Decoder:
+def prepack_decoder(decoder: Decoder) -> Decoder:
     """Return a decoder that takes the same steps, on the same weights.
 
     What the first layer makes of an embedding does not depend on anything else, so it
@@ -163,10 +163,10 @@ def packed_decoder(decoder: Decoder) -> Decoder:
     to `start`.
 
     Raises:
-        RuntimeError: As `PackedLinear`.
+        RuntimeError: As `PrepackedLinear`.
     """
     twin, first = _packed(decoder), decoder.lower.layers[0]
-    if not isinstance(first, FusedLayer):
+    if not isinstance(first, FusedRNNLayer):
         return twin
     reads, _, bias, _ = weights(first)
     pieces, size = decoder.embedding.weight.shape
@@ -175,7 +175,7 @@ def packed_decoder(decoder: Decoder) -> Decoder:
     embedded = decoder.embedding.weight.detach() * decoder.scale
     table = nn.functional.linear(embedded, reads[:, :size], bias)
     twin.embedding, twin.scale = nn.Embedding.from_pretrained(table), 1.0
-    twin.lower.layers[0] = PackedLayer(first, tabled=size)
+    twin.lower.layers[0] = PrepackedRNNLayer(first, tabled=size)
     return twin
 
 
@@ -190,9 +190,9 @@ def _packed(module: ModuleT) -> ModuleT:
 
 def _packed_child(child: nn.Module) -> nn.Module:
     if isinstance(child, nn.Linear):
-        return PackedLinear(child.weight, child.bias)
-    if isinstance(child, FusedLayer) and child.directions == 1:
-        return PackedLayer(child)
-    if isinstance(child, NormalisedLayer):
+        return PrepackedLinear(child.weight, child.bias)
+    if isinstance(child, FusedRNNLayer) and child.directions == 1:
+        return PrepackedRNNLayer(child)
+    if isinstance(child, LayerNormRNNLayer):
         return child  # It reads its matrices' weights itself.
     return _packed(child)

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.data.ibm_model1 import LexicalTable
-from seq2seq.engines.engine import Asked, Describing
-from seq2seq.engines.prepacked_decoder import PackedLinear
-from seq2seq.errors import InputError
+from seq2seq.engines.engine import FeatureEngine, RequiredTokens
+from seq2seq.engines.prepacked_decoder import PrepackedLinear
+from seq2seq.errors import UserError
 from seq2seq.nn.loss import log_softmax
-from seq2seq.types import EOS, PAD, UNK, Batch, Step
-from seq2seq.utils.checksums import check_sums, write_sums
+from seq2seq.types import EOS, PAD, UNK, Batch, StepOutput
+from seq2seq.utils.checksums import require_checksums, write_checksums
 from seq2seq.utils.files import atomic_file
 
 FOLDER, TABLE = "shortlist", "table.npz"
@@ -30,7 +30,7 @@ FREQUENT = 100
 """The most frequent target pieces are in every list."""
 
 
-class Listed(NamedTuple):
+class ShortlistMemory(NamedTuple):
     """What a search may read, and the pieces that it may say.
 
     Attributes:
@@ -45,14 +45,14 @@ class Listed(NamedTuple):
     output: nn.Module
     unlisted: Tensor
 
-    def select(self, rows: Tensor) -> Listed:
+    def select(self, rows: Tensor) -> ShortlistMemory:
         """Keep these sentences."""
         return self._replace(
             memory=self.memory.select(rows), unlisted=self.unlisted[rows]
         )
 
 
-class ShortListEngine:
+class ShortlistEngine:
     """An engine that chooses among the likeliest pieces of each source.
 
     A list has what the table says of each source piece, the most frequent pieces, UNK
@@ -71,7 +71,7 @@ class ShortListEngine:
 
     def __init__(
         self,
-        engine: Describing,
+        engine: FeatureEngine,
         output: nn.Linear,
         table: LexicalTable,
         *,
@@ -79,7 +79,7 @@ class ShortListEngine:
     ) -> None:
         self.engine = engine
         self._output = output
-        likeliest = torch.from_numpy(table.likeliest).long()[:, :size]
+        likeliest = torch.from_numpy(table.top_targets).long()[:, :size]
         # PAD is in no list, so it can stand where there is nothing.
         self._likeliest = likeliest.clamp(min=PAD)
         self._likeliest[PAD] = PAD
@@ -87,7 +87,7 @@ class ShortListEngine:
         self._always = torch.cat([torch.tensor([UNK, EOS]), frequent])
         self._pieces = len(table.frequent)
 
-    def lists(self, source: Tensor, asked: Asked = ()) -> Tensor:
+    def lists(self, source: Tensor, asked: RequiredTokens = ()) -> Tensor:
         """Tell which pieces each sentence may say, (N, V).
 
         Args:
@@ -103,8 +103,8 @@ class ShortListEngine:
         return listed
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: Asked = ()
-    ) -> tuple[Any, Listed]:
+        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+    ) -> tuple[Any, ShortlistMemory]:
         """Read sources."""
         state, memory = self.engine.start(source, lengths)
         listed = self.lists(source, asked)
@@ -112,16 +112,21 @@ class ShortListEngine:
         whole = self._output
         output: nn.Module
         try:
-            output = PackedLinear(whole.weight[ids], whole.bias[ids])
+            output = PrepackedLinear(whole.weight[ids], whole.bias[ids])
         except RuntimeError:
             output = nn.Linear(whole.in_features, len(ids))
             output.weight = nn.Parameter(whole.weight[ids])
             output.bias = nn.Parameter(whole.bias[ids])
-        return state, Listed(memory, ids, output, ~listed[:, ids])
+        return state, ShortlistMemory(memory, ids, output, ~listed[:, ids])
 
     def step(
-        self, last: Tensor, state: Any, memory: Listed, *, relative: bool = False
-    ) -> Step[Any]:
+        self,
+        last: Tensor,
+        state: Any,
+        memory: ShortlistMemory,
+        *,
+        relative: bool = False,
+    ) -> StepOutput[Any]:
         """Take one step of a search; pieces that are not in a list get -inf."""
         found = self.engine.features(last, state, memory.memory)
         scores = memory.output(found.features)
@@ -132,11 +137,11 @@ class ShortListEngine:
             said = log_softmax(said)
         log_probs = said.new_full((len(last), self._pieces), -math.inf)
         log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
-        return Step(log_probs, found.state, found.weights, relative)
+        return StepOutput(log_probs, found.state, found.attention, relative)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""
-        raise InputError("a short list is for searching; score without --shortlist.")
+        raise UserError("a short list is for searching; score without --shortlist.")
 
 
 def save_table(run: Path, table: LexicalTable) -> Path:
@@ -145,7 +150,7 @@ def save_table(run: Path, table: LexicalTable) -> Path:
     folder.mkdir(exist_ok=True)
     with atomic_file(folder / TABLE) as file:
         np.savez(file, **table._asdict())
-    write_sums(folder, [TABLE])
+    write_checksums(folder, [TABLE])
     return folder / TABLE
 
 
@@ -157,20 +162,20 @@ def load_table(run: Path, *, source_pieces: int, target_pieces: int) -> LexicalT
     """
     folder = run / FOLDER
     if not folder.is_dir():
-        raise InputError(f"{run} has no short list. First: seq2seq shortlist {run}")
-    check_sums(folder, [TABLE])
+        raise UserError(f"{run} has no short list. First: seq2seq shortlist {run}")
+    require_checksums(folder, [TABLE])
     try:
         with np.load(folder / TABLE, allow_pickle=False) as found:
-            likeliest, frequent = found["likeliest"], found["frequent"]
+            likeliest, frequent = found["top_targets"], found["frequent"]
             table = LexicalTable(likeliest, frequent, int(found["pairs"]))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
+        raise UserError(
             f"{folder / TABLE} is damaged; make it again with seq2seq shortlist {run}."
         ) from error
     shapes: tuple[Any, ...] = (len(likeliest), frequent.shape, likeliest.ndim)
     ids = likeliest.max(initial=0), frequent.max(initial=0)
     if shapes != (source_pieces, (target_pieces,), 2) or max(ids) >= target_pieces:
-        raise InputError(
+        raise UserError(
             f"{folder / TABLE} is of other vocabularies than {run} has; make it again "
             f"with seq2seq shortlist {run}."
         )

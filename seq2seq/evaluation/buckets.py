@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seq2seq.evaluation.words import words
-from seq2seq.metrics.sacrebleu_scores import Measure
+from seq2seq.metrics.sacrebleu_scores import MetricResult
 
 LENGTH_EDGES = (5, 10, 15, 20, 30, 50)
 RARITY_EDGES = (0, 4, 19, 99, 999)
@@ -70,8 +70,8 @@ def range_labels(edges: Sequence[int]) -> list[str]:
     return [*names, f"{begins[-1]} and more"]
 
 
-def by_value(
-    measure: Measure, values: Sequence[int], edges: Sequence[int]
+def bucket_scores(
+    measure: MetricResult, values: Sequence[int], edges: Sequence[int]
 ) -> list[Bucket]:
     """Score the sentences in ranges of some value; ranges without any are left out."""
     rows: list[list[int]] = [[] for _ in range(len(edges) + 1)]
@@ -80,17 +80,17 @@ def by_value(
     found = []
     for label, chosen in zip(range_labels(edges), rows, strict=True):
         if chosen:
-            score, (low, high) = measure.of(chosen)
+            score, (low, high) = measure.subset(chosen)
             found.append(Bucket(label, len(chosen), score, low, high))
     return found
 
 
-def lengths(lines: Sequence[str]) -> list[int]:
+def word_counts(lines: Sequence[str]) -> list[int]:
     """Count the words of every line."""
     return [len(words(line)) for line in lines]
 
 
-def rarest(lines: Sequence[str], counts: Counter[str]) -> list[int]:
+def min_word_frequency(lines: Sequence[str], counts: Counter[str]) -> list[int]:
     """Find how often the training text has the rarest word of every line."""
     return [min((counts[word] for word in words(line)), default=0) for line in lines]
 
@@ -144,7 +144,7 @@ class Example:
     reason: str
 
 
-def telling(
+def select_examples(
     segments: Sequence[float],
     source_lengths: Sequence[int],
     rarity: Sequence[int] | None,

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.evaluation import buckets, comparison, error_detectors
 from seq2seq.evaluation.schema import (
     FORMAT,
     NAMES,
     ComparisonValue,
-    Content,
     Errors,
+    Example,
     Heat,
     Map,
-    Pick,
+    Report,
     ScoreValue,
     Segment,
     Spot,
@@ -31,14 +31,14 @@ from seq2seq.evaluation.schema import (
     TestValue,
     Translation,
 )
-from seq2seq.evaluation.systems import Asked, System, TestSet, read_systems
-from seq2seq.evaluation.training_history import read_story
-from seq2seq.evaluation.words import TrainingWords, training_words, words
-from seq2seq.metrics.sacrebleu_scores import Measure, Score, measure
-from seq2seq.metrics.significance import interval, mean_formula
+from seq2seq.evaluation.systems import ReportRequest, System, TestSet, read_systems
+from seq2seq.evaluation.training_history import read_training_history
+from seq2seq.evaluation.words import WordFrequencies, word_frequencies, words
+from seq2seq.metrics.sacrebleu_scores import MetricResult, Score, score_segments
+from seq2seq.metrics.significance import bootstrap_interval, mean_from_stats
 
 if TYPE_CHECKING:
-    from seq2seq.evaluation.model_analysis import Insides
+    from seq2seq.evaluation.model_analysis import ModelAnalysis
 
 Tell = Callable[[str], None]
 
@@ -55,12 +55,12 @@ class _Known:
     """
 
     test_set: TestSet
-    training: TrainingWords | None
+    training: WordFrequencies | None
     lengths: list[int]
     rarity: list[int] | None
 
 
-def gather(asked: Asked, *, made: str, whole: bool, tell: Tell) -> Content:
+def build_report(asked: ReportRequest, *, made: str, whole: bool, tell: Tell) -> Report:
     """Compute all that a report says.
 
     Args:
@@ -82,8 +82,8 @@ def gather(asked: Asked, *, made: str, whole: bool, tell: Tell) -> Content:
     known = _Known(
         test_set,
         training,
-        buckets.lengths(test_set.sources or test_set.references[0]),
-        buckets.rarest(test_set.sources, training.source)
+        buckets.word_counts(test_set.sources or test_set.references[0]),
+        buckets.min_word_frequency(test_set.sources, training.source)
         if training is not None and test_set.sources
         else None,
     )
@@ -96,12 +96,12 @@ def gather(asked: Asked, *, made: str, whole: bool, tell: Tell) -> Content:
         groups.setdefault(system.group, []).append(system.name)
     if len(systems) > 1:
         tell("comparing")
-    return Content(
+    return Report(
         format=FORMAT,
         made=made,
         test_set=_test_set(known, measures[systems[0].name]["bleu"]),
         systems=values,
-        groups=comparison.seeds(groups, measures),
+        groups=comparison.group_seeds(groups, measures),
         comparisons=[
             _compared(systems[0], other, measures, test_set, asked)
             for other in systems[1:]
@@ -112,13 +112,17 @@ def gather(asked: Asked, *, made: str, whole: bool, tell: Tell) -> Content:
         warnings=[
             line
             for number, lines in enumerate(test_set.references, 1)
-            for line in error_detectors.warnings(f"reference {number}", lines)
+            for line in error_detectors.comparability_warnings(
+                f"reference {number}", lines
+            )
         ],
     )
 
 
-def _measures(system: System, test_set: TestSet, samples: int) -> dict[str, Measure]:
-    found = measure(
+def _measures(
+    system: System, test_set: TestSet, samples: int
+) -> dict[str, MetricResult]:
+    found = score_segments(
         system.hypotheses,
         test_set.references,
         language=test_set.target_language,
@@ -127,7 +131,7 @@ def _measures(system: System, test_set: TestSet, samples: int) -> dict[str, Meas
     all_of_it = {"bleu": found.bleu, "chrf": found.chrf, "ter": found.ter}
     for metric, numbers in system.outside.items():
         if metric.lower() in NAMES or metric in NAMES.values():
-            raise InputError(
+            raise UserError(
                 f"--segment-scores {metric}=...: the report computes {metric} itself; "
                 "choose another name."
             )
@@ -136,15 +140,15 @@ def _measures(system: System, test_set: TestSet, samples: int) -> dict[str, Meas
         score = Score(
             float(segments.mean()),
             "mean of the segments' scores, from a file",
-            interval(statistics, mean_formula, samples=samples),
+            bootstrap_interval(statistics, mean_from_stats, samples=samples),
         )
-        all_of_it[metric] = Measure(score, segments, statistics, mean_formula)
+        all_of_it[metric] = MetricResult(score, segments, statistics, mean_from_stats)
     return all_of_it
 
 
 def _training(
-    asked: Asked, systems: Sequence[System], tell: Tell
-) -> tuple[TrainingWords | None, str]:
+    asked: ReportRequest, systems: Sequence[System], tell: Tell
+) -> tuple[WordFrequencies | None, str]:
     """Count the words that the first run learned from, or say why that fails."""
     for system in systems:
         if system.run is None or system.recipe is None:
@@ -154,8 +158,8 @@ def _training(
             data = data.model_copy(update={"path": asked.data_path})
         tell(f"counting the words that {system.name} was trained on")
         try:
-            return training_words(data, system.run.path / "word-counts.json.gz"), ""
-        except InputError as error:
+            return word_frequencies(data, system.run.path / "word-counts.json.gz"), ""
+        except UserError as error:
             return None, f"Nothing is said about rare words: {error}"
     return None, (
         "Nothing is said about rare words: a hypothesis file does not tell what text "
@@ -165,7 +169,7 @@ def _training(
 
 def _system(
     system: System,
-    measures: Mapping[str, Measure],
+    measures: Mapping[str, MetricResult],
     known: _Known,
     missing: str,
     *,
@@ -173,30 +177,30 @@ def _system(
     tell: Tell,
 ) -> SystemValue:
     test_set, bleu = known.test_set, measures["bleu"]
-    wrong = error_detectors.find_faults(
+    wrong = error_detectors.detect_errors(
         system.hypotheses, test_set.references, test_set.sources
     )
     faulty = sorted({row for rows in wrong.values() for row in rows})
-    examples = buckets.telling(
+    examples = buckets.select_examples(
         measures["chrf"].segments.tolist(), known.lengths, known.rarity, faulty
     )
     notes = [missing] if missing else []
-    inside: Insides | None = None
+    inside: ModelAnalysis | None = None
     if whole and system.run is not None and test_set.sources:
         # torch takes longer to import than a comparison of files takes.
-        from seq2seq.evaluation.model_analysis import look_inside
+        from seq2seq.evaluation.model_analysis import analyse_model
         from seq2seq.translate import Translator
 
         tell(f"asking the model of {system.name}")
         try:
-            inside = look_inside(
+            inside = analyse_model(
                 Translator.load(system.run.path),
                 test_set.sources,
                 system.hypotheses,
                 test_set.references[0],
                 shown=[example.row for example in examples],
             )
-        except InputError as error:
+        except UserError as error:
             short = shorten(str(error), 300, placeholder=" ...")
             notes.append(f"The model could not be asked: {short}")
     sums = bleu.statistics.sum(axis=0)
@@ -214,10 +218,10 @@ def _system(
             for metric, each in measures.items()
         },
         length_ratio=float(sums[0] / max(sums[1], 1)),
-        by_length=buckets.by_value(bleu, known.lengths, buckets.LENGTH_EDGES),
+        by_length=buckets.bucket_scores(bleu, known.lengths, buckets.LENGTH_EDGES),
         by_rarity=[]
         if known.rarity is None
-        else buckets.by_value(bleu, known.rarity, buckets.RARITY_EDGES),
+        else buckets.bucket_scores(bleu, known.rarity, buckets.RARITY_EDGES),
         word_f1=f1 or [],
         histogram=buckets.score_histogram(measures["chrf"].segments.tolist()),
         faults={name: _numbers(rows) for name, rows in wrong.items()},
@@ -226,21 +230,21 @@ def _system(
         else Errors(
             inside.search_errors.looked_at, _numbers(inside.search_errors.rows)
         ),
-        warnings=error_detectors.warnings(system.name, system.hypotheses),
+        warnings=error_detectors.comparability_warnings(system.name, system.hypotheses),
         notes=notes,
-        examples=[Pick(example.row + 1, example.reason) for example in examples],
+        examples=[Example(example.row + 1, example.reason) for example in examples],
         alignments=[
             Heat(each.row + 1, each.source, each.target, each.weights)
             for each in (inside.alignments if inside else [])
         ],
         context=_map(inside),
-        story=read_story(system.run, system.recipe)
+        story=read_training_history(system.run, system.recipe)
         if whole and system.run is not None and system.recipe is not None
         else None,
     )
 
 
-def _map(inside: Insides | None) -> Map | None:
+def _map(inside: ModelAnalysis | None) -> Map | None:
     if inside is None or inside.context is None:
         return None
     context = inside.context
@@ -254,9 +258,9 @@ def _map(inside: Insides | None) -> Map | None:
 def _compared(
     baseline: System,
     system: System,
-    measures: Mapping[str, Mapping[str, Measure]],
+    measures: Mapping[str, Mapping[str, MetricResult]],
     test_set: TestSet,
-    asked: Asked,
+    asked: ReportRequest,
 ) -> ComparisonValue:
     found = comparison.compare_systems(
         (baseline.name, system.name),
@@ -291,7 +295,7 @@ def _compared(
 def _segments(
     known: _Known,
     systems: Sequence[System],
-    measures: Mapping[str, Mapping[str, Measure]],
+    measures: Mapping[str, Mapping[str, MetricResult]],
 ) -> list[Segment]:
     test_set = known.test_set
     return [
@@ -316,7 +320,7 @@ def _segments(
     ]
 
 
-def _test_set(known: _Known, bleu: Measure) -> TestSetValue:
+def _test_set(known: _Known, bleu: MetricResult) -> TestSetValue:
     test_set, training = known.test_set, known.training
     tokenizer = dict(part.split(":", 1) for part in bleu.score.signature.split("|"))
     unseen: list[int] = []

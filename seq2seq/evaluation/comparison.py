@@ -13,8 +13,8 @@ from statistics import mean, stdev
 import numpy as np
 
 from seq2seq.evaluation.words import words
-from seq2seq.metrics.sacrebleu_scores import Measure
-from seq2seq.metrics.significance import Test, compare
+from seq2seq.metrics.sacrebleu_scores import MetricResult
+from seq2seq.metrics.significance import PairedTestResult, paired_test
 
 SHOWN = 12
 """How many n-grams and sentences of either side are worth showing."""
@@ -22,7 +22,7 @@ TIE = 0.005  # Scores that print alike.
 
 
 @dataclass(frozen=True)
-class Gram:
+class NgramDifference:
     """Words in a row that one system gets right more often.
 
     Attributes:
@@ -55,18 +55,18 @@ class Comparison:
 
     baseline: str
     system: str
-    tests: dict[str, Test]
+    tests: dict[str, PairedTestResult]
     wins: int
     ties: int
     losses: int
-    lost: list[Gram]
-    gained: list[Gram]
+    lost: list[NgramDifference]
+    gained: list[NgramDifference]
     better: list[int]
     worse: list[int]
 
 
 @dataclass(frozen=True)
-class Group:
+class SeedGroup:
     """Seeds of one system.
 
     Attributes:
@@ -84,7 +84,7 @@ class Group:
 
 def compare_systems(
     names: tuple[str, str],
-    measures: tuple[Mapping[str, Measure], Mapping[str, Measure]],
+    measures: tuple[Mapping[str, MetricResult], Mapping[str, MetricResult]],
     hypotheses: tuple[Sequence[str], Sequence[str]],
     references: Sequence[Sequence[str]],
     *,
@@ -103,10 +103,10 @@ def compare_systems(
     """
     baseline, system = measures
     tests = {
-        metric: compare(
+        metric: paired_test(
             baseline[metric].statistics,
             system[metric].statistics,
-            system[metric].formula,
+            system[metric].score_from_stats,
             samples=samples,
             trials=trials,
         )
@@ -115,7 +115,7 @@ def compare_systems(
     }
     gains = system["chrf"].segments - baseline["chrf"].segments
     order = np.argsort(-gains, kind="stable").tolist()
-    lost, gained = ngrams(hypotheses, references)
+    lost, gained = salient_ngrams(hypotheses, references)
     return Comparison(
         *names,
         tests,
@@ -129,10 +129,10 @@ def compare_systems(
     )
 
 
-def ngrams(
+def salient_ngrams(
     hypotheses: tuple[Sequence[str], Sequence[str]],
     references: Sequence[Sequence[str]],
-) -> tuple[list[Gram], list[Gram]]:
+) -> tuple[list[NgramDifference], list[NgramDifference]]:
     """Find the one to four words that one side gets right and the other does not.
 
     They are ranked by their difference over the root of their sum.
@@ -165,7 +165,10 @@ def ngrams(
             if len(chosen) == SHOWN:
                 break
         found.append(
-            [Gram(" ".join(gram), right[0][gram], right[1][gram]) for gram in chosen]
+            [
+                NgramDifference(" ".join(gram), right[0][gram], right[1][gram])
+                for gram in chosen
+            ]
         )
     return found[0], found[1]
 
@@ -199,10 +202,10 @@ def _within(gram: tuple[str, ...], longer: tuple[str, ...]) -> bool:
     )
 
 
-def seeds(
+def group_seeds(
     members: Mapping[str, Sequence[str]],
-    measures: Mapping[str, Mapping[str, Measure]],
-) -> list[Group]:
+    measures: Mapping[str, Mapping[str, MetricResult]],
+) -> list[SeedGroup]:
     """Average systems that are seeds of one.
 
     Args:
@@ -219,5 +222,5 @@ def seeds(
         }
         means = {metric: mean(values) for metric, values in scores.items()}
         spreads = {metric: stdev(values) for metric, values in scores.items()}
-        found.append(Group(group, list(names), means, spreads))
+        found.append(SeedGroup(group, list(names), means, spreads))
     return found

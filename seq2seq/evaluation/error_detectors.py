@@ -27,7 +27,7 @@ _SHARE = 0.1
 _ENOUGH = 20  # Lines, below which a look says little.
 
 
-def find_faults(
+def detect_errors(
     hypotheses: Sequence[str],
     references: Sequence[Sequence[str]],
     sources: Sequence[str],
@@ -58,13 +58,15 @@ def _faults(hypothesis: str, references: list[str], source: str | None) -> list[
     wanted = [words(line) for line in references]
     counts = [len(each) for each in wanted]
     found = []
-    if repeats(said) and not any(repeats(each) for each in wanted):
+    if has_repetition(said) and not any(has_repetition(each) for each in wanted):
         found.append("repeated")
     if source is not None and len(said) >= 4:
         from_source = _share(said, words(source))
         if from_source >= 0.8 and max(_share(said, each) for each in wanted) < 0.5:
             found.append("copied")
-    if not ended(hypothesis) and all(map(ended, references)):
+    if not has_final_punctuation(hypothesis) and all(
+        map(has_final_punctuation, references)
+    ):
         found.append("cut off")
     if len(said) > 1.5 * max(counts) + 5:
         found.append("over-long")
@@ -75,7 +77,7 @@ def _faults(hypothesis: str, references: list[str], source: str | None) -> list[
     return found
 
 
-def repeats(said: Sequence[str]) -> bool:
+def has_repetition(said: Sequence[str]) -> bool:
     """Tell whether one to six words stand twice in a row."""
     for size in range(1, min(6, len(said) // 2) + 1):
         for begin in range(len(said) - 2 * size + 1):
@@ -86,7 +88,7 @@ def repeats(said: Sequence[str]) -> bool:
     return False
 
 
-def ended(line: str) -> bool:
+def has_final_punctuation(line: str) -> bool:
     """Tell whether a line ends in punctuation."""
     return line.rstrip()[-1:] in _ENDS
 
@@ -96,7 +98,7 @@ def _share(said: Sequence[str], there: Sequence[str]) -> float:
     return sum(word in known for word in said) / len(said)
 
 
-def warnings(name: str, lines: Sequence[str]) -> list[str]:
+def comparability_warnings(name: str, lines: Sequence[str]) -> list[str]:
     """Say what about some lines makes scores incomparable with other people's.
 
     Args:

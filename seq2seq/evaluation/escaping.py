@@ -15,12 +15,12 @@ _STEERING = re.compile(
 )
 
 
-def visible(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """Spell characters that steer the display by their numbers, as ⟨U+202E⟩."""
     return _STEERING.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
-def signed(value: float, digits: int = 2) -> str:
+def format_signed(value: float, digits: int = 2) -> str:
     """Write a difference with its sign; a minus is as wide as a plus."""
     text = f"{value:+.{digits}f}"
     if float(text) == 0:
@@ -28,6 +28,6 @@ def signed(value: float, digits: int = 2) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def chance(p_value: float) -> str:
+def format_p_value(p_value: float) -> str:
     """Write a p-value to the digits that matter."""
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from seq2seq.data.preprocessing import scored_pairs
-from seq2seq.metrics.sacrebleu_scores import Scores, score
+from seq2seq.data.preprocessing import load_eval_pairs
+from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
 from seq2seq.recipe import DataOptions
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
@@ -62,7 +62,7 @@ def evaluate_split(
         InputError: If run or split cannot be used.
     """
     folder = RunFolder(run)
-    sources, references = split_lines(run, split, data_path=data_path)
+    sources, references = load_split(run, split, data_path=data_path)
     found = _translated(
         [run, *ensemble],
         sources,
@@ -81,7 +81,7 @@ def evaluate_split(
     return found
 
 
-def split_lines(
+def load_split(
     run: Path, split: str, *, data_path: str | None = None
 ) -> tuple[list[str], list[str]]:
     """Read both sides of a split of a run's data.
@@ -93,7 +93,7 @@ def split_lines(
     if data_path is not None:
         data = data.model_copy(update={"path": data_path})
     named = data.splits.model_dump().get(split, split)
-    pairs = scored_pairs(data, named)
+    pairs = load_eval_pairs(data, named)
     return [pair.source for pair in pairs], [pair.target for pair in pairs]
 
 
@@ -124,7 +124,9 @@ def evaluate_hypotheses(
 ) -> Evaluation:
     """Score anybody's translations, without a run."""
     hypotheses, references = list(read_lines(hypothesis)), list(read_lines(reference))
-    scores = score(hypotheses, references, language=language, lowercase=lowercase)
+    scores = score_corpus(
+        hypotheses, references, language=language, lowercase=lowercase
+    )
     return Evaluation(scores, [], hypotheses, references, 0.0)
 
 
@@ -144,5 +146,7 @@ def _translated(
     hypotheses = translator(sources, beam_size=beam_size)
     seconds = time.perf_counter() - started
     language = translator.recipe.data.target
-    scores = score(hypotheses, references, language=language, lowercase=lowercase)
+    scores = score_corpus(
+        hypotheses, references, language=language, lowercase=lowercase
+    )
     return Evaluation(scores, sources, hypotheses, references, seconds)

@@ -13,17 +13,17 @@ from seq2seq.evaluation.buckets import (
     LENGTH_EDGES,
     RARITY_EDGES,
     Bucket,
-    lengths,
     range_labels,
+    word_counts,
 )
-from seq2seq.evaluation.escaping import visible
-from seq2seq.evaluation.schema import Content, SystemValue
-from seq2seq.evaluation.summary import title
-from seq2seq.evaluation.training_history import Series, Story
+from seq2seq.evaluation.escaping import escape_control_chars
+from seq2seq.evaluation.schema import Report, SystemValue
+from seq2seq.evaluation.summary import report_title
+from seq2seq.evaluation.training_history import Series, TrainingHistory
 
 
 @dataclass(frozen=True)
-class Curve:
+class Figure:
     """A figure of the run's story."""
 
     svg: str
@@ -32,7 +32,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Figures:
+class SharedFigures:
     """SVG of what all systems share; None where the numbers are not known."""
 
     by_length: str
@@ -41,10 +41,10 @@ class Figures:
     histogram: str
 
 
-def shared_figures(content: Content) -> Figures:
+def comparison_figures(content: Report) -> SharedFigures:
     """Draw the analyses, all systems on one plot each."""
     systems = content.systems
-    names = title(content)
+    names = report_title(content)
     rarity = f1 = None
     if any(system.by_rarity for system in systems):
         rarity = _buckets(
@@ -60,14 +60,14 @@ def shared_figures(content: Content) -> Figures:
             {bucket.label: bucket.f1 for bucket in system.word_f1} for system in systems
         ]
         there = [label for label in labels if any(label in each for each in found)]
-        f1 = svg.bars(
+        f1 = svg.plot_bars(
             [[each.get(label, 0.0) for label in there] for each in found],
             [_short(label) for label in there],
             across="times in the training text",
             up="F1",
             alt=f"F1 of words by frequency: {names}",
         )
-    return Figures(
+    return SharedFigures(
         _buckets(
             systems,
             lambda system: system.by_length,
@@ -77,7 +77,7 @@ def shared_figures(content: Content) -> Figures:
         ),
         rarity,
         f1,
-        svg.bars(
+        svg.plot_bars(
             [[count for _, count in system.histogram] for system in systems],
             [label.split("-")[0] for label, _ in systems[0].histogram],
             across="chrF++ from",
@@ -105,7 +105,7 @@ def _buckets(
         ]
         for each in found
     ]
-    return svg.points(
+    return svg.plot_intervals(
         series, list(map(_short, labels)), across=across, up="BLEU", alt=alt
     )
 
@@ -114,16 +114,16 @@ def _short(label: str) -> str:
     return label.replace(" and more", "+").replace("-", "–")
 
 
-def heat_figures(system: SystemValue) -> list[tuple[int, str]]:
+def attention_figures(system: SystemValue) -> list[tuple[int, str]]:
     """Draw attention over the examples: segments and SVG."""
     return [
         (
             heat.segment,
-            svg.heatmap(
+            svg.plot_heatmap(
                 heat.weights,
                 [_piece(piece) for piece in heat.source],
                 [_piece(piece) for piece in heat.target],
-                alt=f"Attention of {visible(system.name)} over segment {heat.segment}",
+                alt=f"Attention of {escape_control_chars(system.name)} over segment {heat.segment}",
             ),
         )
         for heat in system.alignments
@@ -132,30 +132,30 @@ def heat_figures(system: SystemValue) -> list[tuple[int, str]]:
 
 def _piece(piece: str) -> str:
     """Show a blank as a dot, which is lighter than SentencePiece's own mark."""
-    return visible(piece.replace("▁", "·"))
+    return escape_control_chars(piece.replace("▁", "·"))
 
 
-def map_figure(system: SystemValue, content: Content) -> str | None:
+def context_figure(system: SystemValue, content: Report) -> str | None:
     """Draw the map of context vectors, numbered as in the list beside it."""
     if system.context is None:
         return None
     spots = system.context.spots
-    sizes = lengths([content.segments[s.segment - 1].source or "" for s in spots])
+    sizes = word_counts([content.segments[s.segment - 1].source or "" for s in spots])
     least, most = min(sizes), max(sizes)
-    return svg.scatter(
+    return svg.plot_scatter(
         [(spot.x, spot.y) for spot in spots],
         [str(number) for number, _ in enumerate(spots, 1)],
         [(size - least) / max(most - least, 1) for size in sizes],
         across="first component",
         up="second component",
-        alt=f"Map of context vectors of {visible(system.name)}",
+        alt=f"Map of context vectors of {escape_control_chars(system.name)}",
     )
 
 
-def story_figures(name: str, story: Story) -> list[Curve]:
+def training_figures(name: str, story: TrainingHistory) -> list[Figure]:
     """Draw how a training went: losses, BLEU, learning rate, gradients, speed."""
     series = story.series
-    found: list[Curve] = []
+    found: list[Figure] = []
     losses = [series[key] for key in ("train_loss", "valid_loss") if key in series]
 
     def draw(
@@ -169,16 +169,16 @@ def story_figures(name: str, story: Story) -> list[Curve]:
         logarithmic: bool = False,
     ) -> None:
         if lines and all(lines):
-            drawn = svg.curves(
+            drawn = svg.plot_lines(
                 [([x for x, _ in line], [y for _, y in line]) for line in lines],
                 across="step",
                 up=up,
-                alt=f"{heading} of {visible(name)}",
+                alt=f"{heading} of {escape_control_chars(name)}",
                 band=band,
                 limit=limit,
                 logarithmic=logarithmic,
             )
-            found.append(Curve(drawn, heading, more))
+            found.append(Figure(drawn, heading, more))
 
     both = "training; dashed: validation" if len(losses) == 2 else ""
     draw(losses, "Loss", "nats per token", both)

@@ -18,18 +18,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from seq2seq.evaluation import figures, summary
-from seq2seq.evaluation.buckets import lengths
+from seq2seq.evaluation.buckets import word_counts
 from seq2seq.evaluation.error_detectors import RULES
-from seq2seq.evaluation.escaping import chance, signed, visible
+from seq2seq.evaluation.escaping import (
+    escape_control_chars,
+    format_p_value,
+    format_signed,
+)
 from seq2seq.evaluation.schema import (
     ComparisonValue,
-    Content,
+    Report,
     Segment,
     Translation,
     metric_name,
 )
 from seq2seq.evaluation.svg import FEW
-from seq2seq.evaluation.words import marked
+from seq2seq.evaluation.words import diff_spans
 from seq2seq.metrics.significance import SEED
 
 MOST_ROWS = 1000
@@ -39,7 +43,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 Column = tuple[str, Callable[[Segment], float]]
 
 
-def page(content: Content, *, whole: bool) -> str:
+def render_html(content: Report, *, whole: bool) -> str:
     """Render the page.
 
     Args:
@@ -59,8 +63,11 @@ def page(content: Content, *, whole: bool) -> str:
     insides = [
         (
             system,
-            [(number, Markup(svg)) for number, svg in figures.heat_figures(system)],
-            _markup(figures.map_figure(system, content)),
+            [
+                (number, Markup(svg))
+                for number, svg in figures.attention_figures(system)
+            ],
+            _markup(figures.context_figure(system, content)),
         )
         for system in systems
         if system.alignments or system.context
@@ -70,18 +77,18 @@ def page(content: Content, *, whole: bool) -> str:
             system,
             [
                 {"svg": Markup(curve.svg), "title": curve.title, "more": curve.more}
-                for curve in figures.story_figures(system.name, system.story)
+                for curve in figures.training_figures(system.name, system.story)
             ],
         )
         for system in systems
         if system.story is not None
     ]
-    shared = figures.shared_figures(content)
+    shared = figures.comparison_figures(content)
     columns = _columns(content)
     return environment.get_template("page.html.j2").render(
         bottleneck=len(systems) > 1,
-        brief=summary.sentences(content),
-        chance=chance,
+        brief=summary.summary_lines(content),
+        chance=format_p_value,
         columns=columns,
         comparisons=content.comparisons,
         css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
@@ -91,14 +98,14 @@ def page(content: Content, *, whole: bool) -> str:
         groups=content.groups,
         has_sources=content.segments[0].source is not None,
         insides=insides,
-        languages=summary.languages(content),
+        languages=summary.language_pair(content),
         linked={segment.number for segment in rows},
         made=content.made,
         metric_name=metric_name,
         metrics=content.metrics,
         notes=list(dict.fromkeys(note for each in systems for note in each.notes)),
-        parts=marked,
-        plain=visible,
+        parts=diff_spans,
+        plain=escape_control_chars,
         rows=rows,
         rules=RULES,
         samples=content.samples,
@@ -109,17 +116,17 @@ def page(content: Content, *, whole: bool) -> str:
         seed=SEED,
         segments=content.segments,
         shown=partial(_shown, _fine(columns, content)),
-        signed=signed,
-        sizes=lengths([_text(segment) for segment in content.segments]),
+        signed=format_signed,
+        sizes=word_counts([_text(segment) for segment in content.segments]),
         stories=stories,
         systems=systems,
         t=_isolated,
         test_set=content.test_set,
-        title=summary.title(content),
+        title=summary.report_title(content),
         translations=partial(_translations, content),
         trials=content.trials,
         two="{:.2f}".format,
-        verdict=summary.verdict,
+        verdict=summary.significance_label,
         warnings=[*content.warnings, *(line for s in systems for line in s.warnings)],
         whole=whole,
     )
@@ -127,7 +134,7 @@ def page(content: Content, *, whole: bool) -> str:
 
 def _isolated(text: str) -> Markup:
     """Escape a text and keep its writing direction to itself."""
-    return Markup("<bdi>{}</bdi>").format(visible(text))
+    return Markup("<bdi>{}</bdi>").format(escape_control_chars(text))
 
 
 def _markup(svg: str | None) -> Markup | None:
@@ -140,7 +147,7 @@ def _text(segment: Segment) -> str:
 
 
 def _translations(
-    content: Content, segment: Segment, comparison: ComparisonValue
+    content: Report, segment: Segment, comparison: ComparisonValue
 ) -> list[Translation]:
     """Find what both sides of a comparison made of a segment."""
     names = [system.name for system in content.systems]
@@ -148,7 +155,7 @@ def _translations(
     return [segment.translations[names.index(name)] for name in sides]
 
 
-def _rows(content: Content) -> list[Segment]:
+def _rows(content: Report) -> list[Segment]:
     """Choose the segments of the table: all, or those that the page speaks of first."""
     segments = content.segments
     if len(segments) <= MOST_ROWS:
@@ -168,7 +175,7 @@ def _rows(content: Content) -> list[Segment]:
     return [segment for segment in segments if segment.number in spoken | even]
 
 
-def _columns(content: Content) -> list[Column]:
+def _columns(content: Report) -> list[Column]:
     """Choose the scores that stand beside each segment."""
     systems = content.systems
     metrics = [m for m in content.metrics if m != "ter"]
@@ -196,10 +203,14 @@ def _columns(content: Content) -> list[Column]:
 def _shown(fine: set[str], value: float, name: str) -> str:
     """Write a segment's score to the digits that its column needs."""
     digits = 3 if name in fine else 1
-    return signed(value, digits) if name.endswith(" gain") else f"{value:.{digits}f}"
+    return (
+        format_signed(value, digits)
+        if name.endswith(" gain")
+        else f"{value:.{digits}f}"
+    )
 
 
-def _fine(columns: list[Column], content: Content) -> set[str]:
+def _fine(columns: list[Column], content: Report) -> set[str]:
     """Find the columns whose numbers are small, such as COMET's."""
     return {
         name
@@ -208,7 +219,7 @@ def _fine(columns: list[Column], content: Content) -> set[str]:
     }
 
 
-def _faulty(content: Content) -> list[dict[int, list[str]]]:
+def _faulty(content: Report) -> list[dict[int, list[str]]]:
     """List the faults of every system's segments."""
     found: list[dict[int, list[str]]] = []
     for system in content.systems:
@@ -221,7 +232,7 @@ def _faulty(content: Content) -> list[dict[int, list[str]]]:
 
 
 def _sections(
-    content: Content, inside: bool, story: bool, *, whole: bool
+    content: Report, inside: bool, story: bool, *, whole: bool
 ) -> list[tuple[str, str]]:
     compared = bool(content.comparisons)
     found = [

@@ -11,10 +11,14 @@ from collections.abc import Iterable, Sequence
 
 from seq2seq.evaluation import summary
 from seq2seq.evaluation.error_detectors import RULES
-from seq2seq.evaluation.escaping import chance, signed, visible
+from seq2seq.evaluation.escaping import (
+    escape_control_chars,
+    format_p_value,
+    format_signed,
+)
 from seq2seq.evaluation.schema import (
     LOWER_IS_BETTER,
-    Content,
+    Report,
     ScoreValue,
     SystemValue,
     metric_name,
@@ -34,7 +38,7 @@ _LATEX = {
 }
 
 
-def markdown(content: Content) -> str:
+def render_markdown(content: Report) -> str:
     """Write the report as Markdown."""
     test_set = content.test_set
     references = (
@@ -43,10 +47,10 @@ def markdown(content: Content) -> str:
         else (f"{test_set.references} references")
     )
     parts = [
-        f"# {_text(summary.title(content))}",
-        f"{_text(summary.languages(content))}, {_text(test_set.name)}, "
+        f"# {_text(summary.report_title(content))}",
+        f"{_text(summary.language_pair(content))}, {_text(test_set.name)}, "
         f"{test_set.segments:,} segments, {references} each. Made on {content.made}.",
-        "\n".join(f"- {_text(line)}" for line in summary.sentences(content)),
+        "\n".join(f"- {_text(line)}" for line in summary.summary_lines(content)),
         *(f"**{_text(line)}**" for line in _warnings(content)),
         "## Scores",
         _scores(content),
@@ -71,7 +75,7 @@ def markdown(content: Content) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def latex(content: Content) -> str:
+def latex(content: Report) -> str:
     """Write the table of scores for a paper, the best of each column in bold."""
     metrics = content.metrics
     best = {
@@ -94,7 +98,7 @@ def latex(content: Content) -> str:
         for system in content.systems
     ]
     signatures = [
-        f"% {metric_name(metric)}: {visible(value.signature)}"
+        f"% {metric_name(metric)}: {escape_control_chars(value.signature)}"
         for metric, value in content.systems[0].scores.items()
     ]
     return "\n".join(
@@ -112,11 +116,11 @@ def latex(content: Content) -> str:
     )
 
 
-def _warnings(content: Content) -> list[str]:
+def _warnings(content: Report) -> list[str]:
     return [*content.warnings, *(w for s in content.systems for w in s.warnings)]
 
 
-def _scores(content: Content) -> str:
+def _scores(content: Report) -> str:
     rows = [
         [
             _text(system.name),
@@ -133,7 +137,7 @@ def _interval(value: ScoreValue) -> str:
     return f"{value.score:.2f} [{value.low:.2f}, {value.high:.2f}]"
 
 
-def _signatures(content: Content) -> str:
+def _signatures(content: Report) -> str:
     """List each signature once, since systems share them."""
     return "\n".join(
         f"- {_text(metric_name(metric))}: {_code(signature)}"
@@ -144,7 +148,7 @@ def _signatures(content: Content) -> str:
     )
 
 
-def _comparisons(content: Content) -> Iterable[str]:
+def _comparisons(content: Report) -> Iterable[str]:
     if content.groups:
         yield "### Seeds"
         yield _table(
@@ -168,18 +172,18 @@ def _comparisons(content: Content) -> Iterable[str]:
             [
                 [
                     _text(metric_name(metric)),
-                    f"{signed(test.difference)} [{signed(test.low)}, "
-                    f"{signed(test.high)}]",
-                    chance(test.bootstrap_p),
-                    chance(test.randomization_p),
-                    summary.verdict(each, metric),
+                    f"{format_signed(test.difference)} [{format_signed(test.low)}, "
+                    f"{format_signed(test.high)}]",
+                    format_p_value(test.bootstrap_p),
+                    format_p_value(test.randomization_p),
+                    summary.significance_label(each, metric),
                 ]
                 for metric, test in each.tests.items()
             ],
         )
 
 
-def _analyses(content: Content) -> Iterable[str]:
+def _analyses(content: Report) -> Iterable[str]:
     yield "## BLEU by length of the sentence, in words"
     yield _table(
         ["system", "words", "segments", "BLEU"],
@@ -196,7 +200,7 @@ def _analyses(content: Content) -> Iterable[str]:
     )
 
 
-def _examples(content: Content) -> Iterable[str]:
+def _examples(content: Report) -> Iterable[str]:
     for place, system in enumerate(content.systems):
         yield f"## Examples of {_text(system.name)}"
         for pick in system.examples:
@@ -209,7 +213,7 @@ def _examples(content: Content) -> Iterable[str]:
             yield "\n".join(lines)
 
 
-def _stories(content: Content) -> Iterable[str]:
+def _stories(content: Report) -> Iterable[str]:
     for system in content.systems:
         if system.story is not None:
             yield f"## Training of {_text(system.name)}"
@@ -238,12 +242,16 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _text(text: str) -> str:
     """Escape what Markdown, or HTML inside it, would take for more than text."""
-    return re.sub(r"([\\`*_{}\[\]<>|#$~&!()])", r"\\\1", visible(text))
+    return re.sub(r"([\\`*_{}\[\]<>|#$~&!()])", r"\\\1", escape_control_chars(text))
 
 
 def _code(text: str) -> str:
     """Quote as code that nothing inside can end; a pipe would end a table's cell."""
-    shown = visible(text).replace("|", "¦") if "`" in text else visible(text)
+    shown = (
+        escape_control_chars(text).replace("|", "¦")
+        if "`" in text
+        else escape_control_chars(text)
+    )
     runs = [len(run) for run in re.findall("`+", shown)]
     fence = "`" * (max(runs, default=0) + 1)
     space = " " if runs else ""
@@ -251,4 +259,4 @@ def _code(text: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in visible(text))
+    return "".join(_LATEX.get(char, char) for char in escape_control_chars(text))

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from seq2seq.data.collate import collate
-from seq2seq.data.dataset import sorted_batches
-from seq2seq.errors import InputError
+from seq2seq.data.dataset import validation_batches
+from seq2seq.errors import UserError
 from seq2seq.nn.bridge import context_vector
-from seq2seq.search.penalties import Ranking
+from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.translate import Translator
 from seq2seq.types import EOS, PAD
 
@@ -27,7 +27,7 @@ _EQUAL = 1e-3  # Nats: the same sentence in another batch differs in the last di
 
 
 @dataclass(frozen=True)
-class Alignment:
+class AttentionMap:
     """Where attention looked while a translation was read.
 
     Attributes:
@@ -45,7 +45,7 @@ class Alignment:
 
 
 @dataclass(frozen=True)
-class ContextMap:
+class ContextProjection:
     """Context vectors of some sentences in their two main directions.
 
     Attributes:
@@ -73,7 +73,7 @@ class SearchErrors:
 
 
 @dataclass(frozen=True)
-class Insides:
+class ModelAnalysis:
     """What a look inside found.
 
     Attributes:
@@ -82,20 +82,20 @@ class Insides:
         search_errors: By the score that the search goes by.
     """
 
-    alignments: list[Alignment]
-    context: ContextMap | None
+    alignments: list[AttentionMap]
+    context: ContextProjection | None
     search_errors: SearchErrors
 
 
 @torch.inference_mode()
-def look_inside(
+def analyse_model(
     translator: Translator,
     sources: Sequence[str],
     hypotheses: Sequence[str],
     references: Sequence[str],
     *,
     shown: Sequence[int],
-) -> Insides:
+) -> ModelAnalysis:
     """Run a trained model over its own translations and the references.
 
     Translations are cut into pieces anew, which may not be how the search spelt them.
@@ -114,7 +114,7 @@ def look_inside(
     else:
         context = _context_map(translator, sources)
     rows = _spread(len(sources), MOST_SENTENCES)
-    ranking = Ranking(translator.recipe.search)
+    ranking = HypothesisScorer(translator.recipe.search)
     chosen = [sources[row] for row in rows]
     mine = _scores(translator, chosen, [hypotheses[row] for row in rows], ranking)
     its = _scores(translator, chosen, [references[row] for row in rows], ranking)
@@ -123,7 +123,7 @@ def look_inside(
         for row, found, better in zip(rows, mine, its, strict=True)
         if better > found + _EQUAL
     ]
-    return Insides(alignments, context, SearchErrors(len(rows), errors))
+    return ModelAnalysis(alignments, context, SearchErrors(len(rows), errors))
 
 
 def _spread(count: int, most: int) -> list[int]:
@@ -138,7 +138,7 @@ def _alignments(
     sources: Sequence[str],
     hypotheses: Sequence[str],
     shown: Sequence[int],
-) -> list[Alignment]:
+) -> list[AttentionMap]:
     found = []
     for row in shown:
         (source,), (target,) = (
@@ -147,21 +147,23 @@ def _alignments(
         )
         if not source or not target or max(len(source), len(target)) >= MOST_PIECES:
             continue
-        weights = translator.network.decode(collate([source], [target])).weights
+        weights = translator.network.decode(collate([source], [target])).attention
         if weights is None:
-            raise InputError("a model with attention gave no weights.")
+            raise UserError("a model with attention gave no weights.")
         found.append(
-            Alignment(
+            AttentionMap(
                 row,
-                translator.source.pieces([*source, EOS]),
-                translator.target.pieces([*target, EOS]),
+                translator.source.id_to_tokens([*source, EOS]),
+                translator.target.id_to_tokens([*target, EOS]),
                 [[round(float(w), 4) for w in line] for line in weights[0]],
             )
         )
     return found
 
 
-def _context_map(translator: Translator, sources: Sequence[str]) -> ContextMap | None:
+def _context_map(
+    translator: Translator, sources: Sequence[str]
+) -> ContextProjection | None:
     """Project the context vectors of sentences from short to long.
 
     Source: Sutskever et al. 2014, section 3.8 and figure 2.
@@ -173,12 +175,12 @@ def _context_map(translator: Translator, sources: Sequence[str]) -> ContextMap |
     if len(rows) < 3:
         return None
     batch = collate([encoded[row] for row in rows], [[] for _ in rows])
-    final = translator.network.encoder(batch.source, batch.source_lengths).final
-    points, shares = project(context_vector(final).double())
-    return ContextMap(rows, points, shares)
+    final = translator.network.encoder(batch.source, batch.source_lengths).final_state
+    points, shares = pca_2d(context_vector(final).double())
+    return ContextProjection(rows, points, shares)
 
 
-def project(
+def pca_2d(
     vectors: Tensor,
 ) -> tuple[list[tuple[float, float]], tuple[float, float]]:
     """Find the two main directions of some vectors (principal components).
@@ -204,10 +206,10 @@ def _scores(
     translator: Translator,
     sources: Sequence[str],
     targets: Sequence[str],
-    ranking: Ranking,
+    ranking: HypothesisScorer,
 ) -> list[float]:
     """Score translations as the search would, in nats over a norm of the length."""
-    batches = sorted_batches(
+    batches = validation_batches(
         translator.source.encode(list(sources)),
         translator.target.encode(list(targets)),
         batch_tokens=BATCH_TOKENS,
@@ -218,7 +220,7 @@ def _scores(
         nats = translator.engine.log_probs(batch).masked_fill(~real, 0.0)
         totals, lengths = nats.sum(dim=1).tolist(), real.sum(dim=1).tolist()
         for row, total, length in zip(
-            batch.rows.tolist(), totals, lengths, strict=True
+            batch.indices.tolist(), totals, lengths, strict=True
         ):
             found[row] = ranking.score(total, length)
     return found

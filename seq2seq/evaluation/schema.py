@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from seq2seq.evaluation.buckets import Bucket, WordBucket
-from seq2seq.evaluation.comparison import Gram, Group
-from seq2seq.evaluation.training_history import Story
+from seq2seq.evaluation.comparison import NgramDifference, SeedGroup
+from seq2seq.evaluation.training_history import TrainingHistory
 
 FORMAT = 1
 NAMES = {"bleu": "BLEU", "chrf": "chrF++", "ter": "TER"}
@@ -38,7 +38,7 @@ class ScoreValue:
 
 @dataclass(frozen=True)
 class TestValue:
-    """A difference of two systems; see seq2seq.metrics.significance.Test."""
+    """A difference of two systems; see seq2seq.metrics.significance.PairedTestResult."""
 
     difference: float
     low: float
@@ -48,7 +48,7 @@ class TestValue:
 
 
 @dataclass(frozen=True)
-class Pick:
+class Example:
     """A segment that is worth a look, and why."""
 
     segment: int
@@ -128,10 +128,10 @@ class SystemValue:
     search_errors: Errors | None
     warnings: list[str]
     notes: list[str]
-    examples: list[Pick]
+    examples: list[Example]
     alignments: list[Heat]
     context: Map | None
-    story: Story | None
+    story: TrainingHistory | None
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ class ComparisonValue:
     wins: int
     ties: int
     losses: int
-    lost: list[Gram]
-    gained: list[Gram]
+    lost: list[NgramDifference]
+    gained: list[NgramDifference]
     better: list[int]
     worse: list[int]
 
@@ -208,7 +208,7 @@ class TestSetValue:
 
 
 @dataclass(frozen=True)
-class Content:
+class Report:
     """A whole report.
 
     Attributes:
@@ -228,7 +228,7 @@ class Content:
     made: str
     test_set: TestSetValue
     systems: list[SystemValue]
-    groups: list[Group]
+    groups: list[SeedGroup]
     comparisons: list[ComparisonValue]
     segments: list[Segment]
     samples: int
@@ -246,7 +246,7 @@ def metric_name(metric: str) -> str:
     return NAMES.get(metric, metric)
 
 
-def content_json(content: Content) -> str:
+def report_json(content: Report) -> str:
     """Write a report as JSON, numbers to six decimals."""
     return json.dumps(_rounded(asdict(content)), indent=1, ensure_ascii=False) + "\n"
 
@@ -265,7 +265,7 @@ def schema() -> dict[str, Any]:
     """Describe the JSON file as a JSON schema."""
     from pydantic import TypeAdapter
 
-    found = TypeAdapter(Content).json_schema()
+    found = TypeAdapter(Report).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.utils.files import atomic_file
 
 BEAMS = (1, 2, 3, 5, 8, 12)
@@ -21,7 +21,7 @@ KINDS = (".svg", ".png", ".pdf")
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepPoint:
     """One way to search, and what it reaches.
 
     Attributes:
@@ -40,7 +40,7 @@ class Cell:
     seconds: float
 
 
-def sweep(
+def search_sweep(
     run: Path,
     sources: Sequence[str],
     references: Sequence[str],
@@ -48,7 +48,7 @@ def sweep(
     overrides: Sequence[str] = (),
     beams: Sequence[int] = BEAMS,
     penalties: Sequence[float] = PENALTIES,
-) -> Iterator[Cell]:
+) -> Iterator[SweepPoint]:
     """Translate with every beam size and length penalty, and score.
 
     Greedy search has one hypothesis, which no penalty changes, so it is done once and
@@ -70,45 +70,51 @@ def sweep(
     """
     from seq2seq.metrics.sacrebleu_scores import bleu_metric
     from seq2seq.recipe import SearchOptions
-    from seq2seq.translate import Options, Translator
+    from seq2seq.translate import TranslationOptions, Translator
 
     translator = Translator.load(run, overrides=overrides)
     plain = translator.recipe.search.model_dump()
     if plain["method"] == "sample":
-        raise InputError(
+        raise UserError(
             "samples have no beam to sweep; leave out -o search.method=sample."
         )
     metric = bleu_metric(translator.recipe.data.target)
     for beam in beams:
-        greedy: Cell | None = None
+        greedy: SweepPoint | None = None
         for penalty in penalties:
             if greedy is not None:
-                yield Cell(1, penalty, greedy.bleu, greedy.length_ratio, greedy.seconds)
+                yield SweepPoint(
+                    1, penalty, greedy.bleu, greedy.length_ratio, greedy.seconds
+                )
                 continue
-            changed = {"beam_size": beam, "length_penalty": penalty, "groups": 1}
+            changed = {
+                "beam_size": beam,
+                "length_penalty": penalty,
+                "num_beam_groups": 1,
+            }
             search = SearchOptions.model_validate(plain | changed)
             began = time.perf_counter()
-            found = translator(sources, options=Options(search=search))
+            found = translator(sources, options=TranslationOptions(search=search))
             seconds = time.perf_counter() - began
             score = metric.corpus_score(found, [list(references)])
             ratio = score.sys_len / max(score.ref_len, 1)
-            cell = Cell(beam, penalty, score.score, ratio, seconds)
+            cell = SweepPoint(beam, penalty, score.score, ratio, seconds)
             greedy = cell if beam == 1 else None
             yield cell
 
 
-def draw(cells: Sequence[Cell], path: Path, *, title: str) -> None:
+def plot_search_sweep(cells: Sequence[SweepPoint], path: Path, *, title: str) -> None:
     """Draw BLEU and length over the penalty, a line for each beam size.
 
     Args:
-        cells: What `sweep` gave.
+        cells: What `search_sweep` gave.
         path: The picture to write: .svg, .png or .pdf.
         title: What stands above it.
 
     Raises:
         InputError: If the file has another ending or cannot be written.
     """
-    require_picture(path)
+    check_figure_suffix(path)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -149,11 +155,11 @@ def draw(cells: Sequence[Cell], path: Path, *, title: str) -> None:
         file.write(picture.getvalue())
 
 
-def require_picture(path: Path) -> None:
+def check_figure_suffix(path: Path) -> None:
     """Check a picture's name before minutes are spent on what it shows.
 
     Raises:
         InputError: If it has another ending.
     """
     if path.suffix not in KINDS:
-        raise InputError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")
+        raise UserError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")

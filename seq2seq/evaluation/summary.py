@@ -5,11 +5,11 @@ Knows the content; not how it is shown.
 
 from __future__ import annotations
 
-from seq2seq.evaluation.escaping import chance, signed
+from seq2seq.evaluation.escaping import format_p_value, format_signed
 from seq2seq.evaluation.schema import (
     LOWER_IS_BETTER,
     ComparisonValue,
-    Content,
+    Report,
     SystemValue,
     metric_name,
 )
@@ -18,13 +18,13 @@ SIGNIFICANT = 0.05
 _ENOUGH = 30  # Segments in a range of lengths, to speak of it.
 
 
-def title(content: Content) -> str:
+def report_title(content: Report) -> str:
     """Name the systems."""
     names = [system.name for system in content.systems]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def languages(content: Content) -> str:
+def language_pair(content: Report) -> str:
     """Name the direction of translation."""
     test_set = content.test_set
     if not test_set.source_language:
@@ -32,7 +32,7 @@ def languages(content: Content) -> str:
     return f"{test_set.source_language} → {test_set.target_language}"
 
 
-def sentences(content: Content) -> list[str]:
+def summary_lines(content: Report) -> list[str]:
     """Say what matters most, one sentence each."""
     found = []
     if len(content.systems) == 1:
@@ -54,7 +54,7 @@ def _scored(system: SystemValue) -> str:
     )
 
 
-def verdict(comparison: ComparisonValue, metric: str) -> str:
+def significance_label(comparison: ComparisonValue, metric: str) -> str:
     """Say whether a difference is more than chance, by both tests."""
     test = comparison.tests[metric]
     p_values = (test.bootstrap_p, test.randomization_p)
@@ -65,7 +65,7 @@ def verdict(comparison: ComparisonValue, metric: str) -> str:
     return "may be chance"
 
 
-def _compared(content: Content, comparison: ComparisonValue) -> str:
+def _compared(content: Report, comparison: ComparisonValue) -> str:
     test = comparison.tests["bleu"]
     others = [
         metric_name(metric)
@@ -77,9 +77,9 @@ def _compared(content: Content, comparison: ComparisonValue) -> str:
     agree = f"; {' and '.join(others)} agree" if others else ""
     return (
         f"{comparison.system} against {comparison.baseline}: "
-        f"{signed(test.difference)} BLEU ({signed(test.low)} to {signed(test.high)}), "
-        f"{verdict(comparison, 'bleu')} (p {chance(test.bootstrap_p)} by bootstrap, "
-        f"{chance(test.randomization_p)} by randomization){agree}. By the chrF++ of "
+        f"{format_signed(test.difference)} BLEU ({format_signed(test.low)} to {format_signed(test.high)}), "
+        f"{significance_label(comparison, 'bleu')} (p {format_p_value(test.bootstrap_p)} by bootstrap, "
+        f"{format_p_value(test.randomization_p)} by randomization){agree}. By the chrF++ of "
         f"single segments it is better for {comparison.wins:,}, the same for "
         f"{comparison.ties:,} and worse for {comparison.losses:,}."
     )

@@ -69,7 +69,7 @@ class Point(NamedTuple):
     segments: int
 
 
-def points(
+def plot_intervals(
     series: Sequence[Sequence[Point]],
     categories: Sequence[str],
     *,
@@ -109,7 +109,7 @@ def points(
         return svg()
 
 
-def bars(
+def plot_bars(
     series: Sequence[Sequence[float]],
     categories: Sequence[str],
     *,
@@ -133,7 +133,7 @@ def bars(
         return svg()
 
 
-def curves(
+def plot_lines(
     lines: Sequence[tuple[Sequence[float], Sequence[float]]],
     *,
     across: str,
@@ -179,7 +179,7 @@ def curves(
         return svg()
 
 
-def heatmap(
+def plot_heatmap(
     weights: Sequence[Sequence[float]],
     columns: Sequence[str],
     rows: Sequence[str],
@@ -208,7 +208,7 @@ def heatmap(
         return svg()
 
 
-def scatter(
+def plot_scatter(
     places: Sequence[tuple[float, float]],
     labels: Sequence[str],
     shades: Sequence[float],

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seq2seq.data.preprocessing import scored_pairs
-from seq2seq.errors import InputError
+from seq2seq.data.preprocessing import load_eval_pairs
+from seq2seq.errors import UserError
 from seq2seq.evaluation.evaluate import evaluate_split
-from seq2seq.evaluation.words import read_numbers
+from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import read_lines
@@ -66,7 +66,7 @@ class System:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReportRequest:
     """What the command line says.
 
     Attributes:
@@ -92,17 +92,17 @@ class Asked:
     trials: int = 10_000
 
 
-def read_systems(asked: Asked) -> tuple[TestSet, list[System]]:
+def read_systems(asked: ReportRequest) -> tuple[TestSet, list[System]]:
     """Read all that the command line names; a run translates what it has not yet.
 
     Raises:
         InputError: If something is missing, or two things do not belong together.
     """
     if not 1 <= len(asked.systems) <= MOST:
-        raise InputError(
+        raise UserError(
             f"{len(asked.systems)} systems came; a page takes 1 to {MOST} of them."
         )
-    named = [named_path(text) for text in asked.systems]
+    named = [parse_system_arg(text) for text in asked.systems]
     folders = {path: RunFolder(path) for _, path in named if path.is_dir()}
     recipes = {path: folder.read_recipe() for path, folder in folders.items()}
     test_set = _test_set(asked, recipes)
@@ -114,7 +114,7 @@ def read_systems(asked: Asked) -> tuple[TestSet, list[System]]:
         else:
             hypotheses = _translations(asked, path, test_set)
         if len(hypotheses) != len(test_set.references[0]):
-            raise InputError(
+            raise UserError(
                 f"{path} has {len(hypotheses):,} hypotheses, but {test_set.name} has "
                 f"{len(test_set.references[0]):,} references; line i of one must "
                 "belong to line i of the other."
@@ -126,7 +126,7 @@ def read_systems(asked: Asked) -> tuple[TestSet, list[System]]:
     return test_set, systems
 
 
-def named_path(text: str) -> tuple[str, Path]:
+def parse_system_arg(text: str) -> tuple[str, Path]:
     """Read PATH or NAME=PATH, whichever exists; "" where no name came.
 
     Raises:
@@ -138,7 +138,7 @@ def named_path(text: str) -> tuple[str, Path]:
         path = Path(text[place + 1 :])
         if text[:place].strip() and text[place + 1 :] and path.exists():
             return text[:place].strip(), path
-    raise InputError(
+    raise UserError(
         f"{text} is missing. Name a run folder or a file of hypotheses, as PATH or as "
         "NAME=PATH."
     )
@@ -180,7 +180,7 @@ def _group(path: Path, recipe: Recipe | None, before: list[System]) -> str | Non
     return None
 
 
-def _test_set(asked: Asked, recipes: dict[Path, Recipe]) -> TestSet:
+def _test_set(asked: ReportRequest, recipes: dict[Path, Recipe]) -> TestSet:
     """Find sources and references, in files or in the data of the runs."""
     given = [list(read_lines(path)) for path in asked.references]
     sources = [] if asked.source is None else list(read_lines(asked.source))
@@ -188,11 +188,11 @@ def _test_set(asked: Asked, recipes: dict[Path, Recipe]) -> TestSet:
     first = next(iter(recipes.values()), None)
     if first is None:
         if not given:
-            raise InputError(
+            raise UserError(
                 "hypothesis files need --reference F, and --language of the target."
             )
         if asked.language is None:
-            raise InputError(
+            raise UserError(
                 "hypothesis files need --language, such as --language de: BLEU's "
                 "tokenizer goes by it."
             )
@@ -203,11 +203,11 @@ def _test_set(asked: Asked, recipes: dict[Path, Recipe]) -> TestSet:
             if asked.data_path is not None:
                 data = data.model_copy(update={"path": asked.data_path})
             split = data.splits.model_dump().get(asked.split, asked.split)
-            found = scored_pairs(data, split)
+            found = load_eval_pairs(data, split)
             if pairs is None:
                 pairs, owner, name = found, path, name or f"{data.path} {split}"
             elif found != pairs:
-                raise InputError(
+                raise UserError(
                     f"{path} and {owner} have other pairs in their split "
                     f"{asked.split}; only runs on one test set can be compared."
                 )
@@ -216,7 +216,7 @@ def _test_set(asked: Asked, recipes: dict[Path, Recipe]) -> TestSet:
         given = given or [[pair.target for pair in pairs]]
     for lines in [sources, *given]:
         if lines and len(lines) != len(given[0]):
-            raise InputError(
+            raise UserError(
                 f"{len(lines):,} lines came for {len(given[0]):,} references; line i "
                 "of all files must belong together."
             )
@@ -225,7 +225,7 @@ def _test_set(asked: Asked, recipes: dict[Path, Recipe]) -> TestSet:
     return TestSet(name, sources, given, source_language, language)
 
 
-def _translations(asked: Asked, path: Path, test_set: TestSet) -> list[str]:
+def _translations(asked: ReportRequest, path: Path, test_set: TestSet) -> list[str]:
     """Take the translations of a run, made now where there are none."""
     if asked.source is not None:
         from seq2seq.translate import Translator
@@ -237,26 +237,24 @@ def _translations(asked: Asked, path: Path, test_set: TestSet) -> list[str]:
     return evaluate_split(path, asked.split, data_path=asked.data_path).hypotheses
 
 
-def _add_scores(asked: Asked, systems: list[System]) -> None:
+def _add_scores(asked: ReportRequest, systems: list[System]) -> None:
     """Read scores that others computed."""
     files: dict[str, list[Path]] = {}
     for text in asked.segment_scores:
         metric, found, rest = text.partition("=")
         if not found or not metric.strip() or not rest:
-            raise InputError(
-                f"--segment-scores {text!r} is not METRIC=FILE; give both."
-            )
+            raise UserError(f"--segment-scores {text!r} is not METRIC=FILE; give both.")
         files.setdefault(metric.strip(), []).append(Path(rest))
     for metric, paths in files.items():
         if len(paths) != len(systems):
-            raise InputError(
+            raise UserError(
                 f"{len(paths)} files of {metric} scores came for {len(systems)} "
                 "systems; give --segment-scores once for each system, in their order."
             )
         for path, system in zip(paths, systems, strict=True):
-            numbers = read_numbers(path, list(read_lines(path)))
+            numbers = read_segment_scores(path, list(read_lines(path)))
             if len(numbers) != len(system.hypotheses):
-                raise InputError(
+                raise UserError(
                     f"{path} has {len(numbers):,} scores for "
                     f"{len(system.hypotheses):,} segments; each needs one."
                 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.loader import read_recipe, recipe_names
 from seq2seq.runs.run_folder import RunFolder
@@ -22,7 +22,7 @@ Series = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Setting:
+class ConfigValue:
     """A key of the resolved recipe.
 
     Attributes:
@@ -37,7 +37,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Story:
+class TrainingHistory:
     """How a run came about.
 
     Attributes:
@@ -55,15 +55,15 @@ class Story:
     data: list[tuple[str, str]]
     versions: dict[str, str]
     base: str
-    settings: list[Setting]
+    settings: list[ConfigValue]
     clip_norm: float | None
 
 
-def read_story(run: RunFolder, recipe: Recipe) -> Story:
+def read_training_history(run: RunFolder, recipe: Recipe) -> TrainingHistory:
     """Read what a run folder tells; a file that is missing tells nothing."""
     series = _series(run.metrics)
     base, settings = _settings(recipe)
-    return Story(
+    return TrainingHistory(
         series,
         _facts(_read_json(run.summary), series, recipe),
         _data(_read_json(run.path / "data.json")),
@@ -83,7 +83,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}. Remove it.") from error
+        raise UserError(f"{path} is damaged: {error}. Remove it.") from error
     return found if isinstance(found, dict) else {}
 
 
@@ -97,7 +97,7 @@ def _series(path: Path) -> dict[str, Series]:
             try:
                 step = float(row["step"])
             except (KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{path} is damaged: it has no steps.") from error
+                raise UserError(f"{path} is damaged: it has no steps.") from error
             for name, text in row.items():
                 value = _number(text)
                 if name != "step" and value is not None:
@@ -129,7 +129,7 @@ def _facts(
         found.append(("optimizer steps", f"{steps:,.0f} ({epochs:.2f} epochs)"))
     seconds = summary.get("seconds") or series.get("seconds", [(0, 0)])[-1][1]
     if seconds:
-        found.append(("time of training", duration(seconds)))
+        found.append(("time of training", format_duration(seconds)))
     if "stopped" in summary:
         found.append(("why it stopped", str(summary["stopped"])))
     if "best_step" in summary:
@@ -172,7 +172,7 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _settings(recipe: Recipe) -> tuple[str, list[Setting]]:
+def _settings(recipe: Recipe) -> tuple[str, list[ConfigValue]]:
     """Compare a recipe with the one it was made from, or with the defaults.
 
     A resolved recipe does not name its base, but it keeps the description.
@@ -203,7 +203,7 @@ def _settings(recipe: Recipe) -> tuple[str, list[Setting]]:
             continue
         was = _text(before[key]) if key in before else "not there"
         text = _text(value)
-        found.append(Setting(key, text, None if was == text else was))
+        found.append(ConfigValue(key, text, None if was == text else was))
     return name, found
 
 
@@ -221,7 +221,7 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Say a time in its two largest units."""
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.data.preprocessing import open_split
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions
 from seq2seq.utils.files import atomic_file
 
@@ -35,7 +35,7 @@ def words(line: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class TrainingWords:
+class WordFrequencies:
     """How often each word stands in the training text.
 
     Attributes:
@@ -49,7 +49,7 @@ class TrainingWords:
     pairs: int
 
 
-def training_words(data: DataOptions, cache: Path) -> TrainingWords:
+def word_frequencies(data: DataOptions, cache: Path) -> WordFrequencies:
     """Count the words of a recipe's training split, or find them counted before.
 
     Args:
@@ -59,10 +59,10 @@ def training_words(data: DataOptions, cache: Path) -> TrainingWords:
     Raises:
         InputError: If the data cannot be read.
     """
-    corpus = open_split(data, data.splits.train, limit=data.limit)
+    corpus = open_split(data, data.splits.train, limit=data.max_pairs)
     kept = _read(cache)
     if kept.get("fingerprint") == corpus.fingerprint and kept.get("format") == _FORMAT:
-        return TrainingWords(
+        return WordFrequencies(
             Counter(kept["source"]), Counter(kept["target"]), kept["pairs"]
         )
     source: Counter[str] = Counter()
@@ -82,7 +82,7 @@ def training_words(data: DataOptions, cache: Path) -> TrainingWords:
     text = json.dumps(found, ensure_ascii=False)
     with atomic_file(cache) as file:
         file.write(gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0))
-    return TrainingWords(source, target, pairs)
+    return WordFrequencies(source, target, pairs)
 
 
 def _read(cache: Path) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _read(cache: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Part:
+class DiffSpan:
     """A stretch of a line.
 
     Attributes:
@@ -107,7 +107,7 @@ class Part:
     differs: bool
 
 
-def marked(line: str, other: str) -> list[Part]:
+def diff_spans(line: str, other: str) -> list[DiffSpan]:
     """Mark the words of a line that another line does not share, in order.
 
     The parts together are the line, to the last character.
@@ -118,7 +118,7 @@ def marked(line: str, other: str) -> list[Part]:
     same = [False] * len(mine)
     for block in matcher.get_matching_blocks():
         same[block.a : block.a + block.size] = [True] * block.size
-    parts: list[Part] = []
+    parts: list[DiffSpan] = []
     begin = 0
     for number, (first, last) in enumerate(spans):
         if first > begin:
@@ -129,14 +129,14 @@ def marked(line: str, other: str) -> list[Part]:
     return _added(parts, line[begin:], False) if begin < len(line) else parts
 
 
-def _added(parts: list[Part], text: str, differs: bool) -> list[Part]:
+def _added(parts: list[DiffSpan], text: str, differs: bool) -> list[DiffSpan]:
     """Add a stretch, joined to the last one if it is of its kind."""
     if parts and parts[-1].differs == differs:
-        return [*parts[:-1], Part(parts[-1].text + text, differs)]
-    return [*parts, Part(text, differs)]
+        return [*parts[:-1], DiffSpan(parts[-1].text + text, differs)]
+    return [*parts, DiffSpan(text, differs)]
 
 
-def read_numbers(path: Path, lines: Sequence[str]) -> list[float]:
+def read_segment_scores(path: Path, lines: Sequence[str]) -> list[float]:
     """Read a score for each segment from somebody else's file.
 
     Args:
@@ -154,7 +154,7 @@ def read_numbers(path: Path, lines: Sequence[str]) -> list[float]:
         except ValueError:
             value = float("nan")
         if not -1e300 < value < 1e300:
-            raise InputError(
+            raise UserError(
                 f"{path}:{number}: {last[:40]!r} is no number; each line must hold the "
                 "score of its segment."
             )

@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from seq2seq.errors import InputError
-from seq2seq.evaluation.builder import Tell, gather
-from seq2seq.evaluation.html import page
-from seq2seq.evaluation.markdown import markdown
-from seq2seq.evaluation.schema import Content, content_json
-from seq2seq.evaluation.systems import Asked
+from seq2seq.errors import UserError
+from seq2seq.evaluation.builder import Tell, build_report
+from seq2seq.evaluation.html import render_html
+from seq2seq.evaluation.markdown import render_markdown
+from seq2seq.evaluation.schema import Report, report_json
+from seq2seq.evaluation.systems import ReportRequest
 from seq2seq.utils.files import atomic_file
 
 FILES = ("report.json", "report.md", "report.html")
 
 
-def make_report(
-    asked: Asked, output: Path, *, whole: bool, tell: Tell, made: str | None = None
-) -> Content:
+def write_report(
+    asked: ReportRequest,
+    output: Path,
+    *,
+    whole: bool,
+    tell: Tell,
+    made: str | None = None,
+) -> Report:
     """Compute a report and write it as HTML, JSON and Markdown.
 
     Args:
@@ -35,16 +40,20 @@ def make_report(
         InputError: If something cannot be used or written; nothing is written then.
     """
     if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file. Name a folder for the report.")
-    content = gather(
+        raise UserError(f"{output} is a file. Name a folder for the report.")
+    content = build_report(
         asked, made=made or time.strftime("%Y-%m-%d"), whole=whole, tell=tell
     )
     tell("drawing")
-    texts = (content_json(content), markdown(content), page(content, whole=whole))
+    texts = (
+        report_json(content),
+        render_markdown(content),
+        render_html(content, whole=whole),
+    )
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
+        raise UserError(f"{output}: cannot be made: {error.strerror}.") from error
     for name, text in zip(FILES, texts, strict=True):
         with atomic_file(output / name) as file:
             file.write(text.encode("utf-8", "replace"))

@@ -14,16 +14,16 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.metrics.significance import (
     SAMPLES,
     Floats,
     Formula,
     Interval,
-    bleu_formula,
-    chrf_formula,
-    interval,
-    ter_formula,
+    bleu_from_stats,
+    bootstrap_interval,
+    chrf_from_stats,
+    ter_from_stats,
 )
 
 _TOKENIZER_LANGUAGE = {
@@ -66,30 +66,32 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Measure:
+class MetricResult:
     """One metric, sentence by sentence.
 
     Attributes:
         score: The corpus's.
         segments: Each sentence's own score, (sentences,).
         statistics: What adds up to the corpus's score, (sentences, columns).
-        formula: How it does.
+        score_from_stats: How it does.
     """
 
     score: Score
     segments: Floats
     statistics: Floats
-    formula: Formula
+    score_from_stats: Formula
 
-    def of(self, rows: Sequence[int]) -> tuple[float, Interval]:
+    def subset(self, rows: Sequence[int]) -> tuple[float, Interval]:
         """Score some of the sentences, with the interval of that score."""
         chosen = self.statistics[list(rows)]
-        score = float(self.formula(chosen.sum(axis=0, keepdims=True))[0])
-        return score, interval(chosen, self.formula)
+        score_corpus = float(
+            self.score_from_stats(chosen.sum(axis=0, keepdims=True))[0]
+        )
+        return score_corpus, bootstrap_interval(chosen, self.score_from_stats)
 
 
 @dataclass(frozen=True)
-class Measures:
+class MetricResults:
     """The metrics that need nothing but text.
 
     Attributes:
@@ -98,9 +100,9 @@ class Measures:
         ter: Lower is better.
     """
 
-    bleu: Measure
-    chrf: Measure
-    ter: Measure
+    bleu: MetricResult
+    chrf: MetricResult
+    ter: MetricResult
 
 
 def bleu_metric(language: str, *, lowercase: bool = False) -> BLEU:
@@ -114,21 +116,21 @@ def bleu_metric(language: str, *, lowercase: bool = False) -> BLEU:
     try:
         return BLEU(trg_lang=known[0] if known else first, lowercase=lowercase)
     except (ImportError, RuntimeError) as error:
-        raise InputError(
+        raise UserError(
             f"BLEU for the language {language!r} needs a tokenizer that is not "
             f"installed: pip install 'seq2seq[{known[0] if known else first}]'."
         ) from error
 
 
-def bleu_with_interval(
+def bleu_ci(
     hypotheses: Sequence[str], references: Sequence[str], *, language: str
 ) -> tuple[float, Interval]:
     """Score a validation, blank references and all."""
-    found = _measure(bleu_metric(language), hypotheses, [references], bleu_formula)
+    found = _measure(bleu_metric(language), hypotheses, [references], bleu_from_stats)
     return found.score.score, found.score.interval
 
 
-def score(
+def score_corpus(
     hypotheses: Sequence[str],
     references: Sequence[str],
     *,
@@ -153,20 +155,20 @@ def score(
     bleu = bleu_metric(language, lowercase=lowercase)
     chrf = CHRF(lowercase=lowercase)
     found = (
-        _measure(bleu, hypotheses, [references], bleu_formula).score,
-        _measure(chrf, hypotheses, [references], chrf_formula).score,
-        _measure(TER(), hypotheses, [references], ter_formula).score,
+        _measure(bleu, hypotheses, [references], bleu_from_stats).score,
+        _measure(chrf, hypotheses, [references], chrf_from_stats).score,
+        _measure(TER(), hypotheses, [references], ter_from_stats).score,
     )
     return Scores(*found, len(references))
 
 
-def measure(
+def score_segments(
     hypotheses: Sequence[str],
     references: Sequence[Sequence[str]],
     *,
     language: str,
     samples: int = SAMPLES,
-) -> Measures:
+) -> MetricResults:
     """Score hypotheses as a whole and one by one.
 
     A sentence's own BLEU leaves out orders that are too long for it, as sacreBLEU's
@@ -183,11 +185,11 @@ def measure(
     """
     _check(hypotheses, references)
     metrics = (
-        (bleu_metric(language), bleu_formula),
-        (CHRF(word_order=2), chrf_formula),
-        (TER(), ter_formula),
+        (bleu_metric(language), bleu_from_stats),
+        (CHRF(word_order=2), chrf_from_stats),
+        (TER(), ter_from_stats),
     )
-    return Measures(
+    return MetricResults(
         *(
             _measure(metric, hypotheses, references, formula, samples)
             for metric, formula in metrics
@@ -201,7 +203,7 @@ def _measure(
     references: Sequence[Sequence[str]],
     formula: Formula,
     samples: int = SAMPLES,
-) -> Measure:
+) -> MetricResult:
     """Take sacreBLEU's statistics once, for the score, its parts and its interval."""
     rows = metric._extract_corpus_statistics(
         list(hypotheses), [list(lines) for lines in references]
@@ -214,8 +216,10 @@ def _measure(
     segments = [
         float(metric._compute_score_from_stats(list(row)).score) for row in rows
     ]
-    return Measure(
-        Score(whole, signature, interval(statistics, formula, samples=samples)),
+    return MetricResult(
+        Score(
+            whole, signature, bootstrap_interval(statistics, formula, samples=samples)
+        ),
         np.array(segments),
         statistics,
         formula,
@@ -226,17 +230,17 @@ def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> No
     """Refuse what cannot be scored; sacreBLEU scores unequal counts without a word."""
     for lines in references:
         if len(hypotheses) != len(lines):
-            raise InputError(
+            raise UserError(
                 f"{len(hypotheses):,} hypotheses came for {len(lines):,} references; "
                 "line i of one must belong to line i of the other."
             )
     if not references or not references[0]:
-        raise InputError("there are no lines to score.")
+        raise UserError("there are no lines to score.")
     for lines in references:
         blank = [i for i, line in enumerate(lines, 1) if not line.strip()]
         if blank:
             numbers = ", ".join(map(str, blank[:5])) + (", ..." if blank[5:] else "")
-            raise InputError(
+            raise UserError(
                 f"{len(blank)} of {len(lines):,} references are blank (line "
                 f"{numbers}), and no translation can match them; fill or remove them."
             )

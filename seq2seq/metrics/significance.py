@@ -30,7 +30,7 @@ class Interval(NamedTuple):
     high: float
 
 
-class Test(NamedTuple):
+class PairedTestResult(NamedTuple):
     """How one system differs from another.
 
     Attributes:
@@ -48,7 +48,7 @@ class Test(NamedTuple):
     randomization_p: float
 
 
-def bleu_formula(sums: Floats) -> Floats:
+def bleu_from_stats(sums: Floats) -> Floats:
     """Return BLEU with exponential smoothing of sums, (B, 10) to (B,).
 
     Columns: length, reference length, four counts of matches, four of n-grams.
@@ -71,7 +71,7 @@ def bleu_formula(sums: Floats) -> Floats:
     return np.asarray(score, dtype=np.float64)
 
 
-def chrf_formula(sums: Floats) -> Floats:
+def chrf_from_stats(sums: Floats) -> Floats:
     """Return chrF of sums, (B, 3 * orders) to (B,), beta 2.
 
     Columns: n-grams of the hypothesis, of the reference, matches; order by order.
@@ -89,7 +89,7 @@ def chrf_formula(sums: Floats) -> Floats:
     return np.asarray(score, dtype=np.float64)
 
 
-def ter_formula(sums: Floats) -> Floats:
+def ter_from_stats(sums: Floats) -> Floats:
     """Return TER of sums of edits and reference lengths, (B, 2) to (B,).
 
     Source: Snover et al. 2006.
@@ -99,12 +99,12 @@ def ter_formula(sums: Floats) -> Floats:
     return np.asarray(100 * rate, dtype=np.float64)
 
 
-def mean_formula(sums: Floats) -> Floats:
+def mean_from_stats(sums: Floats) -> Floats:
     """Return the mean of a score that came from elsewhere: sum and count, (B, 2)."""
     return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1), dtype=np.float64)
 
 
-def interval(
+def bootstrap_interval(
     statistics: Floats, formula: Formula, *, samples: int = SAMPLES, seed: int = SEED
 ) -> Interval:
     """Bootstrap a 95% interval of a corpus score.
@@ -120,7 +120,7 @@ def interval(
     return _middle(_bootstrap(statistics, formula, samples, seed))
 
 
-def compare(
+def paired_test(
     baseline: Floats,
     system: Floats,
     formula: Formula,
@@ -128,7 +128,7 @@ def compare(
     samples: int = SAMPLES,
     trials: int = TRIALS,
     seed: int = SEED,
-) -> Test:
+) -> PairedTestResult:
     """Test whether two systems differ on the same sentences.
 
     Args:
@@ -153,7 +153,7 @@ def compare(
             for swap in _swaps(len(system), trials, seed)
         ]
     )
-    return Test(
+    return PairedTestResult(
         difference,
         _middle(drawn),
         bootstrap_p,

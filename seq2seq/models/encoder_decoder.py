@@ -17,19 +17,19 @@ from seq2seq.nn.bridge import CopyBridge, LinearBridge, context_vector
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
-from seq2seq.nn.loss import Loss, log_softmax, projected_loss
-from seq2seq.nn.rnn_stack import Recurrent
+from seq2seq.nn.loss import LossOutput, chunked_cross_entropy, log_softmax
+from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.recipe import DecoderOptions, EncoderOptions, ModelOptions
 from seq2seq.types import (
     PAD,
+    AttentionMemory,
     Batch,
-    Decoded,
+    DecoderFeatures,
+    DecoderOutput,
     DecoderState,
     EncoderOutput,
-    Features,
     Memory,
-    Source,
-    Step,
+    StepOutput,
 )
 
 
@@ -70,15 +70,15 @@ class EncoderDecoder(nn.Module):
         lower, upper = options.decoder, None
         attention, looks = None, options.attention
         if looks.kind == "fixed":
-            context_size = reader.shape.layers * reader.size
+            context_size = reader.shape.num_layers * reader.size
         elif looks.kind != "none":
-            self.coverage = looks.coverage
+            self.coverage = looks.coverage_loss_weight
             read_size = reader.size
             fed_size = size if looks.input_feeding else 0
             attention = Attention(
-                lower.hidden_size, read_size, kind=looks.kind, heads=looks.heads
+                lower.hidden_size, read_size, kind=looks.kind, num_heads=looks.num_heads
             )
-            if looks.layer == "bottom":
+            if looks.architecture == "gnmt":
                 above = lower.model_copy(update={"layers": lower.layers - 1})
                 lower = lower.model_copy(update={"layers": 1})
                 upper = _stack(options, above, lower.hidden_size, beside=read_size)
@@ -102,7 +102,7 @@ class EncoderDecoder(nn.Module):
 
     def forward(
         self, batch: Batch, *, smoothing: float = 0.0, truncate: int | None = None
-    ) -> Loss:
+    ) -> LossOutput:
         """Sum the loss of every real target token of a batch.
 
         The decoder reads the true target (teacher forcing, Williams and Zipser 1989),
@@ -114,18 +114,18 @@ class EncoderDecoder(nn.Module):
             truncate: As in `decode`.
         """
         decoded = self.decode(batch, truncate=truncate)
-        loss = projected_loss(
+        loss = chunked_cross_entropy(
             decoded.features.flatten(0, 1),
             self.decoder.output,
             batch.targets.flatten(),
             smoothing=smoothing,
         )
-        if self.coverage and self.training and decoded.weights is not None:
-            repeated = coverage_loss(decoded.weights, batch.targets != PAD)
-            loss = loss._replace(total=loss.total + self.coverage * repeated)
+        if self.coverage and self.training and decoded.attention is not None:
+            repeated = coverage_loss(decoded.attention, batch.targets != PAD)
+            loss = loss._replace(loss=loss.loss + self.coverage * repeated)
         return loss
 
-    def decode(self, batch: Batch, *, truncate: int | None = None) -> Decoded:
+    def decode(self, batch: Batch, *, truncate: int | None = None) -> DecoderOutput:
         """Read sources and true targets; its weights align the two.
 
         Args:
@@ -143,22 +143,26 @@ class EncoderDecoder(nn.Module):
             parts.append(self.decoder(inputs, state, memory))
             state = parts[-1].state.detach()
         features = torch.cat([part.features for part in parts], dim=1)
-        weights = [part.weights for part in parts if part.weights is not None]
-        return Decoded(features, torch.cat(weights, dim=1) if weights else None, state)
+        weights = [part.attention for part in parts if part.attention is not None]
+        return DecoderOutput(
+            features, torch.cat(weights, dim=1) if weights else None, state
+        )
 
     def start(self, encoded: EncoderOutput) -> tuple[DecoderState, Memory]:
         """Turn what was read into where the decoder starts and what it may look at."""
-        state = self.decoder.start(self.bridge(encoded.final))
+        state = self.decoder.start(self.bridge(encoded.final_state))
         if self.decoder.attention is not None:
             keys = self.decoder.attention.keys(encoded.states)
-            return state, Memory(source=Source(keys, encoded.states, encoded.mask))
+            return state, Memory(
+                source=AttentionMemory(keys, encoded.states, encoded.mask)
+            )
         if self.decoder.context_size:
-            return state, Memory(context_vector(encoded.final))
+            return state, Memory(context_vector(encoded.final_state))
         return state, Memory()
 
     def features(
         self, last: Tensor, state: DecoderState, memory: Memory
-    ) -> Features[DecoderState]:
+    ) -> DecoderFeatures[DecoderState]:
         """Take one step of a search, up to what pieces are scored by.
 
         Args:
@@ -168,8 +172,8 @@ class EncoderDecoder(nn.Module):
             memory: What may be read at every step, a row for each sentence.
         """
         decoded = self.decoder(last[:, None], state, memory)
-        weights = None if decoded.weights is None else decoded.weights[:, 0]
-        return Features(decoded.features[:, 0], decoded.state, weights)
+        weights = None if decoded.attention is None else decoded.attention[:, 0]
+        return DecoderFeatures(decoded.features[:, 0], decoded.state, weights)
 
     def step(
         self,
@@ -178,7 +182,7 @@ class EncoderDecoder(nn.Module):
         memory: Memory,
         *,
         relative: bool = False,
-    ) -> Step[DecoderState]:
+    ) -> StepOutput[DecoderState]:
         """Take one step of a search, given what `features` is.
 
         Args:
@@ -192,7 +196,7 @@ class EncoderDecoder(nn.Module):
         scores = self.decoder.logits(found.features).float()
         if not relative:
             scores = log_softmax(scores)
-        return Step(scores, found.state, found.weights, relative)
+        return StepOutput(scores, found.state, found.attention, relative)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -204,10 +208,10 @@ def _stack(
     input_size: int,
     *,
     beside: int = 0,
-) -> Recurrent:
+) -> RNNStack:
     """Build one side's layers."""
     both = isinstance(stack, EncoderOptions) and stack.bidirectional
-    return Recurrent(
+    return RNNStack(
         input_size,
         stack.hidden_size,
         cell=stack.cell,

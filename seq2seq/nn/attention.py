@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.types import Source
+from seq2seq.types import AttentionMemory
 
 
 class Attention(nn.Module):
     """Score every source position against the decoder's state, and read by the scores.
 
     The query is the decoder's current state, so a whole target needs one call. Nothing
-    is kept between calls: what was projected once comes back in as `Source.keys`.
+    is kept between calls: what was projected once comes back in as `AttentionMemory.keys`.
 
     Args:
         query_size: Size of the decoder's state.
         state_size: Size of the encoder's states.
         kind: dot compares both as they are, general through a learned matrix, additive
             through a hidden layer.
-        heads: Into how many parts both are cut; each reads its own part of the states.
+        num_heads: Into how many parts both are cut; each reads its own part of the states.
 
     Raises:
         ValueError: If the sizes do not fit the kind or the heads.
@@ -36,31 +36,33 @@ class Attention(nn.Module):
     """
 
     def __init__(
-        self, query_size: int, state_size: int, *, kind: str, heads: int = 1
+        self, query_size: int, state_size: int, *, kind: str, num_heads: int = 1
     ) -> None:
         super().__init__()
-        if query_size % heads or state_size % heads:
+        if query_size % num_heads or state_size % num_heads:
             raise ValueError(
-                f"{heads} heads do not divide the sizes {query_size} and {state_size}."
+                f"{num_heads} heads do not divide the sizes {query_size} and {state_size}."
             )
         if kind == "dot" and query_size != state_size:
             raise ValueError(
                 f"dot attention compares {query_size} numbers with {state_size}; "
                 "make them equal or use general."
             )
-        self.heads = heads
+        self.num_heads = num_heads
         self.query: nn.Linear | None = None
         self.project: nn.Linear | None = None
         # Unscaled, as in Luong et al., the weights are all but one-hot after some
         # hundred steps, often on the wrong word, and learn no more.
-        self.scale = (query_size / heads) ** -0.5
+        self.scale = (query_size / num_heads) ** -0.5
         if kind != "dot":
             self.project = nn.Linear(state_size, query_size, bias=False)
         if kind == "additive":
             self.query = nn.Linear(query_size, query_size)
-            bound = math.sqrt(3 * heads / query_size)
+            bound = math.sqrt(3 * num_heads / query_size)
             self.energy = nn.Parameter(
-                torch.empty(heads, query_size // heads, 1).uniform_(-bound, bound)
+                torch.empty(num_heads, query_size // num_heads, 1).uniform_(
+                    -bound, bound
+                )
             )
 
     def keys(self, states: Tensor) -> Tensor:
@@ -70,7 +72,9 @@ class Attention(nn.Module):
         keys: Tensor = self.project(states)
         return keys
 
-    def forward(self, queries: Tensor, source: Source) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, queries: Tensor, source: AttentionMemory
+    ) -> tuple[Tensor, Tensor]:
         """Read the source once for each query.
 
         Args:
@@ -86,7 +90,7 @@ class Attention(nn.Module):
         rows, length, size = queries.shape
         # To attention, the beams of a sentence are as so many positions of one target.
         queries = queries.reshape(len(source.mask), -1, size)
-        keys, states = self._split(source.keys), self._split(source.states)
+        keys, states = self._split(source.keys), self._split(source.values)
         if self.query is None:
             asked = self._split(queries * self.scale)
             scores = asked @ keys.transpose(2, 3)  # (N, heads, T, S)
@@ -101,8 +105,8 @@ class Attention(nn.Module):
         return read.reshape(shape), weights.mean(dim=1).reshape(shape)
 
     def _split(self, tensor: Tensor) -> Tensor:
-        """Give every head its part: (N, T, size) to (N, heads, T, size / heads)."""
-        parts: Tensor = tensor.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        """Give every head its part: (N, T, size) to (N, heads, T, size / num_heads)."""
+        parts: Tensor = tensor.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
         return parts
 
     if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.nn.rnn_stack import StateShape
-from seq2seq.types import State
+from seq2seq.nn.rnn_stack import RNNStateShape
+from seq2seq.types import RNNState
 
 
-def context_vector(final: State) -> Tensor:
+def context_vector(final: RNNState) -> Tensor:
     """Join the final hidden state of every layer into the context vector, (N, L * H).
 
     Source: Cho et al. 2014, section 2.2, whose encoder has one layer.
@@ -28,7 +28,7 @@ class CopyBridge(nn.Module):
     Source: Sutskever et al. 2014, section 2.
     """
 
-    def forward(self, final: State) -> State:
+    def forward(self, final: RNNState) -> RNNState:
         """Return the state unchanged, each part (N, L, H)."""
         return final
 
@@ -46,19 +46,21 @@ class LinearBridge(nn.Module):
     Source: Cho et al. 2014, section 2.2 and appendix A.1 (tanh of a linear map).
     """
 
-    def __init__(self, encoder: StateShape, decoder: StateShape) -> None:
+    def __init__(self, encoder: RNNStateShape, decoder: RNNStateShape) -> None:
         super().__init__()
         self.shape = decoder
         self.linear = nn.Linear(
-            encoder.parts * encoder.layers * encoder.size,
-            decoder.parts * decoder.layers * decoder.size,
+            encoder.num_components * encoder.num_layers * encoder.size,
+            decoder.num_components * decoder.num_layers * decoder.size,
         )
 
-    def forward(self, final: State) -> State:
+    def forward(self, final: RNNState) -> RNNState:
         """Turn parts of (N, L, H) into the decoder's, each (N, L', H')."""
         joined = torch.cat([part.flatten(1) for part in final], dim=1)
         mapped = torch.tanh(self.linear(joined))
-        parts = mapped.unflatten(1, (self.shape.parts, self.shape.layers, -1))
+        parts = mapped.unflatten(
+            1, (self.shape.num_components, self.shape.num_layers, -1)
+        )
         return tuple(parts.unbind(1))
 
     if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from seq2seq.nn.attention import Attention
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
-from seq2seq.nn.rnn_stack import Recurrent, StateShape
-from seq2seq.types import Decoded, DecoderState, Memory, State
+from seq2seq.nn.rnn_stack import RNNStack, RNNStateShape
+from seq2seq.types import DecoderOutput, DecoderState, Memory, RNNState
 
 
 class Decoder(nn.Module):
@@ -47,9 +47,9 @@ class Decoder(nn.Module):
     def __init__(
         self,
         embedding: nn.Embedding,
-        lower: Recurrent,
+        lower: RNNStack,
         *,
-        upper: Recurrent | None = None,
+        upper: RNNStack | None = None,
         context_size: int = 0,
         attention: Attention | None = None,
         read_size: int = 0,
@@ -69,22 +69,26 @@ class Decoder(nn.Module):
         self.input_feeding = input_feeding
         self.dropout = dropout
         self.word_dropout = word_dropout
-        layers = lower.shape.layers + (0 if upper is None else upper.shape.layers)
-        self.shape = StateShape(lower.shape.parts, layers, lower.size)
+        layers = lower.shape.num_layers + (
+            0 if upper is None else upper.shape.num_layers
+        )
+        self.shape = RNNStateShape(lower.shape.num_components, layers, lower.size)
         self.readout = nn.Linear(lower.size + context_size + read_size, size)
         self.output = nn.Linear(size, pieces)
         nn.init.zeros_(self.output.bias)
         if tied:
             self.output.weight = embedding.weight
 
-    def start(self, layers: State) -> DecoderState:
+    def start(self, layers: RNNState) -> DecoderState:
         """Begin from these layers' states, each part (N, L, H)."""
         if not self.input_feeding:
             return DecoderState(layers)
         size = self.embedding.embedding_dim
         return DecoderState(layers, layers[0].new_zeros(len(layers[0]), size))
 
-    def forward(self, inputs: Tensor, state: DecoderState, memory: Memory) -> Decoded:
+    def forward(
+        self, inputs: Tensor, state: DecoderState, memory: Memory
+    ) -> DecoderOutput:
         """Read pieces and describe what should follow each of them.
 
         The same code serves a whole target (T pieces) and one step of a search (one).
@@ -100,19 +104,21 @@ class Decoder(nn.Module):
         """
         embedded = self.word_dropout(self.embedding(inputs) * self.scale)
         embedded = self.dropout(embedded)
-        if state.fed is None:
+        if state.input_feed is None:
             return self._run(embedded, state, memory)
         steps = []
         for position in range(inputs.shape[1]):
-            assert state.fed is not None
-            read = torch.cat([embedded[:, position], state.fed], dim=1)
+            assert state.input_feed is not None
+            read = torch.cat([embedded[:, position], state.input_feed], dim=1)
             steps.append(self._run(read[:, None], state, memory))
             state = steps[-1].state
         features = torch.cat([step.features for step in steps], dim=1)
-        weights = [step.weights for step in steps if step.weights is not None]
-        return Decoded(features, torch.cat(weights, dim=1) if weights else None, state)
+        weights = [step.attention for step in steps if step.attention is not None]
+        return DecoderOutput(
+            features, torch.cat(weights, dim=1) if weights else None, state
+        )
 
-    def _run(self, read: Tensor, state: DecoderState, memory: Memory) -> Decoded:
+    def _run(self, read: Tensor, state: DecoderState, memory: Memory) -> DecoderOutput:
         """Take as many steps as are known, in one call of every layer."""
         context = None
         if memory.context is not None:
@@ -120,15 +126,15 @@ class Decoder(nn.Module):
             context = memory.context.repeat_interleave(beams, dim=0)
             context = context[:, None].expand(-1, read.shape[1], -1)
             read = torch.cat([read, context], dim=2)
-        below = self.lower.shape.layers
-        layers = tuple(part[:, :below] for part in state.layers)
+        below = self.lower.shape.num_layers
+        layers = tuple(part[:, :below] for part in state.hidden)
         hidden, layers = self.lower(read, layers)
         told, weights = [] if context is None else [context], None
         if self.attention is not None and memory.source is not None:
             looked, weights = self.attention(hidden, memory.source)
             told.append(looked)
         if self.upper is not None:
-            above = tuple(part[:, below:] for part in state.layers)
+            above = tuple(part[:, below:] for part in state.hidden)
             dropped = self.dropout(hidden)
             beside = self.dropout(torch.cat(told, dim=2))
             hidden, above = self.upper(dropped, above, beside=beside)
@@ -138,7 +144,7 @@ class Decoder(nn.Module):
         joined = torch.cat([hidden, *told], dim=2)
         features = torch.tanh(self.readout(self.dropout(joined)))
         fed = features[:, -1] if self.input_feeding else None
-        return Decoded(self.dropout(features), weights, DecoderState(layers, fed))
+        return DecoderOutput(self.dropout(features), weights, DecoderState(layers, fed))
 
     def logits(self, features: Tensor) -> Tensor:
         """Score every piece of the vocabulary: (..., E) to (..., V)."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
-from seq2seq.nn.rnn_stack import Recurrent
+from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.types import EncoderOutput
 
 
@@ -31,7 +31,7 @@ class Encoder(nn.Module):
     def __init__(
         self,
         embedding: nn.Embedding,
-        recurrent: Recurrent,
+        recurrent: RNNStack,
         *,
         dropout: SequenceDropout,
         word_dropout: WordDropout,

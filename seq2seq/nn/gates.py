@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.nn.rnn_fused import FusedLayer
-from seq2seq.nn.rnn_layer_norm import NormalisedLayer
-from seq2seq.nn.rnn_scan import ScanLayer
+from seq2seq.nn.rnn_fused import FusedRNNLayer
+from seq2seq.nn.rnn_layer_norm import LayerNormRNNLayer
+from seq2seq.nn.rnn_scan import ScanRNNLayer
 
 LOW, HIGH = 0.1, 0.9
 
@@ -42,13 +42,15 @@ class Saturation(NamedTuple):
     high: Tensor
 
 
-def gate_names(layer: FusedLayer | NormalisedLayer | ScanLayer) -> tuple[str, ...]:
-    """Name the gates that `gates` returns for this layer, in that order."""
+def gate_names(
+    layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer,
+) -> tuple[str, ...]:
+    """Name the gates that `recompute_gates` returns for this layer, in that order."""
     return NAMES[_cell(layer)]
 
 
-def gates(
-    layer: FusedLayer | NormalisedLayer | ScanLayer,
+def recompute_gates(
+    layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer,
     inputs: Tensor,
     states: Tensor,
     mask: Tensor | None = None,
@@ -82,7 +84,7 @@ def gates(
     start = torch.zeros_like(states[:, 0]) if first is None else first
     found: list[tuple[Tensor, ...]] = []
     for number in range(2 if both else 1):
-        if isinstance(layer, ScanLayer):
+        if isinstance(layer, ScanRNNLayer):
             found.append(_scanned(cell, layer.directions[number](inputs)))
             continue
         size = states.shape[2] // (2 if both else 1)
@@ -111,11 +113,11 @@ def saturation(gate: Tensor, real: Tensor) -> Saturation:
     return Saturation(low.float().mean(), high.float().mean())
 
 
-def _cell(layer: FusedLayer | NormalisedLayer | ScanLayer) -> str:
+def _cell(layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer) -> str:
     """Tell the cell by its name in a recipe."""
-    if isinstance(layer, ScanLayer):
+    if isinstance(layer, ScanRNNLayer):
         return layer.cell
-    if isinstance(layer, NormalisedLayer):
+    if isinstance(layer, LayerNormRNNLayer):
         direction: Any = layer.directions[0]
         return str(direction.cell)
     if isinstance(layer.layer, nn.LSTM):
@@ -123,8 +125,8 @@ def _cell(layer: FusedLayer | NormalisedLayer | ScanLayer) -> str:
     return "gru" if isinstance(layer.layer, nn.GRU) else "rnn"
 
 
-def _is_bidirectional(layer: FusedLayer | NormalisedLayer | ScanLayer) -> bool:
-    if isinstance(layer, FusedLayer):
+def _is_bidirectional(layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer) -> bool:
+    if isinstance(layer, FusedRNNLayer):
         return layer.layer.bidirectional
     return len(layer.directions) == 2
 
@@ -145,14 +147,17 @@ def _before(
 
 
 def _sums(
-    layer: FusedLayer | NormalisedLayer, number: int, inputs: Tensor, before: Tensor
+    layer: FusedRNNLayer | LayerNormRNNLayer,
+    number: int,
+    inputs: Tensor,
+    before: Tensor,
 ) -> Tensor:
     """Sum what comes from the input and from the state before, (N, T, gates * H).
 
     A gru's third part is no such sum, since its reset gate stands between the two; it
     is not used.
     """
-    if isinstance(layer, NormalisedLayer):
+    if isinstance(layer, LayerNormRNNLayer):
         direction: Any = layer.directions[number]
         read = direction.read_norm(F.linear(inputs, direction.read.weight))
         recurred = direction.recur_norm(F.linear(before, direction.recur.weight))

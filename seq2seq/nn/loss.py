@@ -11,19 +11,19 @@ from torch.nn import functional as F
 from seq2seq.types import PAD
 
 CHUNK = 2**21
-"""Most logits that exist at a time in `projected_loss`: 8 MiB of float32."""
+"""Most logits that exist at a time in `chunked_cross_entropy`: 8 MiB of float32."""
 
 
-class Loss(NamedTuple):
+class LossOutput(NamedTuple):
     """Sums over tokens, so that batches add up.
 
     Attributes:
-        total: What is minimised, label smoothing included, in nats, a scalar.
-        nats: The plain cross-entropy, a scalar without gradient.
+        loss: What is minimised, label smoothing included, in nats, a scalar.
+        nll: The plain cross-entropy, a scalar without gradient.
     """
 
-    total: Tensor
-    nats: Tensor
+    loss: Tensor
+    nll: Tensor
 
 
 def log_softmax(scores: Tensor) -> Tensor:
@@ -36,7 +36,9 @@ def log_softmax(scores: Tensor) -> Tensor:
     return F.log_softmax(scores, dim=-1)
 
 
-def token_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Loss:
+def cross_entropy(
+    logits: Tensor, targets: Tensor, *, smoothing: float = 0.0
+) -> LossOutput:
     """Sum the cross-entropy of target tokens.
 
     Args:
@@ -56,12 +58,12 @@ def token_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Lo
     log_probs = F.log_softmax(_wide(logits), dim=-1)
     nats = F.nll_loss(log_probs, targets, reduction="sum")
     if smoothing == 0:
-        return Loss(nats, nats.detach())
+        return LossOutput(nats, nats.detach())
     uniform = -log_probs.mean(dim=-1).sum()
-    return Loss((1 - smoothing) * nats + smoothing * uniform, nats.detach())
+    return LossOutput((1 - smoothing) * nats + smoothing * uniform, nats.detach())
 
 
-def projected_loss(
+def chunked_cross_entropy(
     features: Tensor,
     output: nn.Linear,
     targets: Tensor,
@@ -69,10 +71,10 @@ def projected_loss(
     weights: Tensor | None = None,
     smoothing: float = 0.0,
     chunk: int = CHUNK,
-) -> Loss:
+) -> LossOutput:
     """Project features to logits and sum the cross-entropy, some rows at a time.
 
-    The same as `token_loss(output(features), targets)` on real positions, but only
+    The same as `cross_entropy(output(features), targets)` on real positions, but only
     `chunk` logits exist at a time: gradients are computed on the way forward, so
     memory grows with tokens and with the vocabulary, not with their product. Padding
     is left out by its weight, since picking rows would make a GPU wait for the count.
@@ -82,7 +84,7 @@ def projected_loss(
         output: The output layer, from E to V.
         targets: The token that stands at each position, PAD where none does, (M,).
         weights: How much each position counts, also below 0, (M,); 1 if None.
-        smoothing: As in `token_loss`.
+        smoothing: As in `cross_entropy`.
         chunk: Most logits at a time.
 
     Returns:
@@ -96,13 +98,13 @@ def projected_loss(
     counted = (targets != PAD).to(_wide(features).dtype)
     if weights is not None:
         counted = counted * weights.to(counted.dtype)
-    found: tuple[Tensor, Tensor] = _ProjectedLoss.apply(  # type: ignore[no-untyped-call]
+    found: tuple[Tensor, Tensor] = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         features, output.weight, output.bias, targets, counted, smoothing, rows
     )
-    return Loss(*found)
+    return LossOutput(*found)
 
 
-class _ProjectedLoss(torch.autograd.Function):
+class _ChunkedCrossEntropy(torch.autograd.Function):
     """The loss with its gradients, which need no logits later."""
 
     @staticmethod

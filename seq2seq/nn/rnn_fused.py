@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seq2seq.types import State
+from seq2seq.types import RNNState
 
 FUSED: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
     "rnn": nn.RNN,
@@ -25,7 +25,7 @@ GROUP = 8
 """Sequences of one length that make a call of their own worth while, on average."""
 
 
-class FusedLayer(nn.Module):
+class FusedRNNLayer(nn.Module):
     """A tanh RNN, GRU or LSTM layer: a whole sequence is one call.
 
     Args:
@@ -61,8 +61,8 @@ class FusedLayer(nn.Module):
                     parameter.data[hidden_size : 2 * hidden_size] = 1.0
 
     def forward(
-        self, inputs: Tensor, state: State | None, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
+        self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, RNNState]:
         """Run over whole sequences.
 
         Args:
@@ -102,11 +102,11 @@ class FusedLayer(nn.Module):
     def _by_length(
         self,
         inputs: Tensor,
-        state: State | None,
+        state: RNNState | None,
         lengths: Tensor,
         kinds: Tensor,
         counts: Tensor,
-    ) -> tuple[Tensor, State]:
+    ) -> tuple[Tensor, RNNState]:
         """Run over sequences of each length apart, of which there are so many."""
         order = lengths.argsort(stable=True)
         back = order.argsort()
@@ -121,7 +121,7 @@ class FusedLayer(nn.Module):
         joined = tuple(torch.cat(parts)[back] for parts in zip(*finals, strict=True))
         return torch.cat(outputs)[back], joined
 
-    def _to_torch(self, state: State) -> Tensor | tuple[Tensor, ...]:
+    def _to_torch(self, state: RNNState) -> Tensor | tuple[Tensor, ...]:
         """Turn (N, D * H) parts into torch's (D, N, H)."""
         parts = tuple(
             part.unflatten(1, (self.directions, -1)).transpose(0, 1).contiguous()
@@ -129,7 +129,7 @@ class FusedLayer(nn.Module):
         )
         return parts if self.parts == 2 else parts[0]
 
-    def _from_torch(self, state: Tensor | tuple[Tensor, ...]) -> State:
+    def _from_torch(self, state: Tensor | tuple[Tensor, ...]) -> RNNState:
         """Turn torch's (D, N, H) parts into (N, D * H)."""
         parts = (state,) if isinstance(state, Tensor) else state
         return tuple(part.transpose(0, 1).flatten(1) for part in parts)

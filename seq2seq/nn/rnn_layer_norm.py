@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seq2seq.types import State
+from seq2seq.types import RNNState
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
-class NormalisedLayer(nn.Module):
+class LayerNormRNNLayer(nn.Module):
     """A tanh RNN, GRU or LSTM layer that runs position by position.
 
     Without normalisation and dropout it computes what `FusedLayer` computes from the
@@ -50,13 +50,13 @@ class NormalisedLayer(nn.Module):
         self.parts = 2 if cell == "lstm" else 1
         self.size = hidden_size
         self.directions = nn.ModuleList(
-            _Direction(input_size, hidden_size, cell, normalise, recurrent_dropout)
+            _RNNDirection(input_size, hidden_size, cell, normalise, recurrent_dropout)
             for _ in range(2 if bidirectional else 1)
         )
 
     def forward(
-        self, inputs: Tensor, state: State | None, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
+        self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, RNNState]:
         """Run over whole sequences; shapes as in `FusedLayer.forward`."""
         rows, width, _ = inputs.shape
         positions = torch.arange(width, device=inputs.device)
@@ -82,7 +82,7 @@ class NormalisedLayer(nn.Module):
         __call__ = forward
 
 
-class _Direction(nn.Module):
+class _RNNDirection(nn.Module):
     """One cell and the loop over time."""
 
     def __init__(
@@ -111,8 +111,8 @@ class _Direction(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, inputs: Tensor, state: State, mask: Tensor | None, *, backwards: bool
-    ) -> tuple[Tensor, State]:
+        self, inputs: Tensor, state: RNNState, mask: Tensor | None, *, backwards: bool
+    ) -> tuple[Tensor, RNNState]:
         """Run over (N, T, I) from parts of (N, H); padding keeps the state."""
         sums = nn.functional.linear(inputs, self.read.weight)
         sums = self.read_norm(sums) + self.read.bias
@@ -133,7 +133,7 @@ class _Direction(nn.Module):
             state = following
         return torch.stack(outputs, dim=1), state
 
-    def _step(self, sums: Tensor, state: State, kept: Tensor) -> State:
+    def _step(self, sums: Tensor, state: RNNState, kept: Tensor) -> RNNState:
         """Take in one position's sums, (N, gates * H)."""
         hidden = state[0]
         recurred = nn.functional.linear(hidden * kept, self.recur.weight)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.types import State
+from seq2seq.types import RNNState
 
 SCANNED = {"min_gru": 2, "min_lstm": 3}
 """How many linear maps of the input each cell has."""
@@ -21,7 +21,7 @@ SCANNED = {"min_gru": 2, "min_lstm": 3}
 NOTHING = -1e4  # The logarithm of zero, but finite: -inf has no gradient.
 
 
-class ScanLayer(nn.Module):
+class ScanRNNLayer(nn.Module):
     """A minGRU or minLSTM layer.
 
     Args:
@@ -51,8 +51,8 @@ class ScanLayer(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(
-        self, inputs: Tensor, state: State | None, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
+        self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, RNNState]:
         """Run over whole sequences; shapes as in `FusedLayer.forward`."""
         positions = torch.arange(inputs.shape[1], device=inputs.device)
         mask: Tensor | None = None

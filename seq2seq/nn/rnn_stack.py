@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.nn.dropout import SequenceDropout
-from seq2seq.nn.rnn_fused import FusedLayer
-from seq2seq.nn.rnn_layer_norm import NormalisedLayer
-from seq2seq.nn.rnn_scan import SCANNED, ScanLayer
-from seq2seq.types import State
+from seq2seq.nn.rnn_fused import FusedRNNLayer
+from seq2seq.nn.rnn_layer_norm import LayerNormRNNLayer
+from seq2seq.nn.rnn_scan import SCANNED, ScanRNNLayer
+from seq2seq.types import RNNState
 
 
-class StateShape(NamedTuple):
+class RNNStateShape(NamedTuple):
     """What a stack's state looks like: so many parts, each (N, layers, size)."""
 
-    parts: int
-    layers: int
+    num_components: int
+    num_layers: int
     size: int
 
 
-class Recurrent(nn.Module):
+class RNNStack(nn.Module):
     """A stack of recurrent layers: one shared cell, applied at every position.
 
     Args:
@@ -67,13 +67,13 @@ class Recurrent(nn.Module):
         self.residual = residual
         self.dropout = SequenceDropout(dropout, locked=locked)
 
-        def layer(size: int) -> FusedLayer | ScanLayer | NormalisedLayer:
+        def layer(size: int) -> FusedRNNLayer | ScanRNNLayer | LayerNormRNNLayer:
             if cell in SCANNED:
-                return ScanLayer(
+                return ScanRNNLayer(
                     size, hidden_size, cell=cell, bidirectional=bidirectional
                 )
             if layer_norm or recurrent_dropout:
-                return NormalisedLayer(
+                return LayerNormRNNLayer(
                     size,
                     hidden_size,
                     cell=cell,
@@ -81,22 +81,24 @@ class Recurrent(nn.Module):
                     normalise=layer_norm,
                     recurrent_dropout=recurrent_dropout,
                 )
-            return FusedLayer(size, hidden_size, cell=cell, bidirectional=bidirectional)
+            return FusedRNNLayer(
+                size, hidden_size, cell=cell, bidirectional=bidirectional
+            )
 
         self.layers = nn.ModuleList(
             layer((self.size if number else input_size) + beside_size)
             for number in range(layers)
         )
-        self.shape = StateShape(2 if cell == "lstm" else 1, layers, self.size)
+        self.shape = RNNStateShape(2 if cell == "lstm" else 1, layers, self.size)
 
     def forward(
         self,
         inputs: Tensor,
-        state: State | None = None,
+        state: RNNState | None = None,
         *,
         lengths: Tensor | None = None,
         beside: Tensor | None = None,
-    ) -> tuple[Tensor, State]:
+    ) -> tuple[Tensor, RNNState]:
         """Run over whole sequences.
 
         Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import Options
+from seq2seq.recipe.base import RecipeSection
 from seq2seq.recipe.data import DataOptions, SplitOptions, TokenizerOptions
 from seq2seq.recipe.model import (
     AttentionOptions,
@@ -27,8 +27,8 @@ from seq2seq.recipe.train import (
     Constant,
     Cosine,
     InverseSqrt,
+    MinimumRiskOptions,
     Plateau,
-    RiskOptions,
     TrainOptions,
 )
 
@@ -44,12 +44,12 @@ __all__ = [
     "EncoderOptions",
     "FixedContext",
     "InverseSqrt",
+    "MinimumRiskOptions",
     "ModelOptions",
     "NoAttention",
-    "Options",
     "Plateau",
     "Recipe",
-    "RiskOptions",
+    "RecipeSection",
     "SamplingOptions",
     "SearchOptions",
     "SplitOptions",
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 
-class Recipe(Options):
+class Recipe(RecipeSection):
     """Everything that a training depends on."""
 
     description: str = Field("", description="One line for `seq2seq recipe ls`.")
@@ -81,9 +81,9 @@ class Recipe(Options):
 
     @model_validator(mode="after")
     def _nothing_is_locked_across_parts(self) -> Recipe:
-        if self.model.locked_dropout and self.train.truncate is not None:
+        if self.model.locked_dropout and self.train.truncated_bptt_steps is not None:
             raise ValueError(
-                "train.truncate trains on a sentence in parts, across which "
+                "train.truncated_bptt_steps trains on a sentence in parts, across which "
                 "model.locked_dropout cannot lock; turn one of them off"
             )
         return self

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class Options(BaseModel):
+class RecipeSection(BaseModel):
     """A section of a recipe: unknown keys are errors, values never change."""
 
     model_config = ConfigDict(
@@ -18,7 +18,7 @@ class Options(BaseModel):
     )
 
 
-def differences(
+def diff_options(
     one: dict[str, Any], two: dict[str, Any], above: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the keys, joined by dots, whose values differ, with both values.
@@ -31,6 +31,6 @@ def differences(
     for key in {**one, **two}:
         first, second = one.get(key), two.get(key)
         if isinstance(first, dict) and isinstance(second, dict):
-            yield from differences(first, second, f"{above}{key}.")
+            yield from diff_options(first, second, f"{above}{key}.")
         elif first != second:
             yield f"{above}{key}", first, second

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import Options
+from seq2seq.recipe.base import RecipeSection
 
 Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32)]
 SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100)]
 
 
-class SplitOptions(Options):
+class SplitOptions(RecipeSection):
     """Which split of the data serves as what."""
 
     train: SplitName = "train"
@@ -20,7 +20,7 @@ class SplitOptions(Options):
     test: SplitName = "test"
 
 
-class MixedCorpus(Options):
+class ExtraCorpus(RecipeSection):
     """Another corpus to train on, beside the one that is validated and tested on."""
 
     path: str = Field(min_length=1, description="As data.path.")
@@ -37,7 +37,7 @@ class MixedCorpus(Options):
     )
 
 
-class DataOptions(Options):
+class DataOptions(RecipeSection):
     """Where sentence pairs come from and which of them are kept."""
 
     path: str = Field(
@@ -55,7 +55,7 @@ class DataOptions(Options):
     source: Language = Field(description="The language to translate from.")
     target: Language = Field(description="The language to translate into.")
     splits: SplitOptions = SplitOptions()
-    mix: list[MixedCorpus] = Field(
+    mix: list[ExtraCorpus] = Field(
         [],
         description="More corpora to train on; the one at data.path has weight 1.",
     )
@@ -68,7 +68,7 @@ class DataOptions(Options):
         "common in multilingual translation, small corpora come much oftener. The "
         "largest one's pairs come once in any case.",
     )
-    limit: int | None = Field(
+    max_pairs: int | None = Field(
         None, ge=1, description="Train on the first so many pairs only."
     )
     max_length: int = Field(
@@ -111,10 +111,10 @@ class DataOptions(Options):
         return self
 
 
-class TokenizerOptions(Options):
+class TokenizerOptions(RecipeSection):
     """How SentencePiece cuts text into pieces (Kudo and Richardson 2018)."""
 
-    kind: Literal["unigram", "bpe", "char"] = "unigram"
+    model_type: Literal["unigram", "bpe", "char"] = "unigram"
     vocab_size: int = Field(
         4000, ge=8, le=65_536, description="Pieces, the four control pieces included."
     )

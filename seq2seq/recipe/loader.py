@@ -22,23 +22,23 @@ from seq2seq.errors import RecipeError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.strict_yaml import (
     MAX_DEPTH,
-    Fault,
+    ConfigError,
+    Location,
     Node,
-    Place,
+    format_value,
     parse_yaml,
     plain_scalar,
     read_yaml,
-    refusal,
-    shorten,
-    show,
+    to_recipe_error,
+    truncate,
 )
 from seq2seq.recipe.validation import (
     EXTENDS,
     KIND,
+    collect_errors,
     did_you_mean,
-    find_faults,
-    listed,
-    sections,
+    format_choices,
+    section_models,
 )
 
 MAX_CHAIN = 8
@@ -86,8 +86,8 @@ def recipe_path(name: str) -> Path:
         pass  # A name that no file can have, or a folder that may not be looked into.
     stem = re.sub(r"\.ya?ml$", "", name)
     wrong = "no such file" if stem != name else "neither a shipped recipe nor a file"
-    hint = did_you_mean(stem, names) or listed(", shipped are ", names)
-    raise refusal([Fault(Place(name, None), wrong + hint)])
+    hint = did_you_mean(stem, names) or format_choices(", shipped are ", names)
+    raise to_recipe_error([ConfigError(Location(name, None), wrong + hint)])
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -166,20 +166,20 @@ def _build(name: str, layers: Sequence[Node]) -> Recipe:
     try:
         return Recipe.model_validate(_plain(stages[-1]))
     except ValidationError as error:
-        faults = find_faults(error, stages[-1])
+        faults = collect_errors(error, stages[-1])
     seen = [{fault.text for fault in _check(stage)} for stage in stages]
     blamed = []
     for fault in faults:
         first = next(i for i, texts in enumerate(seen) if fault.text in texts)
         blamed.append(fault._replace(place=layers[first - 1].place) if first else fault)
-    raise refusal(blamed)
+    raise to_recipe_error(blamed)
 
 
-def _check(tree: Node) -> list[Fault]:
+def _check(tree: Node) -> list[ConfigError]:
     try:
         Recipe.model_validate(_plain(tree))
     except ValidationError as error:
-        return find_faults(error, tree)
+        return collect_errors(error, tree)
     return []
 
 
@@ -207,10 +207,10 @@ def _read_chain(name: str) -> Node:
         chain = " -> ".join(sources)
         if path.resolve() in seen:
             text = f"{EXTENDS}: {chain} goes round in a circle"
-            raise refusal([Fault(base.place, text)])
+            raise to_recipe_error([ConfigError(base.place, text)])
         if len(sources) > MAX_CHAIN:
             text = f"{EXTENDS}: {chain} is longer than {MAX_CHAIN} recipes"
-            raise refusal([Fault(base.place, text)])
+            raise to_recipe_error([ConfigError(base.place, text)])
         tree, base = _read_file(path, source)
         layers.append(tree)
         seen.append(path.resolve())
@@ -221,9 +221,9 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
     """Read one file; `extends` comes apart from the rest."""
     tree = read_yaml(path, source)
     if not isinstance(tree.value, dict):
-        came = "it is empty" if tree.value is None else f"{show(tree)} is none"
+        came = "it is empty" if tree.value is None else f"{format_value(tree)} is none"
         text = f"a recipe is a mapping of keys to values, but {came}"
-        raise refusal([Fault(tree.place, text)])
+        raise to_recipe_error([ConfigError(tree.place, text)])
     rest = dict(tree.value)
     base = rest.pop(EXTENDS, None)
     return tree._replace(value=rest), base
@@ -234,14 +234,18 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
     name = base.value
     names = recipe_names()
     if not isinstance(name, str):
-        text = f"{show(base)} is not a string that names one recipe"
+        text = f"{format_value(base)} is not a string that names one recipe"
     elif name in names:
         return recipe_path(name), f"{name}.yaml"
     elif not name.endswith(_SUFFIXES):
         hint = did_you_mean(name, names)
-        text = f"{show(base)} is neither a shipped recipe nor a .yaml file{hint}"
+        text = (
+            f"{format_value(base)} is neither a shipped recipe nor a .yaml file{hint}"
+        )
     elif PurePosixPath(name).is_absolute():
-        text = f"{show(base)} is absolute; give the path from this file's folder"
+        text = (
+            f"{format_value(base)} is absolute; give the path from this file's folder"
+        )
     else:
         found = path.parent / name
         try:
@@ -250,13 +254,13 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
                 return found, str(PurePosixPath(source).parent / name)
         except (OSError, ValueError, RuntimeError):
             inside = True  # A name that no file can have, or links that go in a circle.
-        text = f"{show(base)} is no file, seen from this file's folder"
+        text = f"{format_value(base)} is no file, seen from this file's folder"
         if not inside:
             text = (
-                f"{show(base)} leads out of this file's folder; name a shipped recipe, "
+                f"{format_value(base)} leads out of this file's folder; name a shipped recipe, "
                 "or a file in this folder or below"
             )
-    raise refusal([Fault(base.place, f"{EXTENDS}: {text}")])
+    raise to_recipe_error([ConfigError(base.place, f"{EXTENDS}: {text}")])
 
 
 # Overrides and merging ----------------------------------------------------------------
@@ -274,17 +278,19 @@ def _parse_overrides(overrides: Iterable[str]) -> tuple[list[Node], list[str]]:
 
 
 def _parse_override(override: str) -> Node:
-    place = Place(f"-o {shorten(override)}", None)
+    place = Location(f"-o {truncate(override)}", None)
     key, equals, text = override.partition("=")
     keys = [part.strip() for part in key.split(".")]
     if not equals or not all(keys):
-        raise refusal([Fault(place, "not of the form key=value or key.key=value")])
+        raise to_recipe_error(
+            [ConfigError(place, "not of the form key=value or key.key=value")]
+        )
     if len(keys) > MAX_DEPTH:
-        raise refusal([Fault(place, f"more than {MAX_DEPTH} keys deep")])
+        raise to_recipe_error([ConfigError(place, f"more than {MAX_DEPTH} keys deep")])
     if keys == [EXTENDS]:
-        raise refusal([Fault(place, f"only a file can say {EXTENDS}")])
+        raise to_recipe_error([ConfigError(place, f"only a file can say {EXTENDS}")])
     if any("\ud800" <= character <= "\udfff" for character in override):
-        raise refusal([Fault(place, "not UTF-8")])
+        raise to_recipe_error([ConfigError(place, "not UTF-8")])
     text = text.strip()
     if text.startswith(_INDICATORS):
         node = parse_yaml(text, place)
@@ -304,7 +310,12 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
     was, becomes = base.value.get(KIND), over.value.get(KIND)
-    if len(sections(wanted)) > 1 and was and becomes and was.value != becomes.value:
+    if (
+        len(section_models(wanted)) > 1
+        and was
+        and becomes
+        and was.value != becomes.value
+    ):
         return over
     merged = dict(base.value)
     for key, node in over.value.items():
@@ -337,7 +348,7 @@ def _start_from_defaults(tree: Node, wanted: Any = Recipe) -> Node:
 
 def _field(wanted: Any, key: str) -> FieldInfo | None:
     """Find a key in a section, or in the first of a union that has it."""
-    models = sections(wanted)
+    models = section_models(wanted)
     return next((m.model_fields[key] for m in models if key in m.model_fields), None)
 
 

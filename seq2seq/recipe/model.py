@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import Options, Share, differences
+from seq2seq.recipe.base import RecipeSection, Share, diff_options
 
 Cell = Literal["rnn", "gru", "lstm", "min_gru", "min_lstm"]
 
 
-class StackOptions(Options):
+class StackOptions(RecipeSection):
     """What both halves say of their recurrent layers."""
 
     cell: Cell = Field(
@@ -61,28 +61,28 @@ class DecoderOptions(StackOptions):
     hidden_size: int = Field(512, ge=1)
 
 
-class NoAttention(Options):
+class NoAttention(RecipeSection):
     """The context vector is the decoder's initial state (Sutskever et al. 2014)."""
 
     kind: Literal["none"]
 
 
-class FixedContext(Options):
+class FixedContext(RecipeSection):
     """The decoder also reads the context vector at every step (Cho et al. 2014)."""
 
     kind: Literal["fixed"]
 
 
-class AttentionOptions(Options):
+class AttentionOptions(RecipeSection):
     """The decoder reads all of the encoder's states, by likeness to its own.
 
     dot and general: Luong et al. 2015; additive: Bahdanau et al. 2015.
     """
 
     kind: Literal["dot", "general", "additive"]
-    heads: int = Field(1, ge=1, le=64, description="Read so many times at once.")
-    layer: Literal["top", "bottom"] = Field(
-        "top",
+    num_heads: int = Field(1, ge=1, le=64, description="Read so many times at once.")
+    architecture: Literal["standard", "gnmt"] = Field(
+        "standard",
         description="Which decoder layer asks: the top one, for the output (Luong et "
         "al. 2015), or the bottom one, for the layers above it (Wu et al. 2016).",
     )
@@ -91,7 +91,7 @@ class AttentionOptions(Options):
         description="A step also reads what the step before made of its reading "
         "(Luong et al. 2015, 3.3); slower.",
     )
-    coverage: float = Field(
+    coverage_loss_weight: float = Field(
         0.0,
         ge=0,
         description="Weight of a loss on reading the same place again (See et al. "
@@ -99,7 +99,7 @@ class AttentionOptions(Options):
     )
 
 
-class ModelOptions(Options):
+class ModelOptions(RecipeSection):
     """The shape of the network."""
 
     embedding_size: int = Field(256, ge=1)
@@ -150,14 +150,14 @@ class ModelOptions(Options):
                 f"attention: dot compares the encoder's {width} numbers with the "
                 f"decoder's {decoder.hidden_size}; make them equal or use general"
             )
-        if width % looks.heads or decoder.hidden_size % looks.heads:
+        if width % looks.num_heads or decoder.hidden_size % looks.num_heads:
             raise ValueError(
-                f"attention.heads is {looks.heads}, which does not divide the "
+                f"attention.num_heads is {looks.num_heads}, which does not divide the "
                 f"encoder's {width} and the decoder's {decoder.hidden_size}"
             )
-        if looks.layer == "bottom" and decoder.layers == 1:
+        if looks.architecture == "gnmt" and decoder.layers == 1:
             raise ValueError(
-                "attention.layer: bottom needs a decoder of at least 2 layers, one to "
+                "attention.architecture: gnmt needs a decoder of at least 2 layers, one to "
                 "ask and one to read"
             )
         if looks.input_feeding and self.locked_dropout:
@@ -167,12 +167,12 @@ class ModelOptions(Options):
             )
         return self
 
-    def differences(self, other: ModelOptions) -> list[tuple[str, Any, Any]]:
+    def diff_options(self, other: ModelOptions) -> list[tuple[str, Any, Any]]:
         """Compare what decides on the weights' shapes and meaning.
 
         Returns:
             Keys whose values differ, with this one's and the other's; not what units
             are dropped in training.
         """
-        found = differences(self.model_dump(), other.model_dump())
+        found = diff_options(self.model_dump(), other.model_dump())
         return [each for each in found if not each[0].endswith("dropout")]

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import Options
+from seq2seq.recipe.base import RecipeSection
 
 
-class SamplingOptions(Options):
+class SamplingOptions(RecipeSection):
     """How pieces are drawn where they are drawn by chance.
 
     Each cut is made on the whole distribution after temperature, and the narrowest
@@ -32,7 +32,7 @@ class SamplingOptions(Options):
         description="Draw from the fewest pieces that together have this probability "
         "(Holtzman et al. 2020, section 3.1); 1 is all.",
     )
-    epsilon: float = Field(
+    epsilon_cutoff: float = Field(
         0.0,
         ge=0,
         lt=1,
@@ -47,7 +47,7 @@ class SamplingOptions(Options):
     )
 
 
-class SearchOptions(Options):
+class SearchOptions(RecipeSection):
     """How a translation is chosen."""
 
     method: Literal["beam", "sample"] = Field(
@@ -62,7 +62,7 @@ class SearchOptions(Options):
         description="Hypotheses rank by log-probability / length ** length_penalty; 0 "
         "does not normalise.",
     )
-    length_penalty_kind: Literal["power", "gnmt"] = Field(
+    length_penalty_type: Literal["power", "gnmt"] = Field(
         "power",
         description="gnmt puts ((5 + length) / 6) in the place of the length (Wu et "
         "al. 2016, section 7).",
@@ -73,8 +73,8 @@ class SearchOptions(Options):
         description="How much source positions that attention passed over cost, in "
         "nats for each e-fold (Wu et al. 2016, section 7); needs attention.",
     )
-    stop: Literal["count", "bound"] = Field(
-        "count",
+    early_stopping: Literal[True, "never"] = Field(
+        True,
         description="bound searches on until no beam can overtake what was found "
         "(Huang et al. 2017); count stops also when beam_size hypotheses are finished, "
         "which is sooner and may miss a better one.",
@@ -90,7 +90,7 @@ class SearchOptions(Options):
         ge=0,
         description="A translation has at least so many times the source's pieces.",
     )
-    no_repeat_ngram: int = Field(
+    no_repeat_ngram_size: int = Field(
         0,
         ge=0,
         description="No sequence of so many pieces comes twice (Paulus et al. 2018, "
@@ -99,13 +99,13 @@ class SearchOptions(Options):
     allow_unknown: bool = Field(
         True, description="Whether a translation may hold the unknown piece."
     )
-    groups: int = Field(
+    num_beam_groups: int = Field(
         1,
         ge=1,
         description="Into how many groups a beam is cut, each kept from saying what "
         "those before say (diverse beam search, Vijayakumar et al. 2018).",
     )
-    diversity: float = Field(
+    diversity_penalty: float = Field(
         0.5,
         ge=0,
         description="Nats that a piece loses for each time that an earlier group says "
@@ -115,9 +115,9 @@ class SearchOptions(Options):
 
     @model_validator(mode="after")
     def _groups_are_of_one_size(self) -> SearchOptions:
-        if self.beam_size % self.groups:
+        if self.beam_size % self.num_beam_groups:
             raise ValueError(
-                f"groups: {self.groups} does not divide beam_size: {self.beam_size}"
+                f"num_beam_groups: {self.num_beam_groups} does not divide beam_size: {self.beam_size}"
             )
         return self
 

@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]
 _MAX_DIGITS = 300
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where something is said: a line of a file, or a source without lines."""
 
     source: str
@@ -55,22 +55,22 @@ class Node(NamedTuple):
     """A value and where it stands."""
 
     value: Scalar | list[Node] | dict[str, Node]
-    place: Place
+    place: Location
     """Of a scalar itself; of a list or mapping under a key, the place of the key."""
-    key: Place
+    key: Location
     """Of the key that the value belongs to; without one, of the value."""
     written: str = ""
     """A number as its author wrote it."""
 
 
-class Fault(NamedTuple):
+class ConfigError(NamedTuple):
     """One thing that is wrong."""
 
-    place: Place
+    place: Location
     text: str
 
 
-def refusal(faults: Iterable[Fault]) -> RecipeError:
+def to_recipe_error(faults: Iterable[ConfigError]) -> RecipeError:
     """Make one error of many faults, sorted by file and line; lineless sources last.
 
     Characters that a terminal would obey are escaped.
@@ -105,30 +105,34 @@ def read_yaml(path: Path, source: str) -> Node:
         RecipeError: If the file is missing, unreadable, too big, not UTF-8, not YAML or
             not strict; with every fault up to the first that stops the reading.
     """
-    whole = Place(source, None)
+    whole = Location(source, None)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise refusal([Fault(whole, "no such file")]) from None
+        raise to_recipe_error([ConfigError(whole, "no such file")]) from None
     except IsADirectoryError:
-        raise refusal([Fault(whole, "a folder, not a recipe file")]) from None
+        raise to_recipe_error(
+            [ConfigError(whole, "a folder, not a recipe file")]
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise refusal([Fault(whole, f"cannot be read: {reason}")]) from error
+        raise to_recipe_error(
+            [ConfigError(whole, f"cannot be read: {reason}")]
+        ) from error
     if len(raw) > MAX_BYTES:
         text = f"larger than {MAX_BYTES:,} bytes, which no recipe needs"
-        raise refusal([Fault(whole, text)])
+        raise to_recipe_error([ConfigError(whole, text)])
     try:
-        return parse_yaml(raw.decode("utf-8-sig"), Place(source, 1))
+        return parse_yaml(raw.decode("utf-8-sig"), Location(source, 1))
     except UnicodeDecodeError as error:
         # The position counts from behind a byte-order mark, which has no line feed.
         line = error.object.count(b"\n", 0, error.start) + 1
         text = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
-        raise refusal([Fault(Place(source, line), text)]) from error
+        raise to_recipe_error([ConfigError(Location(source, line), text)]) from error
 
 
-def parse_yaml(text: str, start: Place) -> Node:
+def parse_yaml(text: str, start: Location) -> Node:
     """Parse YAML strictly.
 
     Args:
@@ -164,7 +168,7 @@ def plain_scalar(text: str) -> Scalar:
     return int(text) if _INTEGER.fullmatch(text) else float(text)
 
 
-def show(node: Node) -> str:
+def format_value(node: Node) -> str:
     """Show a value in an error message: as it was written, but no longer than needed.
 
     Args:
@@ -175,18 +179,20 @@ def show(node: Node) -> str:
     """
     value = node.value
     if isinstance(value, str):
-        return f"'{shorten(value)}'"
+        return f"'{truncate(value)}'"
     if isinstance(value, list):
-        return shorten(f"[{', '.join(map(show, value[:MAX_SHOWN]))}]")
+        return truncate(f"[{', '.join(map(format_value, value[:MAX_SHOWN]))}]")
     if isinstance(value, dict):
         few = list(value.items())[:MAX_SHOWN]
-        return shorten("{" + ", ".join(f"{k}: {show(v)}" for k, v in few) + "}")
+        return truncate(
+            "{" + ", ".join(f"{k}: {format_value(v)}" for k, v in few) + "}"
+        )
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return shorten(node.written or str(value))
+    return truncate(node.written or str(value))
 
 
-def shorten(text: str) -> str:
+def truncate(text: str) -> str:
     """Cut a text for an error message to `MAX_SHOWN` characters."""
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
@@ -200,10 +206,10 @@ def _printable(text: str) -> str:
 class _Composer:
     """Turns the events of PyYAML's parser into nodes, and notes what is not strict."""
 
-    def __init__(self, text: str, start: Place) -> None:
+    def __init__(self, text: str, start: Location) -> None:
         self._text = text
         self._start = start
-        self._faults: list[Fault] = []
+        self._faults: list[ConfigError] = []
 
     def document(self) -> Node:
         """Read the one document."""
@@ -212,22 +218,22 @@ class _Composer:
         except yaml.reader.ReaderError as error:
             line = self._text.count("\n", 0, error.position)
             text = f"the character U+{int(error.character):04X} may not stand in YAML"
-            raise refusal([Fault(self._place(line), text)]) from error
+            raise to_recipe_error([ConfigError(self._place(line), text)]) from error
         try:
             node = self._whole()
         except yaml.MarkedYAMLError as error:
             self._note_syntax(error)
-            raise refusal(self._faults) from error
+            raise to_recipe_error(self._faults) from error
         except (ValueError, OverflowError) as error:
             if isinstance(error, RecipeError):
                 raise
             # PyYAML lets these through: "\UFFFFFFFF", and a version of 5,000 digits.
             self._note(self._loader.get_mark(), f"not YAML: {error}")
-            raise refusal(self._faults) from error
+            raise to_recipe_error(self._faults) from error
         finally:
             self._loader.dispose()
         if self._faults:
-            raise refusal(self._faults)
+            raise to_recipe_error(self._faults)
         return node
 
     def _whole(self) -> Node:
@@ -245,12 +251,12 @@ class _Composer:
             self._note(mark, "a second document starts here; a file holds one")
         return node
 
-    def _node(self, path: tuple[str, ...], key: Place | None = None) -> Node:
+    def _node(self, path: tuple[str, ...], key: Location | None = None) -> Node:
         event = self._next()
         place = self._place(event.start_mark.line)
         if len(path) > MAX_DEPTH:
             self._note(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
-            raise refusal(self._faults)
+            raise to_recipe_error(self._faults)
         if isinstance(event, yaml.AliasEvent):
             self._note(event.start_mark, f"aliases (*{event.anchor}) are not allowed")
             return Node(None, place, key or place)
@@ -258,7 +264,7 @@ class _Composer:
             self._note(event.start_mark, f"anchors (&{event.anchor}) are not allowed")
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._note(event.start_mark, f"tags ({shorten(tag)}) are not allowed")
+            self._note(event.start_mark, f"tags ({truncate(tag)}) are not allowed")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, place, key or place)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -269,7 +275,7 @@ class _Composer:
             return Node(items, key or place, key or place)
         return Node(self._mapping(path), key or place, key or place)
 
-    def _scalar(self, event: yaml.ScalarEvent, place: Place, key: Place) -> Node:
+    def _scalar(self, event: yaml.ScalarEvent, place: Location, key: Location) -> Node:
         if any("\ud800" <= character <= "\udfff" for character in event.value):
             self._note(event.start_mark, "half a surrogate pair is not text")
         if event.style is not None:
@@ -284,13 +290,13 @@ class _Composer:
             key = self._node((*path, "?"))
             if not isinstance(key.value, str):
                 advice = "; put it in quotes" if plain else ""
-                self._note(mark, f"the key {show(key)} is not a string{advice}")
+                self._note(mark, f"the key {format_value(key)} is not a string{advice}")
             elif plain and key.value == "<<":
                 self._note(mark, "merge keys (<<) are not allowed")
-            name = key.value if isinstance(key.value, str) else show(key)
+            name = key.value if isinstance(key.value, str) else format_value(key)
             value = self._node((*path, name), key.place)
             if name in items:
-                shown = shorten(".".join((*path, name)))
+                shown = truncate(".".join((*path, name)))
                 before = items[name].key
                 where = "" if before.line is None else f", first in line {before.line}"
                 self._note(mark, f"{shown}: duplicate key{where}")
@@ -304,12 +310,12 @@ class _Composer:
     def _peek(self) -> Any:
         return self._loader.peek_event()  # type: ignore[no-untyped-call]
 
-    def _place(self, line: int) -> Place:
+    def _place(self, line: int) -> Location:
         first = self._start.line
         return self._start._replace(line=None if first is None else first + line)
 
     def _note(self, mark: Any, text: str) -> None:
-        self._faults.append(Fault(self._place(mark.line), text))
+        self._faults.append(ConfigError(self._place(mark.line), text))
 
     def _note_syntax(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark or self._loader.get_mark()

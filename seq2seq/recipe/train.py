@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import Options, Share
+from seq2seq.recipe.base import RecipeSection, Share
 
 
-class Adam(Options):
+class Adam(RecipeSection):
     """Adam (Kingma and Ba 2015); AdamW decays weights apart from the gradient."""
 
     kind: Literal["adam", "adamw"]
@@ -17,7 +17,7 @@ class Adam(Options):
     weight_decay: float = Field(0.0, ge=0)
 
 
-class SGD(Options):
+class SGD(RecipeSection):
     """Stochastic gradient descent."""
 
     kind: Literal["sgd"]
@@ -26,29 +26,29 @@ class SGD(Options):
     weight_decay: float = Field(0.0, ge=0)
 
 
-class Constant(Options):
+class Constant(RecipeSection):
     """One learning rate, after a linear warm-up."""
 
     kind: Literal["constant"]
     warmup_steps: int = Field(0, ge=0)
 
 
-class InverseSqrt(Options):
+class InverseSqrt(RecipeSection):
     """Linear warm-up, then falling with the square root of the step."""
 
     kind: Literal["inverse_sqrt"]
     warmup_steps: int = Field(1000, ge=1)
 
 
-class Cosine(Options):
-    """Linear warm-up, then half a cosine down to `final` times the rate."""
+class Cosine(RecipeSection):
+    """Linear warm-up, then half a cosine down to `min_lr_ratio` times the rate."""
 
     kind: Literal["cosine"]
     warmup_steps: int = Field(0, ge=0)
-    final: Share = 0.01
+    min_lr_ratio: Share = 0.01
 
 
-class Plateau(Options):
+class Plateau(RecipeSection):
     """Multiply the rate by `factor` when validation has not improved for a while."""
 
     kind: Literal["plateau"]
@@ -57,7 +57,7 @@ class Plateau(Options):
     patience: int = Field(2, ge=1, description="In validations.")
 
 
-class RiskOptions(Options):
+class MinimumRiskOptions(RecipeSection):
     """Minimum risk training (Shen et al. 2016): what is drawn, and how it counts."""
 
     metric: Literal["chrf", "bleu"] = Field(
@@ -66,15 +66,15 @@ class RiskOptions(Options):
     weight: float = Field(
         1.0, gt=0, description="Of the risk; the cross-entropy has weight 1."
     )
-    samples: int = Field(8, ge=2, description="Candidates of each sentence.")
-    sharpness: float = Field(
+    num_samples: int = Field(8, ge=2, description="Candidates of each sentence.")
+    alpha: float = Field(
         0.05,
         gt=0,
         description="Candidates weigh by their probabilities to this power.",
     )
 
 
-class TrainOptions(Options):
+class TrainOptions(RecipeSection):
     """How the network learns, and when it stops."""
 
     max_steps: int | None = Field(None, ge=1, description="In optimizer steps.")
@@ -82,7 +82,9 @@ class TrainOptions(Options):
     batch_tokens: int = Field(
         4096, ge=1, description="Padded pieces of the longer side in a batch."
     )
-    accumulate: int = Field(1, ge=1, description="Batches to an optimizer step.")
+    accumulate_grad_batches: int = Field(
+        1, ge=1, description="Batches to an optimizer step."
+    )
     optimizer: Adam | SGD = Field(Adam(kind="adam"), discriminator="kind")
     schedule: Constant | InverseSqrt | Cosine | Plateau = Field(
         Constant(kind="constant"), discriminator="kind"
@@ -93,7 +95,7 @@ class TrainOptions(Options):
         description="Longest gradient, in its Euclidean norm; null leaves it as it is "
         "(Pascanu et al. 2013).",
     )
-    truncate: int | None = Field(
+    truncated_bptt_steps: int | None = Field(
         None,
         ge=1,
         description="Target positions after which gradients do not come back "
@@ -110,24 +112,25 @@ class TrainOptions(Options):
         description="Validate and translate by a moving average of the weights, of "
         "which so much stays at each step; null for the weights themselves.",
     )
-    start_from: str | None = Field(
+    init_from: str | None = Field(
         None,
         min_length=1,
         description="A run whose weights and tokenizers training starts from, to tune "
         "it on other text or to another end.",
     )
-    risk: RiskOptions | None = Field(
+    minimum_risk: MinimumRiskOptions | None = Field(
         None, description="Also lower the expected cost of what the model says."
     )
     validate_every: int = Field(500, ge=1, description="In optimizer steps.")
     checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
-    on_not_finite: Literal["stop", "retry"] = Field(
+    on_nan: Literal["stop", "retry"] = Field(
         "stop",
         description="When a loss is infinite or no number: stop, or go back to the "
         "last checkpoint and on with half the learning rate, five times at most.",
     )
-    lens: bool = Field(
-        False, description="Measure gradients, gates and exposure bias into lens.csv."
+    diagnostics: bool = Field(
+        False,
+        description="Measure gradients, gates and exposure bias into diagnostics.csv.",
     )
     loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
         [],

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from seq2seq.recipe import Recipe
-from seq2seq.recipe.strict_yaml import Fault, Node, shorten, show
+from seq2seq.recipe.strict_yaml import ConfigError, Node, format_value, truncate
 
 EXTENDS = "extends"
 """The key of a file that names the recipe that it builds on; the schema has none."""
@@ -40,7 +40,7 @@ _BOUNDS = {
 }
 
 
-def find_faults(error: ValidationError, tree: Node) -> list[Fault]:
+def collect_errors(error: ValidationError, tree: Node) -> list[ConfigError]:
     """Turn what pydantic found into faults with places and plain words.
 
     Args:
@@ -63,12 +63,12 @@ def find_faults(error: ValidationError, tree: Node) -> list[Fault]:
             context = detail.get("ctx", {})
             text = _wrong_value(detail["type"], detail["msg"], context, node, spot)
             place = node.place
-        name = ".".join(shorten(str(key)) for key in spot.keys)
-        faults.append(Fault(place, f"{name}: {text}" if name else text))
+        name = ".".join(truncate(str(key)) for key in spot.keys)
+        faults.append(ConfigError(place, f"{name}: {text}" if name else text))
     return faults
 
 
-def sections(wanted: Any) -> list[type[BaseModel]]:
+def section_models(wanted: Any) -> list[type[BaseModel]]:
     """Find the sections that a type names; several make a union told apart by kind.
 
     Args:
@@ -78,7 +78,7 @@ def sections(wanted: Any) -> list[type[BaseModel]]:
         The classes of the sections; none for a type of plain values.
     """
     if args := get_args(wanted):
-        return [model for arg in args for model in sections(arg)]
+        return [model for arg in args for model in section_models(arg)]
     is_model = isinstance(wanted, type) and issubclass(wanted, BaseModel)
     return [wanted] if is_model else []
 
@@ -100,7 +100,7 @@ def did_you_mean(word: str, choices: Iterable[object]) -> str:
     return ""
 
 
-def listed(lead: str, choices: Sequence[object]) -> str:
+def format_choices(lead: str, choices: Sequence[object]) -> str:
     """List choices behind a lead, strings in quotes; empty if there are none."""
     shown = (f"'{c}'" if isinstance(c, str) else str(c) for c in choices)
     return lead + ", ".join(shown) if choices else ""
@@ -118,7 +118,7 @@ def _spot(location: Iterable[str | int]) -> _Spot:
     keys: list[str | int] = []
     wanted: Any = Recipe
     for part in location:
-        models = sections(wanted)
+        models = section_models(wanted)
         if isinstance(part, int):
             keys.append(part)
         elif len(models) > 1:
@@ -155,26 +155,26 @@ def _nearest(tree: Node, keys: Iterable[str | int]) -> Node:
 
 
 def _unknown_key(location: Sequence[str | int]) -> str:
-    models = sections(_spot(location[:-1]).wanted)
+    models = section_models(_spot(location[:-1]).wanted)
     valid = [key for model in models for key in model.model_fields]
     if len(location) == 1:
         valid.append(EXTENDS)
     hint = did_you_mean(str(location[-1]), valid)
-    return "unknown key" + (hint or listed(", valid here are ", valid))
+    return "unknown key" + (hint or format_choices(", valid here are ", valid))
 
 
 def _wrong_value(
     kind: str, message: str, context: Mapping[str, Any], node: Node, spot: _Spot
 ) -> str:
-    came = show(node)
+    came = format_value(node)
     if kind in ("missing", "union_tag_not_found"):
-        kinds = _kinds(sections(spot.wanted)) if kind != "missing" else []
-        return "required but not given" + listed(", one of ", kinds)
+        kinds = _kinds(section_models(spot.wanted)) if kind != "missing" else []
+        return "required but not given" + format_choices(", one of ", kinds)
     if kind in ("literal_error", "union_tag_invalid"):
         union = kind == "union_tag_invalid"
-        valid = _kinds(sections(spot.wanted)) if union else _choices(spot.wanted)
+        valid = _kinds(section_models(spot.wanted)) if union else _choices(spot.wanted)
         hint = did_you_mean(str(node.value), valid)
-        return f"{came} is not one of {listed('', valid)}{hint}"
+        return f"{came} is not one of {format_choices('', valid)}{hint}"
     if kind in _TYPES:
         return f"{came} is not {_TYPES[kind]}"
     if kind in _BOUNDS:

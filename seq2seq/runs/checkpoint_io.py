@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.runs.checkpoint_reader import LENGTH, MARK, read_checkpoint
-from seq2seq.utils.files import atomic_file, temporary_in
+from seq2seq.utils.files import atomic_file, temp_path
 
 # What Lightning restores a training from.
 _STATE = {
@@ -64,7 +64,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     _keep(path, self.kept[path])
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise InputError(
+            raise UserError(
                 f"{path} cannot be written: {reason}. What was there before is "
                 "whole; mend that and give the same command again."
             ) from error
@@ -81,7 +81,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 def write_checkpoint(checkpoint: dict[str, Any], file: BinaryIO) -> None:
     """Write a checkpoint with its sum, as `weights.read_checkpoint` reads it."""
-    summing = _Summing(file)
+    summing = _HashingWriter(file)
     stream: Any = summing  # torch calls write and flush, whatever its type says.
     torch.save(checkpoint, stream)
     # torch leaves the comment empty: the last two bytes are its length.
@@ -89,7 +89,9 @@ def write_checkpoint(checkpoint: dict[str, Any], file: BinaryIO) -> None:
     file.write(LENGTH + MARK + summing.total.hexdigest().encode())
 
 
-def newest_valid(places: tuple[Path, ...], say: Callable[[str], None]) -> Path | None:
+def latest_valid_checkpoint(
+    places: tuple[Path, ...], say: Callable[[str], None]
+) -> Path | None:
     """Choose what to continue from.
 
     Args:
@@ -108,14 +110,14 @@ def newest_valid(places: tuple[Path, ...], say: Callable[[str], None]) -> Path |
             continue
         try:
             read_training_state(place)
-        except InputError as error:
+        except UserError as error:
             faults.append(str(error))
             continue
         for fault in faults:
             say(f"{fault} Going back to {place}.")
         return place
     if faults:
-        raise InputError(
+        raise UserError(
             f"{' '.join(faults)} No state is left to continue from: restore one, or "
             "remove the folder to train anew."
         )
@@ -131,13 +133,13 @@ def read_training_state(path: Path) -> dict[str, Any]:
     found = read_checkpoint(path)
     for name, kind in _STATE.items():
         if not isinstance(found.get(name), kind):
-            raise InputError(
+            raise UserError(
                 f"{path} is no training state ({name} is missing); use another one."
             )
     return found
 
 
-class _Summing:
+class _HashingWriter:
     """Sum up what passes, but for the last two bytes, which are about to change."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -164,7 +166,7 @@ class _Summing:
 
 def _keep(path: Path, place: Path) -> None:
     """Give the file at `path` the name `place` as well, in one step."""
-    linked = temporary_in(place.parent)
+    linked = temp_path(place.parent)
     try:
         os.link(path, linked)
         linked.replace(place)

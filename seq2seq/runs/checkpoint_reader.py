@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 NETWORK = "network."  # What TranslationModule calls its network.
 MARK = b"seq2seq sha256 "
@@ -38,16 +38,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")  # About pickles that are not ours.
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; train first.") from error
+        raise UserError(f"{path} is missing; train first.") from error
     except Exception as error:
         # Hostile bytes make torch raise nearly anything; all of it means the file.
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise InputError(
+        raise UserError(
             f"{path} is damaged or no checkpoint of ours ({first}); use another one."
         ) from error
     weights = found.get("state_dict") if isinstance(found, dict) else None
     if not isinstance(weights, dict) or not all(map(_plain, weights.items())):
-        raise InputError(f"{path} holds no weights; use a checkpoint from a run.")
+        raise UserError(f"{path} holds no weights; use a checkpoint from a run.")
     return dict(found)
 
 

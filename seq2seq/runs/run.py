@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
 from seq2seq.runs.checkpoint_reader import network_weights, read_checkpoint
@@ -68,7 +68,7 @@ class Run:
         try:
             network.load_state_dict(network_weights(read_checkpoint(self.checkpoint)))
         except RuntimeError as error:
-            raise InputError(
+            raise UserError(
                 f"{self.checkpoint} does not fit {self.folder.recipe}: "
                 f"{str(error).splitlines()[-1].strip()}"
             ) from error
@@ -95,7 +95,7 @@ class Run:
         for side in ("source", "target"):
             one, two = getattr(self, side).model, getattr(other, side).model
             if one != two:
-                raise InputError(
+                raise UserError(
                     f"{self.folder.path} and {other.folder.path} have different "
                     f"{side} tokenizers, so their pieces mean different things. Use "
                     "runs that were trained on the same data with the same tokenizer "

@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.loader import read_recipe
-from seq2seq.utils.checksums import LIST, check_sums, write_sums
+from seq2seq.utils.checksums import LIST, require_checksums, write_checksums
 from seq2seq.utils.files import atomic_file
 
 PACKAGES = ("torch", "lightning", "sentencepiece", "datasets", "sacrebleu", "numpy")
@@ -90,7 +90,7 @@ class RunFolder:
             InputError: If the name could lead out of the run folder.
         """
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", split):
-            raise InputError(
+            raise UserError(
                 f"{split!r} is no name of a split; it may hold letters, digits, dots, "
                 "hyphens and underscores, and starts with a letter or digit."
             )
@@ -103,7 +103,7 @@ class RunFolder:
             InputError: If this is no run folder, or its recipe is damaged.
         """
         if not self.recipe.is_file():
-            raise InputError(
+            raise UserError(
                 f"{self.path} is no run folder: it has no recipe.yaml. Name a folder "
                 "that `seq2seq train` made, such as runs/quickstart."
             )
@@ -126,14 +126,14 @@ class RunFolder:
             self.tokenizer(side).parent.mkdir(parents=True, exist_ok=True)
             tokenizer.save(self.tokenizer(side))
 
-    def write_sums(self) -> None:
+    def write_checksums(self) -> None:
         """Sum up what is written once, when it is."""
-        write_sums(self.path, ["recipe.yaml", *_TOKENIZERS])
+        write_checksums(self.path, ["recipe.yaml", *_TOKENIZERS])
 
     def _check(self, *names: str) -> None:
         # Runs from before there were sums have none.
         if (self.path / LIST).exists():
-            check_sums(self.path, names)
+            require_checksums(self.path, names)
 
 
 _SIDES = ("source", "target")
@@ -147,7 +147,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         file.write(text.encode() + b"\n")
 
 
-def hardware() -> str:
+def hardware_info() -> str:
     """Name the accelerator, or the processor and its cores."""
     import torch
 
@@ -163,13 +163,13 @@ def hardware() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Tell what the program runs on."""
     found = {package: version(package) for package in PACKAGES}
     return {
         "seq2seq": version("seq2seq"),
         "python": platform.python_version(),
         "system": platform.platform(),
-        "hardware": hardware(),
+        "hardware": hardware_info(),
         **found,
     }

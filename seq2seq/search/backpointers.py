@@ -11,27 +11,30 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from seq2seq.search.beam_hypotheses import Ending, rank
-from seq2seq.search.penalties import Ranking
+from seq2seq.search.beam_hypotheses import FinishedBeam, sort_key
+from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.types import Hypothesis
 
 
 @dataclass
-class Lattice:
+class BackpointerTable:
     """The steps of one search, in order.
 
     Attributes:
-        links: For each step the pieces it read, and the rows of the step before that
+        backpointers: For each step the pieces it read, and the rows of the step before that
             they follow, (2, R).
-        weights: For each step what it read of the source, (R, S); none without
+        attention: For each step what it read of the source, (R, S); none without
             attention.
     """
 
-    links: list[Tensor] = field(default_factory=list)
-    weights: list[Tensor] = field(default_factory=list)
+    backpointers: list[Tensor] = field(default_factory=list)
+    attention: list[Tensor] = field(default_factory=list)
 
     def hypotheses(
-        self, endings: list[list[list[Ending]]], ranking: Ranking, count: int
+        self,
+        endings: list[list[list[FinishedBeam]]],
+        ranking: HypothesisScorer,
+        count: int,
     ) -> list[list[Hypothesis]]:
         """Read back the best hypotheses.
 
@@ -47,26 +50,28 @@ class Lattice:
             Of each sentence, different ones, finished ones first, then by falling
             score.
         """
-        sizes = [part.shape[1] for part in self.links]
-        together = torch.cat(self.links, dim=1).cpu()  # One wait, not one a step.
+        sizes = [part.shape[1] for part in self.backpointers]
+        together = torch.cat(
+            self.backpointers, dim=1
+        ).cpu()  # One wait, not one a step.
         links = [p.tolist() for p in torch.split_with_sizes(together, sizes, dim=1)]
         firsts = [0, *accumulate(sizes)]
 
-        chosen: list[list[tuple[list[int], Ending, list[int]]]] = []
+        chosen: list[list[tuple[list[int], FinishedBeam, list[int]]]] = []
         for groups in endings:
             turns = [
-                (turn, rank(ending), ending)
+                (turn, sort_key(ending), ending)
                 for group in groups
                 for turn, ending in enumerate(group)
             ]
             turns.sort(key=lambda item: item[:2])
-            best: dict[tuple[int, ...], tuple[list[int], Ending, list[int]]] = {}
+            best: dict[tuple[int, ...], tuple[list[int], FinishedBeam, list[int]]] = {}
             for _, _, ending in turns:
                 pieces, rows = _read_back(links, ending)
                 best.setdefault(tuple(pieces), (pieces, ending, rows))
                 if len(best) == count:
                     break
-            chosen.append(sorted(best.values(), key=lambda item: rank(item[1])))
+            chosen.append(sorted(best.values(), key=lambda item: sort_key(item[1])))
 
         # All weights in one selection: where each of them lies, end to end.
         places = [
@@ -76,8 +81,8 @@ class Lattice:
             for step, row in enumerate(rows)
         ]
         read: Tensor | None = None
-        if self.weights:
-            everything = torch.cat(self.weights)
+        if self.attention:
+            everything = torch.cat(self.attention)
             read = everything[torch.tensor(places, device=everything.device)].cpu()
         found: list[list[Hypothesis]] = []
         done = 0
@@ -91,7 +96,7 @@ class Lattice:
                         pieces,
                         ending.log_prob,
                         finished=ending.finished,
-                        passed_over=ending.passed_over,
+                        passed_over=ending.coverage_penalty,
                         weights=weights,
                     )
                 )
@@ -99,14 +104,14 @@ class Lattice:
 
 
 def _read_back(
-    links: list[list[list[int]]], ending: Ending
+    links: list[list[list[int]]], ending: FinishedBeam
 ) -> tuple[list[int], list[int]]:
     """Follow the rows from the last piece to the first.
 
     Returns:
         The pieces, and the row of each step that chose one of them, or EOS.
     """
-    row = ending.row
+    row = ending.beam_index
     pieces: list[int] = []
     rows: list[int] = [row] if ending.finished else []
     for chosen, before in reversed(links[1 : ending.length + 1]):

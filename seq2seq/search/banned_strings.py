@@ -17,25 +17,25 @@ from torch import Tensor
 from seq2seq.types import PAD
 
 
-class Spelling(NamedTuple):
+class BannedString(NamedTuple):
     """One text, as bits.
 
     Attributes:
         start: What is set before the first piece.
         carried: Which bits survive each piece, after a shift by its letters, (V,).
         begun: Which bits each piece sets by itself, (V,).
-        pieces: Pieces that can complete the text, (P,).
+        tokens: Pieces that can complete the text, (P,).
         completing: What must be set for that, any of these bits, (P,).
     """
 
     start: int
     carried: Tensor
     begun: Tensor
-    pieces: Tensor
+    tokens: Tensor
     completing: Tensor
 
 
-class Spellings(NamedTuple):
+class BannedStringTable(NamedTuple):
     """The texts that sentences must not spell, A different ones.
 
     Attributes:
@@ -53,13 +53,13 @@ class Spellings(NamedTuple):
     start: Tensor
     carried: Tensor
     begun: Tensor
-    pieces: Tensor
+    tokens: Tensor
     completing: Tensor
 
     @classmethod
     def of(
-        cls, forbidden: Sequence[Sequence[Spelling]], letters: Tensor
-    ) -> Spellings | None:
+        cls, forbidden: Sequence[Sequence[BannedString]], letters: Tensor
+    ) -> BannedStringTable | None:
         """Lay the texts of N sentences side by side; None if there are none.
 
         Args:
@@ -79,7 +79,7 @@ class Spellings(NamedTuple):
             for some in forbidden
         ]
         nothing = torch.zeros_like(letters)
-        widest = max(len(each.pieces) for each in found.values())
+        widest = max(len(each.tokens) for each in found.values())
 
         def stacked(parts: list[Tensor]) -> Tensor:
             wide = [
@@ -95,11 +95,11 @@ class Spellings(NamedTuple):
             torch.tensor([*(one.start for one in each), 0], device=device),
             torch.stack([*(one.carried.to(device) for one in each), nothing]),
             torch.stack([*(one.begun.to(device) for one in each), nothing]),
-            stacked([one.pieces for one in each]),
+            stacked([one.tokens for one in each]),
             stacked([one.completing for one in each]),
         )
 
-    def select(self, sentences: Tensor) -> Spellings:
+    def select(self, sentences: Tensor) -> BannedStringTable:
         """Keep these sentences, in this order."""
         return self._replace(which=self.which[sentences])
 
@@ -117,4 +117,4 @@ class Spellings(NamedTuple):
             piece = said[:, None]
             bits = (shifted & self.carried[which, piece]) | self.begun[which, piece]
         ends = (bits[..., None] & self.completing[which]) != 0
-        return self.pieces[which].where(ends, PAD).flatten(1)
+        return self.tokens[which].where(ends, PAD).flatten(1)

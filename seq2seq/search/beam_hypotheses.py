@@ -9,49 +9,49 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seq2seq.search.penalties import Ranking
+from seq2seq.search.penalties import HypothesisScorer
 
 
-class Ending(NamedTuple):
+class FinishedBeam(NamedTuple):
     """A hypothesis as the place in the lattice of its last piece.
 
     Attributes:
         log_prob: Sum of its log-probabilities.
         score: What it ranks by.
         length: Its pieces, EOS not counted.
-        row: The row of the step that ended it, or would have gone on from there.
+        beam_index: The row of the step that ended it, or would have gone on from there.
         finished: Whether it ended with EOS.
-        complete: Whether it holds what is required.
-        passed_over: Its coverage penalty.
+        constraints_met: Whether it holds what is required.
+        coverage_penalty: Its coverage penalty.
     """
 
     log_prob: float
     score: float
     length: int
-    row: int
+    beam_index: int
     finished: bool
-    complete: bool
-    passed_over: float
+    constraints_met: bool
+    coverage_penalty: float
 
 
 @dataclass
-class Contest:
+class BeamHypotheses:
     """The endings of one group of beams of one sentence.
 
     Attributes:
         limit: The most pieces, EOS not counted.
         size: K, the beams of the group.
-        wanted: How many hypotheses will be returned.
+        num_return: How many hypotheses will be returned.
         ranking: How they rank.
-        endings: Those found so far.
+        finished: Those found so far.
         done: Whether no more are looked for.
     """
 
     limit: int
     size: int
-    wanted: int
-    ranking: Ranking
-    endings: list[Ending] = field(default_factory=list)
+    num_return: int
+    ranking: HypothesisScorer
+    finished: list[FinishedBeam] = field(default_factory=list)
     done: bool = False
     _bar: float = -math.inf
 
@@ -67,15 +67,15 @@ class Contest:
     ) -> None:
         """Enter a hypothesis that finished, or one that was cut."""
         score = self.ranking.score(log_prob, length + finished, passed_over)
-        self.endings.append(
-            Ending(log_prob, score, length, row, finished, complete, passed_over)
+        self.finished.append(
+            FinishedBeam(log_prob, score, length, row, finished, complete, passed_over)
         )
-        if finished and len(self.endings) >= self.wanted:
+        if finished and len(self.finished) >= self.num_return:
             # To be returned, a hypothesis has to beat the last that would be now.
-            scores = sorted((ending.score for ending in self.endings), reverse=True)
-            self._bar = scores[self.wanted - 1]
+            scores = sorted((ending.score for ending in self.finished), reverse=True)
+            self._bar = scores[self.num_return - 1]
 
-    def is_over(self, alive: float, length: int) -> bool:
+    def is_done(self, alive: float, length: int) -> bool:
         """Tell whether a group is done after a step, when all who ended are entered.
 
         Args:
@@ -85,20 +85,25 @@ class Contest:
         return (
             alive == -math.inf
             or self.limit <= length
-            or self._bar >= self.ranking.bound(alive, self.limit)
-            or (self.ranking.options.stop == "count" and len(self.endings) >= self.size)
+            or self._bar >= self.ranking.upper_bound(alive, self.limit)
+            or (
+                self.ranking.options.early_stopping is True
+                and len(self.finished) >= self.size
+            )
         )
 
-    def best(self) -> list[Ending]:
+    def best(self) -> list[FinishedBeam]:
         """Return those wanted: finished ones first, then by falling score.
 
         Those that lack something are left out where others do not.
         """
-        whole = any(ending.complete for ending in self.endings)
-        kept = [ending for ending in self.endings if ending.complete or not whole]
-        return sorted(kept, key=rank)[: self.wanted]
+        whole = any(ending.constraints_met for ending in self.finished)
+        kept = [
+            ending for ending in self.finished if ending.constraints_met or not whole
+        ]
+        return sorted(kept, key=sort_key)[: self.num_return]
 
 
-def rank(ending: Ending) -> tuple[bool, float]:
+def sort_key(ending: FinishedBeam) -> tuple[bool, float]:
     """Return what puts the better ending first."""
     return not ending.finished, -ending.score

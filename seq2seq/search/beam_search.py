@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.backpointers import Lattice
-from seq2seq.search.beam_hypotheses import Contest
-from seq2seq.search.beam_state import Asked, Track
-from seq2seq.search.beam_step import Expansion, expand, expand_groups
-from seq2seq.search.constraints import Demands
+from seq2seq.search.backpointers import BackpointerTable
+from seq2seq.search.beam_hypotheses import BeamHypotheses
+from seq2seq.search.beam_state import BeamState, SearchContext
+from seq2seq.search.beam_step import BeamStep, beam_step, diverse_beam_step
+from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.greedy_search import greedy_search
-from seq2seq.search.lexical_constraints import with_needs
-from seq2seq.search.penalties import Ranking
-from seq2seq.search.step import MemoryT, StateT, StepFunction, not_finite
+from seq2seq.search.lexical_constraints import allocate_beam_banks
+from seq2seq.search.penalties import HypothesisScorer
+from seq2seq.search.step import MemoryT, StateT, StepFunction, non_finite_scores_error
 from seq2seq.types import BOS, EOS, PAD, Hypothesis
 
 
@@ -28,7 +28,7 @@ def beam_search(
     step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
-    demands: Demands,
+    demands: DecodingConstraints,
     options: SearchOptions,
     *,
     hypotheses: int = 1,
@@ -77,20 +77,20 @@ def beam_search(
         # Not only faster: topk and argmax may break ties differently.
         only = greedy_search(step, state, memory, demands, options, scored=scored)
         return [[hypothesis] for hypothesis in only]
-    needed = any(demands.required)
-    if needed and options.groups > 1:
+    needed = any(demands.required_phrases)
+    if needed and options.num_beam_groups > 1:
         raise ValueError(
-            "required phrases and groups both give out the beam's places; use one."
+            "required phrases and num_beam_groups both give out the beam's places; use one."
         )
 
-    limits = demands.checked()
+    limits = demands.validate()
     if not limits:
         return []
-    groups, ranking = options.groups, Ranking(options)
+    groups, ranking = options.num_beam_groups, HypothesisScorer(options)
     size = options.beam_size // groups
     # On the host: all groups of all sentences, and those of sentences under way.
     contests = [
-        Contest(limit, size, min(hypotheses, size), ranking)
+        BeamHypotheses(limit, size, min(hypotheses, size), ranking)
         for limit in limits
         for _ in range(groups)
     ]
@@ -103,25 +103,27 @@ def beam_search(
     copies = torch.arange(len(limits), device=device).repeat_interleave(groups)
     if groups > 1:
         state = state.select(copies)
-    asked = Asked.of(demands, options)
-    track = Track.start(asked, len(contests), device)
-    lattice = Lattice(links=[torch.stack([last, torch.zeros_like(last)])])
+    asked = SearchContext.of(demands, options)
+    track = BeamState.initial(asked, len(contests), device)
+    lattice = BackpointerTable(
+        backpointers=[torch.stack([last, torch.zeros_like(last)])]
+    )
 
     for length in count():  # Pieces that every beam has.
         width = log_probs.shape[1]
         said = step(last, state, memory)
-        if said.weights is not None:
-            lattice.weights.append(said.weights)
-        read = track.read(said.weights)
+        if said.attention is not None:
+            lattice.attention.append(said.attention)
+        read = track.add_attention(said.attention)
         found, held = _expand(said.log_probs, log_probs, size, length, asked, track)
 
         # The one wait for the device. A float holds a beam's number exactly.
-        columns = [found.log_probs.amax(dim=1, keepdim=True), found.ended]
-        columns.append(found.ended_beams)
+        columns = [found.log_probs.amax(dim=1, keepdim=True), found.eos_scores]
+        columns.append(found.eos_beams)
         if read.coverage is not None:
-            passed_over = asked.passed_over(read.coverage).view(-1, width)
-            columns.append(passed_over.gather(1, found.ended_beams))
-        report = torch.cat([c.to(found.ended.dtype) for c in columns], dim=1)
+            passed_over = asked.coverage_penalty(read.coverage).view(-1, width)
+            columns.append(passed_over.gather(1, found.eos_beams))
+        report = torch.cat([c.to(found.eos_scores.dtype) for c in columns], dim=1)
         report = report.to("cpu").double()
         finite = (report < math.inf).all(dim=1)  # NaN is not below anything.
 
@@ -130,8 +132,8 @@ def beam_search(
             if contest.done:
                 continue
             if not finite[place]:
-                raise not_finite()
-            for ending in zip(*_chunks(ended, found.ended.shape[1]), strict=True):
+                raise non_finite_scores_error()
+            for ending in zip(*_chunks(ended, found.eos_scores.shape[1]), strict=True):
                 if ending[0] > -math.inf:
                     contest.add(
                         ending[0],
@@ -139,13 +141,13 @@ def beam_search(
                         row=place * width + int(ending[1]),
                         passed_over=sum(ending[2:]),
                     )
-            if contest.is_over(alive, length):
+            if contest.is_done(alive, length):
                 contest.done = True
                 _cut(contest, place, length, log_probs, asked, track)
 
         rows = torch.arange(len(under_way), device=device)[:, None] * width
         rows = rows + found.beams
-        log_probs, pieces, state = found.log_probs, found.pieces, said.state
+        log_probs, pieces, state = found.log_probs, found.tokens, said.state
         done = torch.tensor([contest.done for contest in under_way])
         if bool(done.any()):
             # A group that is done goes on with its sentence, but wins nothing.
@@ -162,8 +164,8 @@ def beam_search(
                     held = held[kept]
                 memory, asked = memory.select(staying), asked.select(staying)
         last, rows = pieces.flatten(), rows.flatten()
-        lattice.links.append(torch.stack([last, rows]))
-        state, track = state.select(rows), read.follow(rows, last, held)
+        lattice.backpointers.append(torch.stack([last, rows]))
+        state, track = state.select(rows), read.reorder(rows, last, held)
 
     each = [contests[i : i + groups] for i in range(0, len(contests), groups)]
     return lattice.hypotheses(
@@ -171,10 +173,10 @@ def beam_search(
     )
 
 
-def is_greedy(demands: Demands, options: SearchOptions) -> bool:
+def is_greedy(demands: DecodingConstraints, options: SearchOptions) -> bool:
     """Say whether a beam search would be greedy, to which steps may be relative."""
-    alone = options.beam_size == 1 and options.stop == "count"
-    return alone and not any(demands.required)
+    alone = options.beam_size == 1 and options.early_stopping is True
+    return alone and not any(demands.required_phrases)
 
 
 def _expand(
@@ -182,51 +184,55 @@ def _expand(
     beam_log_probs: Tensor,
     size: int,
     length: int,
-    asked: Asked,
-    track: Track,
-) -> tuple[Expansion, Tensor | None]:
+    asked: SearchContext,
+    track: BeamState,
+) -> tuple[BeamStep, Tensor | None]:
     """Choose among what may come, and tell which phrases are held then, (N, W', P)."""
-    options, rules, needs = asked.options, asked.rules, asked.needs
+    options, rules, needs = (
+        asked.options,
+        asked.logits_processors,
+        asked.phrase_constraints,
+    )
     free = log_probs if needs is None else log_probs.clone()
-    masked = rules.apply(free, track.history, length)
+    masked = rules.apply(free, track.tokens, length)
     if needs is None:
-        plain = expand_groups(
+        plain = diverse_beam_step(
             masked,
             beam_log_probs,
             size,
-            groups=options.groups,
-            diversity=options.diversity,
+            groups=options.num_beam_groups,
+            diversity=options.diversity_penalty,
         )
         return plain, None
-    assert track.history is not None
-    assert track.held is not None
-    unfit = ~track.held.all(dim=1)
+    assert track.tokens is not None
+    assert track.constraints_met is not None
+    unfit = ~track.constraints_met.all(dim=1)
     masked[:, EOS].masked_fill_(unfit, -math.inf)
     # What is required outranks the rules, but for how a translation begins.
-    wanted = needs.wanted(track.history, track.held)
+    wanted = needs.next_tokens(track.tokens, track.constraints_met)
     needed = log_probs.gather(1, wanted).masked_fill(wanted == PAD, -math.inf)
     forced = rules.forced(length, len(masked))
     if forced is not None:
         needed = needed.masked_fill((forced != PAD)[:, None], -math.inf)
-    return with_needs(
-        expand(masked, beam_log_probs, size),
+    return allocate_beam_banks(
+        beam_step(masked, beam_log_probs, size),
         masked,
         wanted,
         needed,
         beam_log_probs,
-        track.history,
-        track.held,
+        track.tokens,
+        track.constraints_met,
         needs,
     )
 
 
 def _cut(
-    contest: Contest,
+    contest: BeamHypotheses,
     place: int,
     length: int,
     log_probs: Tensor,
-    asked: Asked,
-    track: Track,
+    asked: SearchContext,
+    track: BeamState,
 ) -> None:
     """Fill places for which there is no finished hypothesis with what was under way.
 
@@ -238,17 +244,17 @@ def _cut(
         asked: What is asked of sentences.
         track: What the beams left behind, before that step.
     """
-    if len(contest.endings) >= contest.wanted:
+    if len(contest.finished) >= contest.num_return:
         return
-    over = {ending.row for ending in contest.endings if ending.length == length}
+    over = {ending.beam_index for ending in contest.finished if ending.length == length}
     width = log_probs.shape[1]
     beams = slice(place * width, (place + 1) * width)
     passed_over = [0.0] * width
     if track.coverage is not None and length:
-        passed_over = asked.passed_over(track.coverage)[beams].tolist()
+        passed_over = asked.coverage_penalty(track.coverage)[beams].tolist()
     complete = [True] * width
-    if track.held is not None:
-        complete = track.held[beams].all(dim=1).tolist()
+    if track.constraints_met is not None:
+        complete = track.constraints_met[beams].all(dim=1).tolist()
     for beam, log_prob in enumerate(log_probs[place].tolist()):
         row = beams.start + beam
         if log_prob > -math.inf and row not in over:

@@ -11,37 +11,37 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.search.step import largest
+from seq2seq.search.step import topk
 from seq2seq.types import EOS
 
 
-class Expansion(NamedTuple):
+class BeamStep(NamedTuple):
     """What one step makes of W beams per sentence; W' of them go on.
 
     A log-probability of -inf marks a place where there is nothing.
 
     Attributes:
-        ended: Log-probabilities of the best K candidates that are EOS, (N, at most K).
-        ended_beams: The beam that each of those ends, from 0 to W - 1, like ended.
+        eos_scores: Log-probabilities of the best K candidates that are EOS, (N, at most K).
+        eos_beams: The beam that each of those ends, from 0 to W - 1, like ended.
         log_probs: Log-probabilities of the beams that go on, (N, W').
-        pieces: Their new pieces, (N, W').
+        tokens: Their new pieces, (N, W').
         beams: The beams that they continue, from 0 to W - 1, (N, W').
     """
 
-    ended: Tensor
-    ended_beams: Tensor
+    eos_scores: Tensor
+    eos_beams: Tensor
     log_probs: Tensor
-    pieces: Tensor
+    tokens: Tensor
     beams: Tensor
 
 
-def expand(
+def beam_step(
     log_probs: Tensor,
     beam_log_probs: Tensor,
     beam_size: int,
     *,
     penalties: Tensor | None = None,
-) -> Expansion:
+) -> BeamStep:
     """Find the best continuations of each sentence.
 
     Args:
@@ -60,7 +60,7 @@ def expand(
         values = log_probs - penalties.repeat_interleave(width, dim=0)
     # A beam has one EOS, so its best K + 1 pieces hold the best K others. NaN counts
     # as greater than any number, so it comes through to the report.
-    top, pieces = largest(values, min(beam_size + 1, values.shape[1]))
+    top, pieces = topk(values, min(beam_size + 1, values.shape[1]))
     each = top.shape[1]
     candidates = beam_log_probs.unsqueeze(2) + top.view(sentences, width, each)
     candidates = candidates.flatten(1)  # (N, W * each)
@@ -82,23 +82,23 @@ def expand(
     # Where nothing can go on, the best beam is repeated: a model is never made to read
     # a piece that cannot come. With -inf, the copy wins nothing.
     alive = torch.where(going > -math.inf, alive, alive[:, :1])
-    return Expansion(
-        ended=candidates.masked_fill(~is_end, -math.inf)[:, :beam_size],
-        ended_beams=beams[:, :beam_size],
+    return BeamStep(
+        eos_scores=candidates.masked_fill(~is_end, -math.inf)[:, :beam_size],
+        eos_beams=beams[:, :beam_size],
         log_probs=going,
-        pieces=pieces.gather(1, alive),
+        tokens=pieces.gather(1, alive),
         beams=beams.gather(1, alive),
     )
 
 
-def expand_groups(
+def diverse_beam_step(
     log_probs: Tensor,
     beam_log_probs: Tensor,
     beam_size: int,
     *,
     groups: int,
     diversity: float,
-) -> Expansion:
+) -> BeamStep:
     """Expand groups of beams one after another, each away from those before.
 
     A piece loses for each beam of an earlier group that goes on with it now. EOS loses
@@ -118,22 +118,22 @@ def expand_groups(
     Source: Vijayakumar et al. 2018, section 4, with Hamming diversity (section 5).
     """
     if groups == 1 or diversity == 0:
-        return expand(log_probs, beam_log_probs, beam_size)
+        return beam_step(log_probs, beam_log_probs, beam_size)
     width, vocabulary = beam_log_probs.shape[1], log_probs.shape[1]
     rows = log_probs.view(-1, groups, width, vocabulary)
     beams = beam_log_probs.view(-1, groups, width)
     penalties = log_probs.new_zeros(len(rows), vocabulary)
-    found: list[Expansion] = []
+    found: list[BeamStep] = []
     for group in range(groups):
-        one = expand(
+        one = beam_step(
             rows[:, group].flatten(0, 1),
             beams[:, group],
             beam_size,
             penalties=penalties,
         )
         going = (one.log_probs > -math.inf).to(penalties.dtype)
-        penalties = penalties.scatter_add(1, one.pieces, diversity * going)
+        penalties = penalties.scatter_add(1, one.tokens, diversity * going)
         found.append(one)
-    return Expansion(
+    return BeamStep(
         *(torch.stack(parts, dim=1).flatten(0, 1) for parts in zip(*found, strict=True))
     )

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.banned_strings import Spellings
+from seq2seq.search.banned_strings import BannedStringTable
 from seq2seq.types import BOS, EOS, PAD
 
-Phrase = Sequence[int]
+TokenIds = Sequence[int]
 """Pieces in a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demands:
+class DecodingConstraints:
     """What each of N sentences asks of its translation.
 
     Tensors lie on the device on which the step works. Where a sequence is empty,
@@ -33,23 +33,25 @@ class Demands:
         source_lengths: Source pieces of each sentence, (N,), as attention sees them;
             needed for the coverage penalty alone.
         prefixes: How each translation begins.
-        required: Phrases that each translation contains. One may lie within another or
+        required_phrases: Phrases that each translation contains. One may lie within another or
             overlap it, and one that is named twice need come only once.
-        forbidden: Phrases that no translation contains, unless its prefix or a required
+        banned_phrases: Phrases that no translation contains, unless its prefix or a required
             phrase does.
-        spellings: Text that no translation spells, with the same exceptions.
+        banned_strings: Text that no translation spells, with the same exceptions.
     """
 
     max_lengths: Tensor
     min_lengths: Tensor | None = None
     source_lengths: Tensor | None = None
-    prefixes: Sequence[Phrase] = ()
-    required: Sequence[Sequence[Phrase]] = ()
-    forbidden: Sequence[Sequence[Phrase]] = ()
-    spellings: Spellings | None = None
+    prefixes: Sequence[TokenIds] = ()
+    required_phrases: Sequence[Sequence[TokenIds]] = ()
+    banned_phrases: Sequence[Sequence[TokenIds]] = ()
+    banned_strings: BannedStringTable | None = None
 
     @classmethod
-    def by_ratio(cls, source_lengths: Tensor, options: SearchOptions) -> Demands:
+    def from_length_ratio(
+        cls, source_lengths: Tensor, options: SearchOptions
+    ) -> DecodingConstraints:
         """Let a translation be as long as the options say of its source.
 
         Args:
@@ -66,21 +68,21 @@ class Demands:
             source_lengths=source_lengths,
         )
 
-    def asked(self) -> list[list[int]]:
+    def constrained_tokens(self) -> list[list[int]]:
         """Return the pieces that each sentence's prefix and phrases hold.
 
         Nothing where no sentence asks for any.
         """
-        if not any(self.prefixes) and not any(self.required):
+        if not any(self.prefixes) and not any(self.required_phrases):
             return []
         asked: list[list[int]] = [[] for _ in self.max_lengths]
         for pieces, prefix in zip(asked, self.prefixes, strict=False):
             pieces.extend(prefix)
-        for pieces, phrases in zip(asked, self.required, strict=False):
+        for pieces, phrases in zip(asked, self.required_phrases, strict=False):
             pieces.extend(chain(*phrases))
         return asked
 
-    def checked(self) -> list[int]:
+    def validate(self) -> list[int]:
         """Return the greatest lengths as numbers.
 
         Raises:
@@ -114,14 +116,14 @@ class Demands:
 
     def _check_phrases(self, limits: list[int]) -> None:
         """Refuse phrases that no translation could contain."""
-        for name in ("prefixes", "required", "forbidden"):
+        for name in ("prefixes", "required_phrases", "banned_phrases"):
             count = len(getattr(self, name))
             if count not in (0, len(limits)):
                 raise ValueError(
                     f"{name} has {count} places for {len(limits)} sentences; give one "
                     "to each, or none at all."
                 )
-        phrases = list(chain(*self.required, *self.forbidden))
+        phrases = list(chain(*self.required_phrases, *self.banned_phrases))
         if not all(phrases):
             raise ValueError("a required or forbidden phrase has no pieces.")
         for piece in chain(*phrases, *self.prefixes):
@@ -133,7 +135,7 @@ class Demands:
         needed = [0] * len(limits)
         for number, prefix in enumerate(self.prefixes):
             needed[number] += len(prefix)
-        for number, wanted in enumerate(self.required):
+        for number, wanted in enumerate(self.required_phrases):
             needed[number] += sum(len(phrase) for phrase in set(map(tuple, wanted)))
         for number, (pieces, limit) in enumerate(zip(needed, limits, strict=True)):
             if pieces > limit:
@@ -144,7 +146,7 @@ class Demands:
                 )
 
 
-def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+def pad_right(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """Lay rows of ids side by side, with PAD on the right, (N, longest)."""
     longest = max(map(len, rows), default=0)
     filled = [[*row, *[PAD] * (longest - len(row))] for row in rows]

@@ -14,46 +14,46 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seq2seq.search.constraints import Demands
-from seq2seq.search.logits_processors import Rules
-from seq2seq.search.penalties import Ranking, no_weights
-from seq2seq.search.step import MemoryT, StateT, StepFunction, not_finite
-from seq2seq.types import BOS, EOS, Hypothesis, Step
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.penalties import HypothesisScorer, missing_attention_error
+from seq2seq.search.step import MemoryT, StateT, StepFunction, non_finite_scores_error
+from seq2seq.types import BOS, EOS, Hypothesis, StepOutput
 
-Choose = Callable[[Tensor, Tensor, int], Tensor]
+SelectToken = Callable[[Tensor, Tensor, int], Tensor]
 """`choose(log_probs (R, V), rows (R,), length) -> pieces (R,)`.
 
 The rows say which of the rows of the beginning are still under way.
 """
 
 
-class Walk(NamedTuple):
+class DecodedSequence(NamedTuple):
     """Where one row went.
 
     Attributes:
-        pieces: What was chosen, without EOS.
+        tokens: What was chosen, without EOS.
         log_probs: Of each piece, and EOS where it was reached, in nats.
         finished: Whether it was reached.
-        weights: What each of them read, (length, S), on the CPU; None without
+        attention: What each of them read, (length, S), on the CPU; None without
             attention.
     """
 
-    pieces: list[int]
+    tokens: list[int]
     log_probs: list[float]
     finished: bool
-    weights: Tensor | None
+    attention: Tensor | None
 
 
-def walk(
+def decode_loop(
     step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
     *,
     limits: Tensor,
-    rules: Rules,
-    choose: Choose,
+    rules: LogitsProcessors,
+    choose: SelectToken,
     scored: bool = True,
-) -> list[Walk]:
+) -> list[DecodedSequence]:
     """Follow the chosen piece until it is EOS.
 
     A row that has as many pieces as its limit gets one more step, for its EOS. Where
@@ -86,9 +86,9 @@ def walk(
     while len(under_way):
         said = step(last, state, memory)
         state = said.state
-        if said.weights is not None:
-            read.append(said.weights)
-        above = _above(said, scored=scored)  # Before rules rule anything out.
+        if said.attention is not None:
+            read.append(said.attention)
+        above = _log_normalizer(said, scored=scored)  # Before rules rule anything out.
         log_probs = rules.apply(said.log_probs, history, length)
         last = choose(log_probs, rows, length)
         chosen = log_probs.gather(1, last[:, None])[:, 0]
@@ -96,14 +96,14 @@ def walk(
         numbers = [chosen.double(), above.double(), last.double()]
         found, over, pieces = torch.stack(numbers).cpu().numpy()
         if not (found < math.inf).all():  # NaN is not below anything.
-            raise not_finite()
+            raise non_finite_scores_error()
         ends = pieces == EOS
         good = (found > -math.inf) & (ends | (length < most[under_way]))
         absolute = np.where(good, found, 0) - over
         taken.append(_Taken(under_way, pieces, absolute, good))
 
         length += 1
-        if rules.read_history:
+        if rules.needs_tokens:
             history = torch.cat([history, last[:, None]], dim=1)
         staying = (good & ~ends).nonzero()[0]
         if 0 < len(staying) < len(under_way):
@@ -112,16 +112,16 @@ def walk(
             state, memory = state.select(kept), memory.select(kept)
             rules = rules.select(kept)
         under_way = under_way[staying]
-    return _gathered(taken, read, len(most))
+    return _collect(taken, read, len(most))
 
 
-def _above(said: Step[StateT], *, scored: bool) -> Tensor:
+def _log_normalizer(said: StepOutput[StateT], *, scored: bool) -> Tensor:
     """Say by how much the log-probabilities of each row are too large, (R,).
 
     NaN where nobody asks.
     """
     scores = said.log_probs
-    if not said.relative:
+    if not said.unnormalized:
         return scores.new_zeros(len(scores))
     if not scored:
         return scores.new_full((len(scores),), math.nan)
@@ -138,7 +138,9 @@ class _Taken(NamedTuple):
     good: NDArray[np.bool_]
 
 
-def _gathered(taken: list[_Taken], read: list[Tensor], count: int) -> list[Walk]:
+def _collect(
+    taken: list[_Taken], read: list[Tensor], count: int
+) -> list[DecodedSequence]:
     """Turn steps of rows into rows of steps."""
     if not taken:
         return []
@@ -152,7 +154,7 @@ def _gathered(taken: list[_Taken], read: list[Tensor], count: int) -> list[Walk]
         said = pieces[path].astype(int).tolist()
         finished = bool(said) and said[-1] == EOS
         walks.append(
-            Walk(
+            DecodedSequence(
                 said[:-1] if finished else said,
                 log_probs[path].tolist(),
                 finished,
@@ -162,8 +164,10 @@ def _gathered(taken: list[_Taken], read: list[Tensor], count: int) -> list[Walk]
     return walks
 
 
-def as_hypotheses(
-    walks: list[Walk], demands: Demands, ranking: Ranking
+def to_hypotheses(
+    walks: list[DecodedSequence],
+    demands: DecodingConstraints,
+    ranking: HypothesisScorer,
 ) -> list[Hypothesis]:
     """Give each walk its score; a cut one sums its pieces alone.
 
@@ -178,22 +182,22 @@ def as_hypotheses(
     passed_over = [0.0] * len(walks)
     if ranking.options.coverage_penalty:
         if demands.source_lengths is None:
-            raise no_weights()
+            raise missing_attention_error()
         lengths = demands.source_lengths.cpu()
         lengths = lengths.repeat_interleave(len(walks) // max(len(lengths), 1))
         for number, found in enumerate(walks):
-            if found.weights is None:
-                raise no_weights()
-            coverage = found.weights.sum(dim=0, keepdim=True)
-            penalty = ranking.passed_over(coverage, lengths[number : number + 1])
+            if found.attention is None:
+                raise missing_attention_error()
+            coverage = found.attention.sum(dim=0, keepdim=True)
+            penalty = ranking.coverage_penalty(coverage, lengths[number : number + 1])
             passed_over[number] = float(penalty)
     return [
         ranking.hypothesis(
-            found.pieces,
+            found.tokens,
             math.fsum(found.log_probs),
             finished=found.finished,
             passed_over=penalty,
-            weights=found.weights,
+            weights=found.attention,
         )
         for found, penalty in zip(walks, passed_over, strict=True)
     ]

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.constraints import Demands, padded
-from seq2seq.search.decode_loop import as_hypotheses, walk
-from seq2seq.search.logits_processors import Rules
-from seq2seq.search.penalties import Ranking
+from seq2seq.search.constraints import DecodingConstraints, pad_right
+from seq2seq.search.decode_loop import decode_loop, to_hypotheses
+from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.search.step import MemoryT, StateT, StepFunction
 from seq2seq.types import EOS, Hypothesis
 
 
-class Scored(NamedTuple):
+class ScoredTarget(NamedTuple):
     """A given translation, and what it is worth.
 
     Attributes:
@@ -42,7 +42,7 @@ def forced_decoding(
     options: SearchOptions,
     *,
     source_lengths: Tensor,
-) -> list[Scored]:
+) -> list[ScoredTarget]:
     """Score given translations, one for each sentence.
 
     Args:
@@ -70,23 +70,23 @@ def forced_decoding(
     device = source_lengths.device
     lengths = [max(len(target), 1) for target in targets]
     limits = torch.tensor(lengths, dtype=torch.long, device=device)
-    demands = Demands(
+    demands = DecodingConstraints(
         max_lengths=limits, source_lengths=source_lengths, prefixes=targets
     )
-    demands.checked()
-    given = padded([[*target, EOS] for target in targets], device)
+    demands.validate()
+    given = pad_right([[*target, EOS] for target in targets], device)
 
     def as_given(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
         return given[rows, length]
 
-    free = Rules(0, True, None, None, None, None)
-    walks = walk(step, state, memory, limits=limits, rules=free, choose=as_given)
-    ranking = Ranking(options)
-    found = as_hypotheses(walks, demands, ranking)
+    free = LogitsProcessors(0, True, None, None, None, None)
+    walks = decode_loop(step, state, memory, limits=limits, rules=free, choose=as_given)
+    ranking = HypothesisScorer(options)
+    found = to_hypotheses(walks, demands, ranking)
     return [
-        Scored(hypothesis, tuple(taken.log_probs))
+        ScoredTarget(hypothesis, tuple(taken.log_probs))
         if taken.finished
-        else Scored(
+        else ScoredTarget(
             ranking.hypothesis(target, -math.inf, finished=True),
             (*taken.log_probs, -math.inf),
         )

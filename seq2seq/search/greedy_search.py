@@ -8,11 +8,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.constraints import Demands
-from seq2seq.search.decode_loop import as_hypotheses, walk
-from seq2seq.search.logits_processors import Rules
-from seq2seq.search.penalties import Ranking
-from seq2seq.search.step import MemoryT, StateT, StepFunction, likeliest
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.decode_loop import decode_loop, to_hypotheses
+from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.penalties import HypothesisScorer
+from seq2seq.search.step import MemoryT, StateT, StepFunction, argmax
 from seq2seq.types import Hypothesis
 
 
@@ -20,7 +20,7 @@ def greedy_search(
     step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
-    demands: Demands,
+    demands: DecodingConstraints,
     options: SearchOptions,
     *,
     scored: bool = True,
@@ -48,20 +48,20 @@ def greedy_search(
     Raises:
         ValueError: If a demand cannot be met, or the step returns NaN or +inf.
     """
-    demands.checked()
-    if any(demands.required):
+    demands.validate()
+    if any(demands.required_phrases):
         raise ValueError("greedy search keeps no required phrases; use beam search.")
-    walks = walk(
+    walks = decode_loop(
         step,
         state,
         memory,
         limits=demands.max_lengths,
-        rules=Rules.of(demands, options),
+        rules=LogitsProcessors.of(demands, options),
         choose=_likeliest,
         scored=scored,
     )
-    return as_hypotheses(walks, demands, Ranking(options))
+    return to_hypotheses(walks, demands, HypothesisScorer(options))
 
 
 def _likeliest(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
-    return likeliest(log_probs)
+    return argmax(log_probs)

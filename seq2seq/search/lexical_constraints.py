@@ -11,39 +11,41 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.search.beam_step import Expansion
-from seq2seq.search.constraints import Demands, padded
-from seq2seq.search.logits_processors import matching, newest, patterns
+from seq2seq.search.beam_step import BeamStep
+from seq2seq.search.constraints import DecodingConstraints, pad_right
+from seq2seq.search.logits_processors import last_tokens, pad_left, suffix_matches
 from seq2seq.types import EOS, PAD
 
 
-class Needs(NamedTuple):
+class PhraseConstraints(NamedTuple):
     """The required phrases of N sentences.
 
     Which of them a row holds is passed as (R, P), True where there is no phrase.
 
     Attributes:
-        pieces: The phrases, (N, P, length), PAD on the right.
+        tokens: The phrases, (N, P, length), PAD on the right.
         lengths: Their pieces, (N, P), 0 where there is none.
         beginnings: Every beginning of every phrase, (N, P * length, length), as
             patterns; the shortest first.
     """
 
-    pieces: Tensor
+    tokens: Tensor
     lengths: Tensor
     beginnings: Tensor
 
     @classmethod
-    def of(cls, demands: Demands) -> Needs | None:
+    def of(cls, demands: DecodingConstraints) -> PhraseConstraints | None:
         """Return what sentences need before the first piece; None if nothing."""
-        if not any(demands.required):
+        if not any(demands.required_phrases):
             return None
         device = demands.max_lengths.device
-        wanted = [list(dict.fromkeys(map(tuple, some))) for some in demands.required]
+        wanted = [
+            list(dict.fromkeys(map(tuple, some))) for some in demands.required_phrases
+        ]
         most = max(map(len, wanted))
         longest = max(len(phrase) for some in wanted for phrase in some)
         filled = [[*some, *[()] * (most - len(some))] for some in wanted]
-        pieces = padded(
+        pieces = pad_right(
             [
                 [*phrase, *[PAD] * (longest - len(phrase))]
                 for some in filled
@@ -61,13 +63,13 @@ class Needs(NamedTuple):
             ]
             for some in filled
         ]
-        return cls(pieces, lengths, patterns(beginnings, device))
+        return cls(pieces, lengths, pad_left(beginnings, device))
 
-    def select(self, sentences: Tensor) -> Needs:
+    def select(self, sentences: Tensor) -> PhraseConstraints:
         """Keep these sentences, in this order."""
-        return Needs(*(part[sentences] for part in self))
+        return PhraseConstraints(*(part[sentences] for part in self))
 
-    def begun(self, said: Tensor) -> Tensor:
+    def matched_length(self, said: Tensor) -> Tensor:
         """Count the pieces of each phrase with which rows end.
 
         Args:
@@ -77,12 +79,12 @@ class Needs(NamedTuple):
             From 0 to the phrase's length, (R, P).
         """
         each = len(said) // len(self.lengths)
-        most, longest = self.pieces.shape[1:]
-        ends = matching(self.beginnings.repeat_interleave(each, dim=0), said)
+        most, longest = self.tokens.shape[1:]
+        ends = suffix_matches(self.beginnings.repeat_interleave(each, dim=0), said)
         sizes = torch.arange(1, longest + 1, device=said.device)
         return (ends.view(-1, most, longest) * sizes).amax(dim=2)
 
-    def wanted(self, history: Tensor, held: Tensor) -> Tensor:
+    def next_tokens(self, history: Tensor, held: Tensor) -> Tensor:
         """Return the next piece of each phrase, (R, P), PAD where it is held.
 
         Args:
@@ -90,23 +92,23 @@ class Needs(NamedTuple):
             held: The phrases that it holds, (R, P).
         """
         each = len(history) // len(self.lengths)
-        begun = self.begun(newest(history, self.pieces.shape[2]))
-        pieces = self.pieces.repeat_interleave(each, dim=0)
+        begun = self.matched_length(last_tokens(history, self.tokens.shape[2]))
+        pieces = self.tokens.repeat_interleave(each, dim=0)
         # The whole of a phrase is begun only where it is held.
         places = begun.clamp(max=pieces.shape[2] - 1)[..., None]
         return pieces.gather(2, places)[..., 0].masked_fill(held, PAD)
 
 
-def with_needs(
-    plain: Expansion,
+def allocate_beam_banks(
+    plain: BeamStep,
     log_probs: Tensor,
     wanted: Tensor,
     needed: Tensor,
     beam_log_probs: Tensor,
     history: Tensor,
     held: Tensor,
-    needs: Needs,
-) -> tuple[Expansion, Tensor]:
+    needs: PhraseConstraints,
+) -> tuple[BeamStep, Tensor]:
     """Give the K places to beams that hold less and more of the required phrases.
 
     Candidates are the K best as without needs, each beam's best continuation, and
@@ -120,7 +122,7 @@ def with_needs(
     Args:
         plain: What is found without needs, N sentences of K beams.
         log_probs: Log-probabilities of the next piece, (R, V) with R = N * W.
-        wanted: The next piece of each phrase, from `Needs.wanted`, (R, P).
+        wanted: The next piece of each phrase, from `PhraseConstraints.wanted`, (R, P).
         needed: The log-probabilities of those, -inf where there is none, (R, P).
         beam_log_probs: Those of the beams so far, (N, W).
         history: What each row has said, (R, pieces).
@@ -152,7 +154,7 @@ def with_needs(
     )
     pieces = torch.cat(
         [
-            plain.pieces,
+            plain.tokens,
             best_pieces.view(sentences, width),
             wanted.view(sentences, width * phrases),
         ],
@@ -165,7 +167,7 @@ def with_needs(
     firsts = torch.arange(sentences, device=beams.device)[:, None]
     rows = (firsts * width + beams).flatten()
     said = torch.cat([history[rows], pieces.view(-1, 1)], dim=1)
-    begun = needs.begun(newest(said, needs.pieces.shape[2]))
+    begun = needs.matched_length(last_tokens(said, needs.tokens.shape[2]))
     lengths = needs.lengths.repeat_interleave(count, dim=0)
     held = held[rows] | (begun == lengths)
     under_way = begun.masked_fill(held, 0).amax(dim=1)
@@ -175,7 +177,7 @@ def with_needs(
     chosen = joined.gather(1, order)
     order = torch.where(chosen > -math.inf, order, order[:, :1])
     found = plain._replace(
-        log_probs=chosen, pieces=pieces.gather(1, order), beams=beams.gather(1, order)
+        log_probs=chosen, tokens=pieces.gather(1, order), beams=beams.gather(1, order)
     )
     return found, held[firsts * count + order]
 

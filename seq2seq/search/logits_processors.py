@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.banned_strings import Spellings
-from seq2seq.search.constraints import Demands, Phrase, padded
-from seq2seq.search.step import permitted
+from seq2seq.search.banned_strings import BannedStringTable
+from seq2seq.search.constraints import DecodingConstraints, TokenIds, pad_right
+from seq2seq.search.step import mask_special_tokens
 from seq2seq.types import EOS, PAD, UNK
 
 ANYTHING = -1
@@ -25,65 +25,69 @@ NOTHING = -2
 """Where a hypothesis has no piece yet; no pattern asks for it."""
 
 
-class Rules(NamedTuple):
+class LogitsProcessors(NamedTuple):
     """The rules of a batch, for as many rows of each sentence as come.
 
     What is ruled out gets -inf and the rest stays as it is, so a hypothesis has the
     log-probability that the model gives it.
 
     Attributes:
-        no_repeat_ngram: No n-gram of so many pieces comes twice; 0 for no such rule.
+        no_repeat_ngram_size: No n-gram of so many pieces comes twice; 0 for no such rule.
         allow_unknown: Whether UNK may come.
         min_lengths: Pieces before EOS may come, (N,).
         prefixes: How translations begin, (N, longest), PAD where they are free.
-        heads: Forbidden phrases without their last piece, (N, F, length), ANYTHING to
+        banned_prefixes: Forbidden phrases without their last piece, (N, F, length), ANYTHING to
             their left.
-        tails: The last pieces of forbidden phrases, (N, F), PAD where there is none.
-        spellings: Text that must not be spelt.
+        banned_last_tokens: The last pieces of forbidden phrases, (N, F), PAD where there is none.
+        banned_strings: Text that must not be spelt.
     """
 
-    no_repeat_ngram: int
+    no_repeat_ngram_size: int
     allow_unknown: bool
     min_lengths: Tensor | None
     prefixes: Tensor | None
-    heads: Tensor | None
-    tails: Tensor | None
-    spellings: Spellings | None = None
+    banned_prefixes: Tensor | None
+    banned_last_tokens: Tensor | None
+    banned_strings: BannedStringTable | None = None
 
     @classmethod
-    def of(cls, demands: Demands, options: SearchOptions) -> Rules:
+    def of(
+        cls, demands: DecodingConstraints, options: SearchOptions
+    ) -> LogitsProcessors:
         """Make the rules that sentences and options ask for."""
         device = demands.max_lengths.device
         prefixes = heads = tails = None
         if any(demands.prefixes):
-            prefixes = padded(demands.prefixes, device)
-        if any(demands.forbidden):
-            heads = patterns(
-                [[phrase[:-1] for phrase in some] for some in demands.forbidden], device
+            prefixes = pad_right(demands.prefixes, device)
+        if any(demands.banned_phrases):
+            heads = pad_left(
+                [[phrase[:-1] for phrase in some] for some in demands.banned_phrases],
+                device,
             )
-            tails = padded(
-                [[phrase[-1] for phrase in some] for some in demands.forbidden], device
+            tails = pad_right(
+                [[phrase[-1] for phrase in some] for some in demands.banned_phrases],
+                device,
             )
         return cls(
-            options.no_repeat_ngram,
+            options.no_repeat_ngram_size,
             options.allow_unknown,
             demands.min_lengths,
             prefixes,
             heads,
             tails,
-            demands.spellings,
+            demands.banned_strings,
         )
 
     @property
-    def read_history(self) -> bool:
+    def needs_tokens(self) -> bool:
         """Whether `apply` needs to know what was said."""
         return (
-            self.no_repeat_ngram > 0
-            or self.heads is not None
-            or self.spellings is not None
+            self.no_repeat_ngram_size > 0
+            or self.banned_prefixes is not None
+            or self.banned_strings is not None
         )
 
-    def select(self, sentences: Tensor) -> Rules:
+    def select(self, sentences: Tensor) -> LogitsProcessors:
         """Keep these sentences, in this order."""
 
         def kept(part: Tensor | None) -> Tensor | None:
@@ -92,9 +96,10 @@ class Rules(NamedTuple):
         return self._replace(
             min_lengths=kept(self.min_lengths),
             prefixes=kept(self.prefixes),
-            heads=kept(self.heads),
-            tails=kept(self.tails),
-            spellings=self.spellings and self.spellings.select(sentences),
+            banned_prefixes=kept(self.banned_prefixes),
+            banned_last_tokens=kept(self.banned_last_tokens),
+            banned_strings=self.banned_strings
+            and self.banned_strings.select(sentences),
         )
 
     def apply(self, log_probs: Tensor, history: Tensor | None, length: int) -> Tensor:
@@ -103,14 +108,14 @@ class Rules(NamedTuple):
         Args:
             log_probs: What the model says, (R, V); may be written to.
             history: What each row has said, (R, length); may be None where
-                `read_history` is False.
+                `needs_tokens` is False.
             length: How many pieces that is.
 
         Returns:
             The same in single precision or better with -inf where a rule says no,
             (R, V).
         """
-        masked = permitted(log_probs)
+        masked = mask_special_tokens(log_probs)
         forced = self.forced(length, len(masked))
         if forced is not None:
             told = masked.gather(1, forced[:, None])
@@ -119,19 +124,21 @@ class Rules(NamedTuple):
         if self.min_lengths is not None:
             early = self._rows(self.min_lengths, len(masked)) > length
             masked[:, EOS].masked_fill_(early, -math.inf)
-        if self.no_repeat_ngram and length >= self.no_repeat_ngram:
+        if self.no_repeat_ngram_size and length >= self.no_repeat_ngram_size:
             assert history is not None
-            masked.scatter_(1, _repeats(history, self.no_repeat_ngram), -math.inf)
-        if self.heads is not None and self.tails is not None:
+            masked.scatter_(
+                1, banned_ngram_tokens(history, self.no_repeat_ngram_size), -math.inf
+            )
+        if self.banned_prefixes is not None and self.banned_last_tokens is not None:
             assert history is not None
             # PAD, which is ruled out in any case, where a phrase is not about to end.
-            heads = self._rows(self.heads, len(masked))
-            tails = self._rows(self.tails, len(masked))
-            ends = matching(heads, newest(history, heads.shape[-1]))
+            heads = self._rows(self.banned_prefixes, len(masked))
+            tails = self._rows(self.banned_last_tokens, len(masked))
+            ends = suffix_matches(heads, last_tokens(history, heads.shape[-1]))
             masked.scatter_(1, tails.where(ends, PAD), -math.inf)
-        if self.spellings is not None:
+        if self.banned_strings is not None:
             assert history is not None
-            masked.scatter_(1, self.spellings.completed_by(history), -math.inf)
+            masked.scatter_(1, self.banned_strings.completed_by(history), -math.inf)
         if forced is not None:
             bound = (forced != PAD)[:, None]
             masked.masked_fill_(bound, -math.inf)
@@ -150,7 +157,7 @@ class Rules(NamedTuple):
         return part.repeat_interleave(rows // len(part), dim=0)
 
 
-def newest(history: Tensor, count: int) -> Tensor:
+def last_tokens(history: Tensor, count: int) -> Tensor:
     """Return the last so many pieces, (R, count), NOTHING on the left of shorter ones.
 
     Args:
@@ -163,7 +170,7 @@ def newest(history: Tensor, count: int) -> Tensor:
     return torch.nn.functional.pad(history, (count - length, 0), value=NOTHING)
 
 
-def patterns(phrases: Sequence[Sequence[Phrase]], device: torch.device) -> Tensor:
+def pad_left(phrases: Sequence[Sequence[TokenIds]], device: torch.device) -> Tensor:
     """Lay the phrases of N sentences on the right, (N, most, longest).
 
     ANYTHING stands to the left of shorter ones and in the place of those missing.
@@ -178,7 +185,7 @@ def patterns(phrases: Sequence[Sequence[Phrase]], device: torch.device) -> Tenso
     return filled
 
 
-def matching(some: Tensor, said: Tensor) -> Tensor:
+def suffix_matches(some: Tensor, said: Tensor) -> Tensor:
     """Tell which patterns the newest pieces end with, (R, P).
 
     Args:
@@ -188,7 +195,7 @@ def matching(some: Tensor, said: Tensor) -> Tensor:
     return ((some == said[:, None]) | (some == ANYTHING)).all(dim=2)
 
 
-def _repeats(history: Tensor, size: int) -> Tensor:
+def banned_ngram_tokens(history: Tensor, size: int) -> Tensor:
     """Return pieces that would complete an n-gram again, PAD in the other places.
 
     Args:

@@ -18,7 +18,7 @@ from torch import Tensor
 _MASK = 0xFFFFFFFF
 
 
-def sentence_key(pieces: Sequence[int]) -> int:
+def sentence_seed(pieces: Sequence[int]) -> int:
     """Name a sentence by what it says: a number below 2 ** 32.
 
     With keys of this kind a translation is a function of the sentence and the seed,
@@ -27,11 +27,11 @@ def sentence_key(pieces: Sequence[int]) -> int:
     return zlib.crc32(array("q", pieces).tobytes())
 
 
-def row_keys(keys: Sequence[int], samples: int, seed: int) -> Tensor:
+def sample_seeds(keys: Sequence[int], samples: int, seed: int) -> Tensor:
     """Name every sample of every sentence, (N * samples,), int64 below 2 ** 32.
 
     Args:
-        keys: A number for each sentence, such as `sentence_key` gives.
+        keys: A number for each sentence, such as `sentence_seed` gives.
         samples: How many are drawn of each.
         seed: Another seed gives unrelated names.
     """
@@ -40,11 +40,11 @@ def row_keys(keys: Sequence[int], samples: int, seed: int) -> Tensor:
     return _mixed(seeded[:, None] ^ _mixed(torch.arange(1, samples + 1))).flatten()
 
 
-def exponential(keys: Tensor, step: int, count: int) -> Tensor:
+def exponential_noise(keys: Tensor, step: int, count: int) -> Tensor:
     """Draw from the exponential distribution of mean 1, (R, count), single precision.
 
     Args:
-        keys: The name of each row, (R,), from `row_keys`.
+        keys: The name of each row, (R,), from `sample_seeds`.
         step: Which draw of the row this is.
         count: Numbers for each row.
     """

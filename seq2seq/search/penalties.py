@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
 from seq2seq.types import Hypothesis
 
 
 @dataclass(frozen=True)
-class Ranking:
+class HypothesisScorer:
     """How hypotheses of different length are compared.
 
     score = log_prob / norm(length) + coverage penalty. Every piece makes a sum of
@@ -35,10 +35,10 @@ class Ranking:
 
     options: SearchOptions
 
-    def norm(self, length: int) -> float:
+    def length_penalty(self, length: int) -> float:
         """Return what a log-probability is divided by; it never falls with length."""
         options, length = self.options, max(length, 1)
-        base = length if options.length_penalty_kind == "power" else (5 + length) / 6
+        base = length if options.length_penalty_type == "power" else (5 + length) / 6
         return math.pow(base, options.length_penalty)
 
     def score(self, log_prob: float, length: int, passed_over: float = 0.0) -> float:
@@ -49,9 +49,9 @@ class Ranking:
             length: How many log-probabilities it sums.
             passed_over: Its coverage penalty, never above 0.
         """
-        return log_prob / self.norm(length) + passed_over
+        return log_prob / self.length_penalty(length) + passed_over
 
-    def bound(self, log_prob: float, limit: int) -> float:
+    def upper_bound(self, log_prob: float, limit: int) -> float:
         """Return a score that no hypothesis with this beginning can exceed.
 
         A beginning of log-probability p <= 0 can only fall to some q <= p, over a
@@ -65,9 +65,9 @@ class Ranking:
         Source: Huang et al. 2017, section 3, who have no norm, or a bounded reward in
         its place.
         """
-        return log_prob / self.norm(limit + 1)
+        return log_prob / self.length_penalty(limit + 1)
 
-    def passed_over(self, coverage: Tensor, source_lengths: Tensor) -> Tensor:
+    def coverage_penalty(self, coverage: Tensor, source_lengths: Tensor) -> Tensor:
         """Charge source positions that were read for less than one piece in sum.
 
         Args:
@@ -100,9 +100,9 @@ class Ranking:
         return Hypothesis(tuple(pieces), log_prob, score, finished, weights)
 
 
-def no_weights() -> InputError:
+def missing_attention_error() -> UserError:
     """Say that there is nothing to tell coverage by."""
-    return InputError(
+    return UserError(
         "coverage_penalty needs a model with attention and the source lengths: the "
         "step returned no weights, or the demands hold no source_lengths. Set it to 0."
     )

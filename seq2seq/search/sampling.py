@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SamplingOptions, SearchOptions
-from seq2seq.search.constraints import Demands
-from seq2seq.search.decode_loop import as_hypotheses, walk
-from seq2seq.search.logits_processors import Rules
-from seq2seq.search.noise import exponential, row_keys
-from seq2seq.search.penalties import Ranking
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.decode_loop import decode_loop, to_hypotheses
+from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.noise import exponential_noise, sample_seeds
+from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.search.step import MemoryT, StateT, StepFunction
 from seq2seq.types import Hypothesis
 
@@ -27,7 +27,7 @@ def sample(
     step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
-    demands: Demands,
+    demands: DecodingConstraints,
     options: SearchOptions,
     *,
     keys: Sequence[int],
@@ -56,42 +56,42 @@ def sample(
         ValueError: If an argument is out of range, a demand cannot be met, or the step
             returns NaN or +inf.
     """
-    limits = demands.checked()
+    limits = demands.validate()
     if len(keys) != len(limits):
         raise ValueError(f"{len(keys)} keys came for {len(limits)} sentences.")
     if samples < 1:
         raise ValueError(f"samples is {samples}, but must be at least 1.")
-    if any(demands.required):
+    if any(demands.required_phrases):
         raise ValueError("samples keep no required phrases; use beam search.")
     if not limits:
         return []
     device = demands.max_lengths.device
     # Samples end one by one, so each has its own row of everything.
     copies = torch.arange(len(limits), device=device).repeat_interleave(samples)
-    names = row_keys(keys, samples, options.sampling.seed).to(device)
+    names = sample_seeds(keys, samples, options.sampling.seed).to(device)
     drawing = options.sampling
 
     def draw(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
-        kept = cut(log_probs, drawing)
+        kept = warp_logits(log_probs, drawing)
         # The least of independent exponentials with rates p comes from each piece
         # with probability p (Gumbel 1954). Unlike a sum of probabilities compared
         # with one number, this does not change with the last bits of the model's.
-        noise = exponential(names[rows], length, kept.shape[1])
+        noise = exponential_noise(names[rows], length, kept.shape[1])
         return kept.sub_(noise.log_()).argmax(dim=1)
 
-    walks = walk(
+    walks = decode_loop(
         step,
         state.select(copies),
         memory.select(copies),
         limits=demands.max_lengths[copies],
-        rules=Rules.of(demands, options).select(copies),
+        rules=LogitsProcessors.of(demands, options).select(copies),
         choose=draw,
     )
-    found = as_hypotheses(walks, demands, Ranking(options))
+    found = to_hypotheses(walks, demands, HypothesisScorer(options))
     return [found[i : i + samples] for i in range(0, len(found), samples)]
 
 
-def cut(log_probs: Tensor, options: SamplingOptions) -> Tensor:
+def warp_logits(log_probs: Tensor, options: SamplingOptions) -> Tensor:
     """Apply temperature, and rule out what top_k, top_p and epsilon leave out.
 
     Args:
@@ -106,12 +106,12 @@ def cut(log_probs: Tensor, options: SamplingOptions) -> Tensor:
     least: list[Tensor] = []
     if 0 < options.top_k < logits.shape[1]:
         least.append(logits.topk(options.top_k, dim=1).values[:, -1])
-    if options.top_p < 1 or options.epsilon > 0:
+    if options.top_p < 1 or options.epsilon_cutoff > 0:
         total = logits.logsumexp(dim=1)
         if options.top_p < 1:
             least.append(_nucleus(logits, total, options.top_p))
-        if options.epsilon > 0:
-            least.append(total + math.log(options.epsilon))
+        if options.epsilon_cutoff > 0:
+            least.append(total + math.log(options.epsilon_cutoff))
     if least:
         lowest = torch.stack(least).amax(dim=0).minimum(logits.amax(dim=1))
         logits = logits.masked_fill(logits < lowest[:, None], -math.inf)

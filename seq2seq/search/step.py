@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from seq2seq.errors import InputError
-from seq2seq.types import BOS, PAD, Step
+from seq2seq.errors import UserError
+from seq2seq.types import BOS, PAD, StepOutput
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Selectable(Protocol):
+class Reorderable(Protocol):
     """Something with a row for each hypothesis under way, or for each sentence."""
 
     def select(self, rows: Tensor, /) -> Self:
@@ -30,10 +30,10 @@ class Selectable(Protocol):
 CHUNK = 64
 """Numbers of a row whose largest is found first."""
 
-StateT = TypeVar("StateT", bound=Selectable)
-MemoryT = TypeVar("MemoryT", bound=Selectable)
+StateT = TypeVar("StateT", bound=Reorderable)
+MemoryT = TypeVar("MemoryT", bound=Reorderable)
 
-StepFunction = Callable[[Tensor, StateT, MemoryT], Step[StateT]]
+StepFunction = Callable[[Tensor, StateT, MemoryT], StepOutput[StateT]]
 """`step(last_pieces (R,), state, memory) -> Step(log_probs (R, V), state, weights)`.
 
 The pieces and the state have as many rows of every sentence, one sentence after
@@ -43,7 +43,7 @@ log-probabilities, which are as large as all else in a step.
 """
 
 
-def permitted(log_probs: Tensor) -> Tensor:
+def mask_special_tokens(log_probs: Tensor) -> Tensor:
     """Rule out PAD and BOS, which no sentence contains, in single precision or better.
 
     Args:
@@ -59,7 +59,7 @@ def permitted(log_probs: Tensor) -> Tensor:
     return masked
 
 
-def likeliest(log_probs: Tensor) -> Tensor:
+def argmax(log_probs: Tensor) -> Tensor:
     """Return the place of the largest number of each row, (R,).
 
     On a CPU numpy does it in a tenth of torch's time.
@@ -69,7 +69,7 @@ def likeliest(log_probs: Tensor) -> Tensor:
     return log_probs.argmax(dim=1)
 
 
-def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def topk(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the largest numbers of each row and their places, as `Tensor.topk` does.
 
     On a CPU the rows are cut into chunks: what is sought lies in those whose largest
@@ -94,9 +94,9 @@ def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return best, torch.where(at < count * CHUNK, inside, beyond)
 
 
-def not_finite() -> InputError:
+def non_finite_scores_error() -> UserError:
     """Say that the model computed NaN or +inf, which nothing can be ranked by."""
-    return InputError(
+    return UserError(
         "the model's scores are not finite: log-probabilities hold NaN or +inf. Its "
         "weights are probably damaged, or its training diverged."
     )

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from seq2seq.engines.factory import open_runs
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.runs.checkpoint_io import write_checkpoint
 from seq2seq.runs.checkpoint_reader import NETWORK
 from seq2seq.runs.run import Run
-from seq2seq.runs.run_folder import RunFolder, versions, write_json
+from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
 from seq2seq.utils.files import atomic_file
 
 
@@ -36,14 +36,14 @@ def average(paths: Sequence[Path], output: Path) -> None:
     Source: Junczys-Dowmunt et al. 2016 (The AMU-UEDIN submission), section 4.3.
     """
     if len(paths) < 2:
-        raise InputError(
+        raise UserError(
             "an average needs two runs or checkpoints at least; name more, such as "
             "RUN/checkpoints/best.ckpt RUN/checkpoints/last.ckpt."
         )
     if output.exists():
-        raise InputError(f"{output} is there already; name another folder.")
+        raise UserError(f"{output} is there already; name another folder.")
     if not output.resolve().parent.is_dir():
-        raise InputError(f"{output} cannot be made: {output.parent} is no folder.")
+        raise UserError(f"{output} cannot be made: {output.parent} is no folder.")
     runs = open_runs(paths[0], paths[1:])
     for run in runs[1:]:
         _require_same_network(runs[0], run)
@@ -55,22 +55,22 @@ def average(paths: Sequence[Path], output: Path) -> None:
         folder.best.parent.mkdir(parents=True)
         folder.write_tokenizers(runs[0].source, runs[0].target)
         shutil.copyfile(runs[0].folder.recipe, folder.recipe)
-        folder.write_sums()
+        folder.write_checksums()
         of = [{"path": str(r.checkpoint), "sha256": r.fingerprint()} for r in runs]
         write_json(temporary / "average.json", {"of": of})
-        write_json(temporary / "versions.json", versions())
+        write_json(temporary / "versions.json", package_versions())
         with atomic_file(folder.best) as file:
             write_checkpoint({"state_dict": weights}, file)
         temporary.rename(output)
     except OSError as error:
-        raise InputError(f"{output} cannot be made: {error.strerror}.") from error
+        raise UserError(f"{output} cannot be made: {error.strerror}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _require_same_network(one: Run, other: Run) -> None:
-    for key, first, second in one.recipe.model.differences(other.recipe.model):
-        raise InputError(
+    for key, first, second in one.recipe.model.diff_options(other.recipe.model):
+        raise UserError(
             f"model.{key} is {first} in {one.folder.path}, but {second} in "
             f"{other.folder.path}; only weights of the same network have a mean. "
             "Translate with --ensemble instead."

@@ -12,42 +12,42 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 
-class Ranks(NamedTuple):
+class ProcessGroup(NamedTuple):
     """The processes of one training.
 
     Attributes:
         accelerator: What they compute on: auto, cpu or gpu.
         devices: Processes on each node, one for each device.
-        nodes: Machines.
+        num_nodes: Machines.
         rank: This process's number, from 0; the first one writes and speaks.
         launcher: Who starts them: lightning, torchrun or slurm.
     """
 
     accelerator: str = "auto"
     devices: int = 1
-    nodes: int = 1
+    num_nodes: int = 1
     rank: int = 0
     launcher: str = "lightning"
 
     @property
-    def total(self) -> int:
+    def world_size(self) -> int:
         """How many processes there are on all nodes."""
-        return self.devices * self.nodes
+        return self.devices * self.num_nodes
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes files and speaks."""
         return self.rank == 0
 
 
-def find_ranks(
+def detect_distributed(
     devices: int | None = None,
     accelerator: str = "auto",
     environment: Mapping[str, str] = os.environ,
-) -> Ranks:
+) -> ProcessGroup:
     """Find out who trains.
 
     Args:
@@ -62,9 +62,9 @@ def find_ranks(
     found = _started(accelerator, environment)
     if found is None:
         rank = int(environment.get("LOCAL_RANK", 0))  # Lightning tells its children.
-        found = Ranks(accelerator, devices or 1, rank=rank)
+        found = ProcessGroup(accelerator, devices or 1, rank=rank)
     elif devices is not None and devices != found.devices:
-        raise InputError(
+        raise UserError(
             f"--devices is {devices}, but {found.launcher} started {found.devices} "
             "processes on each node. Leave --devices out, or make them equal."
         )
@@ -72,7 +72,7 @@ def find_ranks(
     return found
 
 
-def _started(accelerator: str, environment: Mapping[str, str]) -> Ranks | None:
+def _started(accelerator: str, environment: Mapping[str, str]) -> ProcessGroup | None:
     """Read what torchrun or srun says, if one of them started this process."""
     if "TORCHELASTIC_RUN_ID" in environment:
         count, here = (int(environment[f"{n}WORLD_SIZE"]) for n in ("", "LOCAL_"))
@@ -84,15 +84,15 @@ def _started(accelerator: str, environment: Mapping[str, str]) -> Ranks | None:
     else:
         return None
     if count % here:
-        raise InputError(
+        raise UserError(
             f"{names[0]} started {count} processes, and they cannot be as many on "
             "every node. Ask for the same number on each, one for each device."
         )
     rank = int(environment[names[1]])
-    return Ranks(accelerator, here, count // here, rank, names[0])
+    return ProcessGroup(accelerator, here, count // here, rank, names[0])
 
 
-def _check_devices(ranks: Ranks) -> None:
+def _check_devices(ranks: ProcessGroup) -> None:
     """Refuse to ask for GPUs that are not there, in our words."""
     if ranks.accelerator == "cpu":
         return
@@ -104,12 +104,12 @@ def _check_devices(ranks: Ranks) -> None:
         and not gpus
         and not torch.backends.mps.is_available()
     ):
-        raise InputError(
+        raise UserError(
             "--accelerator is gpu, but torch finds no GPU here. Leave it out, or "
             "install a build of torch that fits the GPU."
         )
     if gpus and ranks.devices > gpus:
-        raise InputError(
+        raise UserError(
             f"{ranks.devices} processes came for {gpus} GPUs on this machine; each "
             f"needs one of its own. Use --devices {gpus}, or --accelerator cpu."
         )

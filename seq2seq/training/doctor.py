@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq.data.batch_sampler import BatchPlan
+from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.collate import collate
-from seq2seq.data.dataset import EncodedPairs, open_pairs
+from seq2seq.data.dataset import ParallelDataset, open_dataset
 from seq2seq.data.preprocessing import (
-    Prepared,
+    PreprocessedData,
     Tell,
-    prepare,
-    scored_pairs,
+    load_eval_pairs,
+    preprocess,
     training_corpora,
 )
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import DataOptions, Recipe
-from seq2seq.training.initialization import find_start, tokenizers_of
-from seq2seq.training.optim import make_optimizer
+from seq2seq.training.initialization import load_initial_run, tokenizers_of
+from seq2seq.training.optim import build_optimizer
 from seq2seq.types import UNK, Batch
 
 OVERFIT_PAIRS = 16
@@ -39,7 +39,7 @@ TIMED_BATCHES = 5
 RARE = 5  # A piece that training sees less often is hardly learned.
 
 
-class Finding(NamedTuple):
+class Check(NamedTuple):
     """One thing that was looked at.
 
     Attributes:
@@ -53,7 +53,7 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def diagnose(recipe: Recipe, tell: Tell) -> Iterator[Finding]:
+def run_checks(recipe: Recipe, tell: Tell) -> Iterator[Check]:
     """Look at a recipe's data and try its network on it.
 
     Args:
@@ -66,14 +66,14 @@ def diagnose(recipe: Recipe, tell: Tell) -> Iterator[Finding]:
     Raises:
         InputError: If the data cannot be used.
     """
-    given = tokenizers_of(find_start(recipe))
-    prepared = prepare(recipe.data, recipe.tokenizer, tell, tokenizers=given)
-    pairs = open_pairs(prepared, recipe.data)
+    given = tokenizers_of(load_initial_run(recipe))
+    prepared = preprocess(recipe.data, recipe.tokenizer, tell, tokenizers=given)
+    pairs = open_dataset(prepared, recipe.data)
     options = recipe.train
-    plan = BatchPlan(
+    plan = TokenBatchSampler(
         *pairs.lengths(),
         batch_tokens=options.batch_tokens,
-        step_batches=options.accumulate,
+        step_batches=options.accumulate_grad_batches,
         seed=recipe.seed,
     )
     yield _kept(prepared, recipe.data)
@@ -86,16 +86,16 @@ def diagnose(recipe: Recipe, tell: Tell) -> Iterator[Finding]:
     yield from _costs(recipe, prepared, pairs, plan, device)
 
 
-def _kept(prepared: Prepared, data: DataOptions) -> Finding:
+def _kept(prepared: PreprocessedData, data: DataOptions) -> Check:
     counts = prepared.counts
     found = counts.sentence(data)
     lost = counts.too_long + counts.ratio
     if lost > 0.05 * counts.read:
-        return Finding("pairs", found, "raise data.max_length or data.max_length_ratio")
-    return Finding("pairs", found)
+        return Check("pairs", found, "raise data.max_length or data.max_length_ratio")
+    return Check("pairs", found)
 
 
-def _lengths(plan: BatchPlan, recipe: Recipe) -> Finding:
+def _lengths(plan: TokenBatchSampler, recipe: Recipe) -> Check:
     shown = []
     for side in (plan.source_lengths, plan.target_lengths):
         half, most, longest = np.percentile(side, (50, 95, 100)).astype(int)
@@ -104,11 +104,11 @@ def _lengths(plan: BatchPlan, recipe: Recipe) -> Finding:
     longest = int(max(plan.source_lengths.max(), plan.target_lengths.max()))
     if longest > recipe.train.batch_tokens:
         advice = f"raise train.batch_tokens to {longest}, or lower data.max_length"
-        return Finding("lengths", found, advice)
-    return Finding("lengths", found)
+        return Check("lengths", found, advice)
+    return Check("lengths", found)
 
 
-def _padding(plan: BatchPlan, recipe: Recipe) -> Finding:
+def _padding(plan: TokenBatchSampler, recipe: Recipe) -> Check:
     source, target = plan.padding_efficiency()
     found = (
         f"{source:.0%} of source and {target:.0%} of target positions are real, in "
@@ -119,10 +119,12 @@ def _padding(plan: BatchPlan, recipe: Recipe) -> Finding:
         advice = "few steps an epoch: lower train.batch_tokens"
     elif min(source + 0.15, target) < 0.9:
         advice = "raise train.batch_tokens, or lower data.max_length_ratio"
-    return Finding("padding", found, advice)
+    return Check("padding", found, advice)
 
 
-def _vocabulary(pairs: EncodedPairs, prepared: Prepared, recipe: Recipe) -> Finding:
+def _vocabulary(
+    pairs: ParallelDataset, prepared: PreprocessedData, recipe: Recipe
+) -> Check:
     joint = recipe.tokenizer.joint
     sides = [pairs.source.counts(), pairs.target.counts()]
     size = len(prepared.tokenizers.source)
@@ -135,21 +137,21 @@ def _vocabulary(pairs: EncodedPairs, prepared: Prepared, recipe: Recipe) -> Find
     found = f"{min(common):,} of {size - 4:,} pieces come {RARE} times or more"
     if min(common) < 0.9 * (size - 4):
         lower = max(100, int(round(min(common), -2)))
-        return Finding(
+        return Check(
             "vocabulary", found, f"lower tokenizer.vocab_size to about {lower:,}"
         )
-    return Finding("vocabulary", found)
+    return Check("vocabulary", found)
 
 
-def _splits(data: DataOptions, prepared: Prepared) -> Iterator[Finding]:
+def _splits(data: DataOptions, prepared: PreprocessedData) -> Iterator[Check]:
     """Look for pieces that are unknown, and for pairs that training sees as well."""
     tokenizers = prepared.tokenizers
     splits = {}
     for name in (data.splits.valid, data.splits.test):
         try:
-            splits[name] = scored_pairs(data, name)
-        except InputError as error:
-            yield Finding(f"split {name}", "cannot be read", str(error))
+            splits[name] = load_eval_pairs(data, name)
+        except UserError as error:
+            yield Check(f"split {name}", "cannot be read", str(error))
     wanted = {pair.source.strip() for pairs in splits.values() for pair in pairs}
     trained = {
         source
@@ -166,11 +168,11 @@ def _splits(data: DataOptions, prepared: Prepared) -> Iterator[Finding]:
         found = f"{shares[0]:.2%} of source, {shares[1]:.2%} of target pieces"
         high = max(shares) > 0.002
         advice = "raise tokenizer.character_coverage or vocab_size" if high else ""
-        yield Finding(f"unknown in {name}", found, advice)
+        yield Check(f"unknown in {name}", found, advice)
         twice = sum(pair.source.strip() in trained for pair in pairs)
         found = f"{twice:,} of {len(pairs):,} sources are trained on"
         advice = "scores will flatter: remove them from training"
-        yield Finding(
+        yield Check(
             f"{name} in train", found, advice if twice > 0.01 * len(pairs) else ""
         )
 
@@ -183,7 +185,9 @@ def _unknown(encoded: Sequence[Sequence[int]]) -> float:
 class _Trial:
     """A network with its optimizer, without anything around them."""
 
-    def __init__(self, recipe: Recipe, prepared: Prepared, device: torch.device):
+    def __init__(
+        self, recipe: Recipe, prepared: PreprocessedData, device: torch.device
+    ):
         torch.manual_seed(recipe.seed)
         self.device = device
         self.clip_norm = recipe.train.clip_norm or float("inf")
@@ -193,7 +197,7 @@ class _Trial:
             source_pieces=len(prepared.tokenizers.source),
             target_pieces=len(prepared.tokenizers.target),
         ).to(device)
-        self.optimizer = make_optimizer(
+        self.optimizer = build_optimizer(
             recipe.train.optimizer, self.network.parameters()
         )
 
@@ -202,23 +206,23 @@ class _Trial:
         batch = batch.to(self.device)
         self.optimizer.zero_grad()
         loss = self.network(batch, smoothing=self.smoothing)
-        (loss.total / batch.tokens).backward()
+        (loss.loss / batch.num_tokens).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.optimizer.step()
-        return float(loss.nats) / batch.tokens  # Waits for a GPU.
+        return float(loss.nll) / batch.num_tokens  # Waits for a GPU.
 
 
-def _batch(pairs: EncodedPairs, rows: NDArray[np.int64]) -> Batch:
+def _batch(pairs: ParallelDataset, rows: NDArray[np.int64]) -> Batch:
     return collate(*pairs.rows(rows), rows=rows)
 
 
 def _overfitting(
     recipe: Recipe,
-    prepared: Prepared,
-    pairs: EncodedPairs,
-    plan: BatchPlan,
+    prepared: PreprocessedData,
+    pairs: ParallelDataset,
+    plan: TokenBatchSampler,
     device: torch.device,
-) -> Finding:
+) -> Check:
     """Learn one small batch by heart: whatever cannot do that learns nothing."""
     plain = {"dropout": 0.0, "word_dropout": 0.0}
     train = recipe.train.model_copy(update={"label_smoothing": 0.0})
@@ -226,36 +230,36 @@ def _overfitting(
     small = recipe.model_copy(update={"model": model, "train": train})
     trial = _Trial(small, prepared, device)
     batches = plan.epoch(0)
-    batch = _batch(pairs, batches[len(batches) // 2].rows[:OVERFIT_PAIRS])
+    batch = _batch(pairs, batches[len(batches) // 2].indices[:OVERFIT_PAIRS])
     losses = [trial.step(batch) for _ in range(OVERFIT_STEPS)]
     found = (
         f"{losses[0]:.2f} to {losses[-1]:.2f} nats a token in {OVERFIT_STEPS} steps on "
-        f"{len(batch.rows)} pairs"
+        f"{len(batch.indices)} pairs"
     )
     advice = ""
     if not np.isfinite(losses).all() or losses[-1] > losses[0]:
         advice = "it diverges: lower train.optimizer.learning_rate"
     elif losses[-1] > LEARNED:
         advice = "it should be learned by heart: try another learning_rate"
-    return Finding("one batch by heart", found, advice)
+    return Check("one batch by heart", found, advice)
 
 
 def _costs(
     recipe: Recipe,
-    prepared: Prepared,
-    pairs: EncodedPairs,
-    plan: BatchPlan,
+    prepared: PreprocessedData,
+    pairs: ParallelDataset,
+    plan: TokenBatchSampler,
     device: torch.device,
-) -> Iterator[Finding]:
+) -> Iterator[Check]:
     """Train on the largest batch, which comes first, and time some others."""
     trial = _Trial(recipe, prepared, device)
     planned = plan.epoch(0)
-    trial.step(_batch(pairs, planned[0].rows))
-    yield Finding("memory", f"{_peak_mib(device):,} MiB at most, on the largest batch")
+    trial.step(_batch(pairs, planned[0].indices))
+    yield Check("memory", f"{_peak_mib(device):,} MiB at most, on the largest batch")
     places = np.linspace(0, len(planned) - 1, min(TIMED_BATCHES, len(planned)))
     seconds, positions = 0.0, 0
     for place in places.astype(int):
-        batch = _batch(pairs, planned[place].rows)
+        batch = _batch(pairs, planned[place].indices)
         start = time.perf_counter()
         trial.step(batch)
         seconds += time.perf_counter() - start
@@ -270,7 +274,7 @@ def _costs(
         f"{epoch / 60:.1f} minutes an epoch, {epoch * epochs / 3600:.1f} hours for "
         f"{epochs:.1f} epochs, with {torch.get_num_threads()} threads"
     )
-    yield Finding("time", found, "not counted: validation")
+    yield Check("time", found, "not counted: validation")
 
 
 def _peak_mib(device: torch.device) -> int:

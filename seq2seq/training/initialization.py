@@ -10,34 +10,34 @@ from functools import partial
 
 from seq2seq.data.preprocessing import Tokenizers
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.metrics.pairwise import bleu_utility, chrf_utility
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run import Run
-from seq2seq.training.minimum_risk import Utility
+from seq2seq.training.minimum_risk import SentenceMetric
 
 
-def find_start(recipe: Recipe) -> Run | None:
-    """Open the run that train.start_from names, if it does.
+def load_initial_run(recipe: Recipe) -> Run | None:
+    """Open the run that train.init_from names, if it does.
 
     Raises:
         InputError: If there is none, or it has another network or languages.
     """
-    if recipe.train.start_from is None:
+    if recipe.train.init_from is None:
         return None
-    run = Run.open(recipe.train.start_from)
+    run = Run.open(recipe.train.init_from)
     for key in ("source", "target"):
         one, two = getattr(run.recipe.data, key), getattr(recipe.data, key)
         if one != two:
-            raise InputError(
-                f"train.start_from: {run.folder.path} has data.{key}: {one}, but the "
+            raise UserError(
+                f"train.init_from: {run.folder.path} has data.{key}: {one}, but the "
                 f"recipe has {two}; start from a run of the same languages."
             )
-    different = run.recipe.model.differences(recipe.model)
+    different = run.recipe.model.diff_options(recipe.model)
     if different:
         key, theirs, ours = different[0]
-        raise InputError(
-            f"train.start_from: {run.folder.path} has model.{key}: {theirs}, but the "
+        raise UserError(
+            f"train.init_from: {run.folder.path} has model.{key}: {theirs}, but the "
             f"recipe has {ours}; give the recipe the same model section."
         )
     return run
@@ -48,9 +48,9 @@ def tokenizers_of(run: Run | None) -> Tokenizers | None:
     return None if run is None else Tokenizers(run.source, run.target)
 
 
-def risk_utility(recipe: Recipe, tokenizer: Tokenizer) -> Utility | None:
+def make_sentence_metric(recipe: Recipe, tokenizer: Tokenizer) -> SentenceMetric | None:
     """Make what a candidate's cost is measured by, if the recipe asks for it."""
-    risk = recipe.train.risk
+    risk = recipe.train.minimum_risk
     if risk is None:
         return None
     compare = chrf_utility

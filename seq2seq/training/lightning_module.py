@@ -13,13 +13,13 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.nn.loss import Loss
+from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import Recipe
-from seq2seq.search.constraints import Demands
+from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.greedy_search import greedy_search
-from seq2seq.training.minimum_risk import Utility, expected_risk
-from seq2seq.training.oom import Halver
-from seq2seq.training.optim import make_optimizer, rate_factor
+from seq2seq.training.minimum_risk import SentenceMetric, expected_risk
+from seq2seq.training.oom import OOMSplitter
+from seq2seq.training.optim import build_optimizer, lr_multiplier
 from seq2seq.types import PAD, Batch, Hypothesis
 
 
@@ -31,7 +31,7 @@ class TranslationModule(LightningModule):
         source_pieces: Size of the source vocabulary.
         target_pieces: Size of the target vocabulary.
         total_steps: Optimizer steps of the whole training.
-        utility: How good a translation is; needed where train.risk is.
+        sentence_metric: How good a translation is; needed where train.minimum_risk is.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class TranslationModule(LightningModule):
         source_pieces: int,
         target_pieces: int,
         total_steps: int,
-        utility: Utility | None = None,
+        sentence_metric: SentenceMetric | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.total_steps = total_steps
-        self.utility = utility
+        self.sentence_metric = sentence_metric
         self.reductions = 0  # Of the learning rate; training.py counts them.
         self.rate_cut = 1.0  # Less than 1 after a retry: nan_detector.py.
         self.gradient_norm = torch.zeros(())  # Of the last step, before clipping.
-        self.halver = Halver(self._loss, self._context)
+        self.halver = OOMSplitter(self._loss, self._context)
         self.network = EncoderDecoder(
             recipe.model, source_pieces=source_pieces, target_pieces=target_pieces
         )
@@ -68,7 +68,7 @@ class TranslationModule(LightningModule):
         if self.device.type == "cuda":
             torch.cuda.manual_seed(mixed % 2**63)
         train = self.recipe.train
-        factor = rate_factor(
+        factor = lr_multiplier(
             train.schedule,
             self.global_step,
             total_steps=self.total_steps,
@@ -85,8 +85,8 @@ class TranslationModule(LightningModule):
         """
         loss = self.halver.forward(batch)
         shares = self.trainer.accumulate_grad_batches * self.trainer.world_size
-        total = loss.total * (shares / batch.tokens)
-        return {"loss": total, "nats": loss.nats, "tokens": _real_tokens(batch)}
+        total = loss.loss * (shares / batch.num_tokens)
+        return {"loss": total, "nats": loss.nll, "tokens": _real_tokens(batch)}
 
     def backward(self, loss: Tensor) -> None:
         """Find the gradients, in halves where memory is full; ranks cannot do that."""
@@ -94,34 +94,34 @@ class TranslationModule(LightningModule):
             loss.backward()
             return
         parameters = [each for each in self.parameters() if each.requires_grad]
-        share = 1 / self.halver.batch.tokens  # Over accumulated batches: they sum.
+        share = 1 / self.halver.batch.num_tokens  # Over accumulated batches: they sum.
         self.halver.backward(loss, parameters, share=share)
 
     def _context(self) -> AbstractContextManager[None]:
         return self.trainer.precision_plugin.train_step_context()
 
-    def _loss(self, batch: Batch) -> Loss:
+    def _loss(self, batch: Batch) -> LossOutput:
         train = self.recipe.train
         loss = self.network(
-            batch, smoothing=train.label_smoothing, truncate=train.truncate
+            batch, smoothing=train.label_smoothing, truncate=train.truncated_bptt_steps
         )
-        if train.risk is None or self.utility is None:
+        if train.minimum_risk is None or self.sentence_metric is None:
             return loss
         risk = expected_risk(
             self.network,
             batch,
-            train.risk,
-            self.utility,
+            train.minimum_risk,
+            self.sentence_metric,
             seed=torch.initial_seed(),  # Set at every step.
             longest=self.recipe.search.max_length_ratio,
         )
-        return loss._replace(total=loss.total + train.risk.weight * risk)
+        return loss._replace(loss=loss.loss + train.minimum_risk.weight * risk)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return nats and tokens, and free-running greedy translations."""
         loss = self.network(batch)
         return {
-            "nats": loss.nats,
+            "nats": loss.nll,
             "tokens": _real_tokens(batch),
             "hypotheses": self.translate(batch),
         }
@@ -131,7 +131,9 @@ class TranslationModule(LightningModule):
         encoded = self.network.encoder(batch.source, batch.source_lengths)
         state, memory = self.network.start(encoded)
         search = self.recipe.search
-        demands = Demands.by_ratio(batch.source_lengths.to(self.device), search)
+        demands = DecodingConstraints.from_length_ratio(
+            batch.source_lengths.to(self.device), search
+        )
         return greedy_search(self.network.step, state, memory, demands, search)
 
     def configure_gradient_clipping(
@@ -152,7 +154,7 @@ class TranslationModule(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the recipe's optimizer over all parameters."""
-        return make_optimizer(self.recipe.train.optimizer, self.parameters())
+        return build_optimizer(self.recipe.train.optimizer, self.parameters())
 
 
 def _real_tokens(batch: Batch) -> Tensor:

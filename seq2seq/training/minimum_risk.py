@@ -13,23 +13,23 @@ from torch import Tensor
 
 from seq2seq.data.collate import collate
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.nn.loss import projected_loss
-from seq2seq.recipe import RiskOptions, SamplingOptions, SearchOptions
-from seq2seq.search.constraints import Demands
-from seq2seq.search.noise import sentence_key
+from seq2seq.nn.loss import chunked_cross_entropy
+from seq2seq.recipe import MinimumRiskOptions, SamplingOptions, SearchOptions
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.noise import sentence_seed
 from seq2seq.search.sampling import sample
 from seq2seq.types import EOS, PAD, Batch, Hypothesis
 
 Pieces = Sequence[int]
-Utility = Callable[[Sequence[Pieces], Pieces], Sequence[float]]
+SentenceMetric = Callable[[Sequence[Pieces], Pieces], Sequence[float]]
 """`utility(hypotheses, reference) -> one number for each`, from 0 to 1, the best."""
 
 
 def expected_risk(
     network: EncoderDecoder,
     batch: Batch,
-    options: RiskOptions,
-    utility: Utility,
+    options: MinimumRiskOptions,
+    utility: SentenceMetric,
     *,
     seed: int,
     longest: float,
@@ -56,25 +56,25 @@ def expected_risk(
     Source: Shen et al. 2016, section 3, equations 12 to 15.
     """
     found = _draw(network, batch, options, seed=seed, longest=longest)
-    candidates = _weigh(batch, found, options.sharpness, utility)
-    candidates.sort(key=lambda each: len(each.pieces))  # Little padding in each part.
+    candidates = _weigh(batch, found, options.alpha, utility)
+    candidates.sort(key=lambda each: len(each.tokens))  # Little padding in each part.
     encoded = network.encoder(batch.source, batch.source_lengths)
     state, memory = network.start(encoded)
     device, count = batch.targets.device, len(batch.targets)
     total = torch.zeros((), device=device)
     for first in range(0, len(candidates), count):
         part = candidates[first : first + count]
-        told = collate([()] * len(part), [each.pieces for each in part]).to(device)
+        told = collate([()] * len(part), [each.tokens for each in part]).to(device)
         slopes = torch.tensor([each.slope for each in part], dtype=torch.float64)
         rows = torch.tensor([each.row for each in part], device=device)
         decoded = network.decoder(told.inputs, state.select(rows), memory.select(rows))
-        loss = projected_loss(
+        loss = chunked_cross_entropy(
             decoded.features.flatten(0, 1),
             network.decoder.output,
             told.targets.flatten(),
             weights=slopes.to(device)[:, None].expand_as(told.targets).flatten(),
         )
-        total = total + loss.total
+        total = total + loss.loss
     return total
 
 
@@ -82,14 +82,14 @@ class _Candidate(NamedTuple):
     # A sentence's place in the batch, what was drawn for it, and what its
     # log-probability is multiplied by, with the sign of a loss.
     row: int
-    pieces: Pieces
+    tokens: Pieces
     slope: float
 
 
 def _draw(
     network: EncoderDecoder,
     batch: Batch,
-    options: RiskOptions,
+    options: MinimumRiskOptions,
     *,
     seed: int,
     longest: float,
@@ -109,10 +109,10 @@ def _draw(
                 network.step,
                 state,
                 memory,
-                Demands.by_ratio(lengths, search),
+                DecodingConstraints.from_length_ratio(lengths, search),
                 search,
-                keys=[sentence_key(row) for row in batch.source.tolist()],
-                samples=options.samples,
+                keys=[sentence_seed(row) for row in batch.source.tolist()],
+                samples=options.num_samples,
             )
     finally:
         network.train(training)
@@ -122,7 +122,7 @@ def _weigh(
     batch: Batch,
     found: list[list[Hypothesis]],
     sharpness: float,
-    utility: Utility,
+    utility: SentenceMetric,
 ) -> list[_Candidate]:
     """Find what each different candidate's log-probability is multiplied by.
 
@@ -132,15 +132,15 @@ def _weigh(
     for row, (target, group) in enumerate(
         zip(batch.targets.tolist(), found, strict=True)
     ):
-        different = {each.pieces: each.log_prob for each in group if each.finished}
-        different = different or {group[0].pieces: group[0].log_prob}
+        different = {each.tokens: each.log_prob for each in group if each.finished}
+        different = different or {group[0].tokens: group[0].log_prob}
         reference = [piece for piece in target if piece not in (PAD, EOS)]
         gains = torch.tensor(utility(list(different), reference), dtype=torch.float64)
         costs = 1 - gains
         log_probs = torch.tensor(list(different.values()), dtype=torch.float64)
         shares = torch.softmax(sharpness * log_probs, dim=0)
         expected = (shares * costs).sum()
-        # log p rises where the cost lies below its mean; projected_loss has -log p.
+        # log p rises where the cost lies below its mean; chunked_cross_entropy has -log p.
         slopes = -shares * (costs - expected) * (len(reference) + 1)
         for pieces, slope in zip(different, slopes.tolist(), strict=True):
             candidates.append(_Candidate(row, pieces, slope))

@@ -14,14 +14,14 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from seq2seq.errors import InputError
-from seq2seq.nn.loss import Loss
+from seq2seq.errors import UserError
+from seq2seq.nn.loss import LossOutput
 from seq2seq.types import Batch
 
 Say = Callable[[str], None]
 
 
-class Halver:
+class OOMSplitter:
     """Goes through a batch whole, or in halves, and halves of these, if it must.
 
     Args:
@@ -32,7 +32,7 @@ class Halver:
 
     def __init__(
         self,
-        compute: Callable[[Batch], Loss],
+        compute: Callable[[Batch], LossOutput],
         context: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.compute = compute
@@ -42,17 +42,17 @@ class Halver:
         self._parts: list[Batch] = []  # What backward has yet to go through.
         self._nats: Tensor | None = None
 
-    def forward(self, batch: Batch) -> Loss:
+    def forward(self, batch: Batch) -> LossOutput:
         """Return a batch's loss; if memory is full, one that backward will complete."""
         self.batch, self._parts, self._nats = batch, [], None
-        if cells(batch) < self.too_large or len(batch.source) == 1:
+        if num_positions(batch) < self.too_large or len(batch.source) == 1:
             try:
                 return self.compute(batch)
             except (RuntimeError, MemoryError) as error:
                 self._note(error, batch)
-        self._parts = halves(batch)
+        self._parts = split_batch(batch)
         self._nats = torch.zeros((), device=batch.targets.device)
-        return Loss(torch.zeros_like(self._nats, requires_grad=True), self._nats)
+        return LossOutput(torch.zeros_like(self._nats, requires_grad=True), self._nats)
 
     def backward(
         self, loss: Tensor, parameters: Sequence[nn.Parameter], *, share: float
@@ -70,32 +70,32 @@ class Halver:
                 if untouched:
                     loss.backward()
                 else:
-                    add_gradients(loss, parameters)
+                    accumulate_gradients(loss, parameters)
                 return
             except (RuntimeError, MemoryError) as error:
                 self._note(error, self.batch)
             if untouched:
                 for each in parameters:
                     each.grad = None
-            self._parts = halves(self.batch)
+            self._parts = split_batch(self.batch)
         while self._parts:
             part = self._parts.pop(0)
             try:
                 with self.context():
                     found = self.compute(part)
-                add_gradients(found.total * share, parameters)
+                accumulate_gradients(found.loss * share, parameters)
                 if self._nats is not None:
-                    self._nats += found.nats
+                    self._nats += found.nll
                 continue
             except (RuntimeError, MemoryError) as error:
                 self._note(error, part)
-            self._parts = halves(part) + self._parts
+            self._parts = split_batch(part) + self._parts
 
     def _note(self, error: Exception, batch: Batch) -> None:
         """Say that a batch will be split, or raise what splitting does not mend."""
-        if not out_of_memory(error):
+        if not is_oom_error(error):
             raise error
-        self.too_large = min(self.too_large, cells(batch))
+        self.too_large = min(self.too_large, num_positions(batch))
         if batch.targets.device.type == "cuda":
             torch.cuda.empty_cache()
         longest = max(batch.source.shape[1], batch.targets.shape[1])
@@ -107,7 +107,7 @@ class Halver:
             )
 
 
-def out_of_memory(error: BaseException) -> bool:
+def is_oom_error(error: BaseException) -> bool:
     """Tell whether an error means that memory is full, here or on a device."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
@@ -115,7 +115,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def halves(batch: Batch) -> list[Batch]:
+def split_batch(batch: Batch) -> list[Batch]:
     """Split the sentences in two, without the padding that a half no longer needs.
 
     Raises:
@@ -123,8 +123,8 @@ def halves(batch: Batch) -> list[Batch]:
     """
     count = len(batch.source)
     if count == 1:
-        row, source = int(batch.rows[0]), batch.source.shape[1]
-        raise InputError(
+        row, source = int(batch.indices[0]), batch.source.shape[1]
+        raise UserError(
             f"pair {row} alone, of {source} source and {batch.targets.shape[1]} target "
             "pieces, does not fit in memory. Lower data.max_length or the model's "
             "sizes, or give it more memory."
@@ -140,18 +140,18 @@ def halves(batch: Batch) -> list[Batch]:
                 source_lengths=lengths,
                 inputs=batch.inputs[rows, :longest],
                 targets=batch.targets[rows, :longest],
-                rows=batch.rows[rows],
+                indices=batch.indices[rows],
             )
         )
     return found
 
 
-def cells(batch: Batch) -> int:
+def num_positions(batch: Batch) -> int:
     """Count positions, padded ones included."""
     return batch.source.numel() + batch.targets.numel()
 
 
-def add_gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
+def accumulate_gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
     """Add a loss's gradients to the parameters', to all of them or, on error, to none.
 
     `Tensor.backward` would have changed some of them by the time that memory is full.

@@ -11,7 +11,7 @@ from torch import nn
 from seq2seq.recipe import SGD, Adam, Constant, Cosine, InverseSqrt, Plateau
 
 
-def make_optimizer(
+def build_optimizer(
     options: Adam | SGD, parameters: Iterable[nn.Parameter]
 ) -> torch.optim.Optimizer:
     """Build what the recipe names.
@@ -27,7 +27,7 @@ def make_optimizer(
     return kind(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
-def rate_factor(
+def lr_multiplier(
     schedule: Constant | InverseSqrt | Cosine | Plateau,
     step: int,
     *,
@@ -50,7 +50,7 @@ def rate_factor(
     if isinstance(schedule, Cosine):
         done = min(1.0, (step - warmup) / max(1, total_steps - warmup))
         cosine = 0.5 * (1 + math.cos(math.pi * done))
-        return schedule.final + (1 - schedule.final) * cosine
+        return schedule.min_lr_ratio + (1 - schedule.min_lr_ratio) * cosine
     if isinstance(schedule, Plateau):
         return float(schedule.factor**reductions)
     return 1.0

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from seq2seq.data.preprocessing import Prepared
-from seq2seq.errors import InputError
+from seq2seq.data.preprocessing import PreprocessedData
+from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
-from seq2seq.recipe.base import differences
-from seq2seq.runs.checkpoint_io import newest_valid
+from seq2seq.recipe.base import diff_options
+from seq2seq.runs.checkpoint_io import latest_valid_checkpoint
 from seq2seq.runs.run_folder import RunFolder
-from seq2seq.utils.files import remove_leftovers
+from seq2seq.utils.files import remove_temp_files
 
 
 @contextmanager
-def alone(run: RunFolder) -> Iterator[None]:
+def run_lock(run: RunFolder) -> Iterator[None]:
     """Keep a second training out of a run folder, and sweep up after a killed one.
 
     The system takes the lock back when a process ends, however it ends. Of several
@@ -35,24 +35,24 @@ def alone(run: RunFolder) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise InputError(
+        raise UserError(
             f"another training writes to {run.path}. Wait for it, or name another "
             "folder with --output."
         ) from error
     except OSError as error:
-        raise InputError(
+        raise UserError(
             f"{run.path} cannot be written: {error.strerror}. Mend that, or name "
             "another folder with --output."
         ) from error
     try:
         for folder in (run.path, run.last.parent, run.tokenizer("source").parent):
-            remove_leftovers(folder)
+            remove_temp_files(folder)
         yield
     finally:
         lock.release()
 
 
-def check_same_recipe(run: RunFolder, recipe: Recipe) -> None:
+def validate_resume_recipe(run: RunFolder, recipe: Recipe) -> None:
     """Refuse to continue a run with another recipe.
 
     Raises:
@@ -64,17 +64,17 @@ def check_same_recipe(run: RunFolder, recipe: Recipe) -> None:
     now = recipe.model_dump(mode="json")
     changed = sorted(
         f"{key} was {old!r}, is now {new!r}"
-        for key, old, new in differences(before, now)
+        for key, old, new in diff_options(before, now)
         if key != "description"
     )
     if changed:
-        raise InputError(
+        raise UserError(
             f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
             "Name another folder with --output, or remove this one."
         )
 
 
-def check_same_ranks(run: RunFolder, count: int) -> None:
+def validate_resume_world_size(run: RunFolder, count: int) -> None:
     """Refuse to continue a run with another number of processes.
 
     Raises:
@@ -87,16 +87,16 @@ def check_same_ranks(run: RunFolder, count: int) -> None:
     try:
         before = int(json.loads(notes.read_bytes()).get("ranks", 1))
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{notes} is damaged; restore it from a copy.") from error
+        raise UserError(f"{notes} is damaged; restore it from a copy.") from error
     if before != count:
-        raise InputError(
+        raise UserError(
             f"{run.path} was trained by {before} process{'es' if before > 1 else ''}, "
             f"now there {'are' if count > 1 else 'is'} {count}. Start as many, or name "
             "another folder with --output."
         )
 
 
-def check_same_data(run: RunFolder, prepared: Prepared) -> None:
+def validate_resume_data(run: RunFolder, prepared: PreprocessedData) -> None:
     """Refuse to continue a run on other sentence pairs or other pieces.
 
     Raises:
@@ -110,25 +110,25 @@ def check_same_data(run: RunFolder, prepared: Prepared) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{notes} is damaged; restore it from a copy.") from error
+        raise UserError(f"{notes} is damaged; restore it from a copy.") from error
     if before != prepared.fingerprint:
-        raise InputError(
+        raise UserError(
             f"{run.path} was trained on other data than there is now. Restore the "
             "data, or name another folder with --output."
         )
     both = (prepared.tokenizers.source, prepared.tokenizers.target)
     for old, new in zip(run.read_tokenizers(), both, strict=True):
         if old.model != new.model:
-            raise InputError(
+            raise UserError(
                 f"{run.path} was trained with other tokenizers than there are now; "
                 "the same text gave others. Name another folder with --output."
             )
 
 
-def where_it_stopped(run: RunFolder, say: Callable[[str], None]) -> Path | None:
+def find_resume_checkpoint(run: RunFolder, say: Callable[[str], None]) -> Path | None:
     """Choose the training state to continue from: the newest that is whole, if any.
 
     Raises:
         InputError: If there are some, but none is whole.
     """
-    return newest_valid((run.last, run.previous), say)
+    return latest_valid_checkpoint((run.last, run.previous), say)

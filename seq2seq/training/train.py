@@ -19,48 +19,61 @@ import torch
 from lightning.pytorch import Callback
 from rich.console import Console
 
-from seq2seq.data.batch_sampler import BatchPlan
-from seq2seq.data.corpora import Pair
+from seq2seq.data.batch_sampler import TokenBatchSampler
+from seq2seq.data.corpora import SentencePair
 from seq2seq.data.dataset import (
-    Position,
+    ResumePosition,
     TrainBatches,
-    open_pairs,
+    open_dataset,
 )
-from seq2seq.data.preprocessing import Prepared, prepare, scored_pairs
-from seq2seq.errors import InputError
+from seq2seq.data.preprocessing import PreprocessedData, load_eval_pairs, preprocess
+from seq2seq.errors import UserError
 from seq2seq.metrics.sacrebleu_scores import bleu_metric
 from seq2seq.recipe import Recipe, TrainOptions
 from seq2seq.recipe.loader import recipe_yaml
 from seq2seq.runs.run import Run
-from seq2seq.runs.run_folder import RunFolder, versions, write_json
-from seq2seq.training.callbacks.checkpointing import Keeper, averaging, batches_done
-from seq2seq.training.callbacks.diagnostics import Lens
-from seq2seq.training.callbacks.loggers import Board
-from seq2seq.training.callbacks.metrics_logger import History
-from seq2seq.training.callbacks.nan_detector import CUT, RETRIES, Health, NotFiniteError
-from seq2seq.training.callbacks.signals import Signals
-from seq2seq.training.callbacks.validation import Judge
-from seq2seq.training.distributed import Ranks
-from seq2seq.training.initialization import find_start, risk_utility, tokenizers_of
+from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
+from seq2seq.training.callbacks.checkpointing import (
+    CheckpointCallback,
+    num_batches_trained,
+    weight_averaging,
+)
+from seq2seq.training.callbacks.diagnostics import DiagnosticsCallback
+from seq2seq.training.callbacks.loggers import ExperimentLoggers
+from seq2seq.training.callbacks.metrics_logger import MetricsLogger
+from seq2seq.training.callbacks.nan_detector import (
+    CUT,
+    RETRIES,
+    NonFiniteCheck,
+    NonFiniteError,
+)
+from seq2seq.training.callbacks.signals import SignalHandler
+from seq2seq.training.callbacks.validation import ValidationCallback
+from seq2seq.training.distributed import ProcessGroup
+from seq2seq.training.initialization import (
+    load_initial_run,
+    make_sentence_metric,
+    tokenizers_of,
+)
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.training.resume import (
-    alone,
-    check_same_data,
-    check_same_ranks,
-    check_same_recipe,
-    where_it_stopped,
+    find_resume_checkpoint,
+    run_lock,
+    validate_resume_data,
+    validate_resume_recipe,
+    validate_resume_world_size,
 )
-from seq2seq.training.trainer import make_trainer, validation_batches
+from seq2seq.training.trainer import make_trainer, validation_loader
 from seq2seq.utils.checksums import LIST
 from seq2seq.utils.files import atomic_file
-from seq2seq.utils.progress import Bar
+from seq2seq.utils.progress import PreprocessingProgress
 
 
 def train(
     recipe: Recipe,
     output: Path,
     *,
-    ranks: Ranks = Ranks(),  # noqa: B008
+    ranks: ProcessGroup = ProcessGroup(),  # noqa: B008
     console: Console | None = None,
     watchers: Sequence[Callback] = (),
 ) -> None:
@@ -82,48 +95,48 @@ def train(
     run = RunFolder(output)
     text = recipe_yaml(recipe)
     console = console or Console(highlight=False)
-    console.quiet = not ranks.first
-    check_same_recipe(run, recipe)
-    check_same_ranks(run, ranks.total)
+    console.quiet = not ranks.is_main
+    validate_resume_recipe(run, recipe)
+    validate_resume_world_size(run, ranks.world_size)
     if run.summary.is_file():
         console.print(
             f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
         )
         return
-    loggers = recipe.train.loggers if ranks.first else []
-    board = Board(loggers, output, recipe.model_dump()) if loggers else None
+    loggers = recipe.train.loggers if ranks.is_main else []
+    board = ExperimentLoggers(loggers, output, recipe.model_dump()) if loggers else None
     bleu_metric(recipe.data.target)  # A tokenizer may be missing: find out now.
-    with Signals() as signals:
+    with SignalHandler() as signals:
         # Data is opened before anything is written, so that a fault leaves nothing.
-        start = find_start(recipe)
-        valid = scored_pairs(recipe.data, recipe.data.splits.valid)
+        start = load_initial_run(recipe)
+        valid = load_eval_pairs(recipe.data, recipe.data.splits.valid)
         show = partial(console.print, soft_wrap=True)
-        with Bar(console) as bar:
-            prepared = prepare(
+        with PreprocessingProgress(console) as bar:
+            prepared = preprocess(
                 recipe.data,
                 recipe.tokenizer,
                 show,
                 step=bar,
                 tokenizers=tokenizers_of(start),
             )
-        check_same_data(run, prepared)
+        validate_resume_data(run, prepared)
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{output}: cannot be made: {error.strerror}.") from error
-        place = run.log if ranks.first else Path(os.devnull)
-        lock = alone(run) if ranks.first else nullcontext()
+            raise UserError(f"{output}: cannot be made: {error.strerror}.") from error
+        place = run.log if ranks.is_main else Path(os.devnull)
+        lock = run_lock(run) if ranks.is_main else nullcontext()
         with lock, place.open("a", encoding="utf-8") as log:
             say = _Teller(console, log)
             say.note(prepared.counts.sentence(recipe.data))
-            if ranks.first:
+            if ranks.is_main:
                 (run.path / LIST).unlink(missing_ok=True)  # Until all are in place.
                 with atomic_file(run.recipe) as file:
                     file.write(text.encode())
                 tokenizers = prepared.tokenizers
                 run.write_tokenizers(tokenizers.source, tokenizers.target)
-                run.write_sums()
-                write_json(run.path / "versions.json", versions())
+                run.write_checksums()
+                write_json(run.path / "versions.json", package_versions())
             job = _Job(
                 recipe,
                 run,
@@ -163,12 +176,12 @@ class _Job:
     recipe: Recipe
     run: RunFolder
     start: Run | None
-    prepared: Prepared
-    valid: list[Pair]
+    prepared: PreprocessedData
+    valid: list[SentencePair]
     say: _Teller
-    signals: Signals
-    board: Board | None
-    ranks: Ranks
+    signals: SignalHandler
+    board: ExperimentLoggers | None
+    ranks: ProcessGroup
     watchers: Sequence[Callback]
 
 
@@ -178,11 +191,11 @@ def _fit_or_retry(job: _Job) -> None:
     while True:
         try:
             return _fit(job, cuts)
-        except NotFiniteError as error:
-            if job.recipe.train.on_not_finite == "stop" or error.cuts == RETRIES:
-                raise InputError(
+        except NonFiniteError as error:
+            if job.recipe.train.on_nan == "stop" or error.cuts == RETRIES:
+                raise UserError(
                     f"{error} Lower train.optimizer.learning_rate, mend the sentences, "
-                    "or set train.on_not_finite to retry."
+                    "or set train.on_nan to retry."
                 ) from error
             cuts = error.cuts + 1
             job.say(f"{error} Trying again with {CUT**cuts:g} times the learning rate.")
@@ -193,11 +206,11 @@ def _fit(job: _Job, cuts: int) -> None:
     recipe, run, prepared = job.recipe, job.run, job.prepared
     ranks, say = job.ranks, job.say
     options = recipe.train
-    pairs = open_pairs(prepared, recipe.data)
-    plan = BatchPlan(
+    pairs = open_dataset(prepared, recipe.data)
+    plan = TokenBatchSampler(
         *pairs.lengths(),
         batch_tokens=options.batch_tokens,
-        step_batches=options.accumulate * ranks.total,
+        step_batches=options.accumulate_grad_batches * ranks.world_size,
         seed=recipe.seed,
     )
     _check_steps(plan, pairs=len(pairs), options=options, ranks=ranks)
@@ -209,7 +222,7 @@ def _fit(job: _Job, cuts: int) -> None:
         source_pieces=len(prepared.tokenizers.source),
         target_pieces=len(prepared.tokenizers.target),
         total_steps=total_steps,
-        utility=risk_utility(recipe, prepared.tokenizers.target),
+        sentence_metric=make_sentence_metric(recipe, prepared.tokenizers.target),
     )
     efficiency = plan.padding_efficiency()
     told = {
@@ -217,23 +230,23 @@ def _fit(job: _Job, cuts: int) -> None:
         "valid": {"sentences": len(job.valid)},
         "batches_per_epoch": plan.batches,
         "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
-        "ranks": ranks.total,
+        "ranks": ranks.world_size,
     }
-    if ranks.first:
+    if ranks.is_main:
         write_json(run.path / "data.json", told)
     count = sum(parameter.numel() for parameter in module.parameters())
     say(
         f"{count:,} parameters; {plan.batches:,} batches an epoch; {total_steps:,} "
         f"steps; {len(job.valid):,} pairs to validate on"
     )
-    history = History(
+    history = MetricsLogger(
         run.metrics,
         total_steps=total_steps,
         steps_per_epoch=plan.steps,
         say=say,
         board=job.board,
     )
-    judge = Judge(
+    judge = ValidationCallback(
         run.best,
         recipe,
         references=[pair.target for pair in job.valid],
@@ -243,21 +256,25 @@ def _fit(job: _Job, cuts: int) -> None:
     )
     # Lightning calls them in this order: the judge sees averaged weights before they
     # leave, and the keeper saves the average that includes the step just taken.
-    averages = [] if options.ema_decay is None else [averaging(options.ema_decay)]
-    keeper = Keeper(run.last, options, job.signals)
-    health = Health(run.path, pairs, prepared.tokenizers, say=say, cuts=cuts)
-    lens = Lens(run.path / "lens.csv", clip_norm=options.clip_norm)
-    lenses = [lens] if options.lens else []
+    averages = (
+        [] if options.ema_decay is None else [weight_averaging(options.ema_decay)]
+    )
+    keeper = CheckpointCallback(run.last, options, job.signals)
+    health = NonFiniteCheck(run.path, pairs, prepared.tokenizers, say=say, cuts=cuts)
+    lens = DiagnosticsCallback(
+        run.path / "diagnostics.csv", clip_norm=options.clip_norm
+    )
+    lenses = [lens] if options.diagnostics else []
     callbacks = [health, history, *lenses, judge, *averages, keeper, *job.watchers]
     trainer = make_trainer(recipe, total_steps, callbacks, run, ranks)
     batches = TrainBatches(
         pairs,
         plan,
-        position=lambda: Position(
-            batches_done(trainer), trainer.global_rank, trainer.world_size
+        position=lambda: ResumePosition(
+            num_batches_trained(trainer), trainer.global_rank, trainer.world_size
         ),
     )
-    resume = where_it_stopped(run, say)
+    resume = find_resume_checkpoint(run, say)
     if resume:
         say(f"continuing from {resume}")
     elif job.start:
@@ -266,13 +283,13 @@ def _fit(job: _Job, cuts: int) -> None:
     trainer.fit(
         module,
         train_dataloaders=batches,
-        val_dataloaders=validation_batches(
+        val_dataloaders=validation_loader(
             job.valid, prepared.tokenizers, options.batch_tokens, ranks
         ),
         ckpt_path=resume,
         weights_only=True,
     )
-    if not ranks.first:
+    if not ranks.is_main:
         return
     early = trainer.global_step < total_steps
     reason = "no better validation" if early else "all steps done"
@@ -296,13 +313,13 @@ def _fit(job: _Job, cuts: int) -> None:
 
 
 def _check_steps(
-    plan: BatchPlan, *, pairs: int, options: TrainOptions, ranks: Ranks
+    plan: TokenBatchSampler, *, pairs: int, options: TrainOptions, ranks: ProcessGroup
 ) -> None:
     """Refuse a plan whose batches cannot be dealt out evenly."""
-    needed = options.accumulate * ranks.total
+    needed = options.accumulate_grad_batches * ranks.world_size
     if plan.batches % needed:
-        raise InputError(
+        raise UserError(
             f"{pairs:,} pairs make at most {plan.batches:,} batches, but an optimizer "
-            f"step needs {needed} of them: {options.accumulate} (train.accumulate) for "
-            f"each of {ranks.total} processes. Lower either, or add text."
+            f"step needs {needed} of them: {options.accumulate_grad_batches} (train.accumulate_grad_batches) for "
+            f"each of {ranks.world_size} processes. Lower either, or add text."
         )

@@ -66,7 +66,7 @@ def align(source: Sequence[str], target: Sequence[str], weights: Weights) -> Ali
         target: The translation's pieces.
         weights: What each target piece read, (target pieces, source pieces).
     """
-    rows, columns = word_numbers(source), word_numbers(target)
+    rows, columns = word_indices(source), word_indices(target)
     words = np.zeros((len(_words(target)), len(_words(source))), dtype=np.float32)
     if words.size:
         summed = np.zeros((len(target), words.shape[1]), dtype=np.float32)
@@ -76,7 +76,7 @@ def align(source: Sequence[str], target: Sequence[str], weights: Weights) -> Ali
     return Alignment(tuple(_words(source)), tuple(_words(target)), words)
 
 
-def joined(alignments: Sequence[Alignment]) -> Alignment:
+def concatenate(alignments: Sequence[Alignment]) -> Alignment:
     """Put the alignments of a line's parts one after another."""
     source = tuple(word for each in alignments for word in each.source)
     target = tuple(word for each in alignments for word in each.target)
@@ -89,7 +89,7 @@ def joined(alignments: Sequence[Alignment]) -> Alignment:
     return Alignment(source, target, weights)
 
 
-def word_numbers(pieces: Sequence[str]) -> list[int]:
+def word_indices(pieces: Sequence[str]) -> list[int]:
     """Say which word each piece belongs to; a lone "▁" to the word that it begins."""
     found: list[int] = []
     words, fresh = 0, True
@@ -105,7 +105,7 @@ def word_numbers(pieces: Sequence[str]) -> list[int]:
     return [min(number, max(words - 1, 0)) for number in found]
 
 
-def known_text(
+def replace_unknowns(
     ids: Sequence[int],
     pieces: Sequence[str],
     source: Sequence[str],
@@ -129,7 +129,7 @@ def known_text(
     text = "".join(
         _MARK if ids[place] == UNK else piece for place, piece in enumerate(pieces)
     )
-    words, numbers = _words(source), np.array(word_numbers(source))
+    words, numbers = _words(source), np.array(word_indices(source))
     waiting = iter(unknown)
 
     def copied(found: re.Match[str]) -> str:

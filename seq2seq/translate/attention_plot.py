@@ -6,14 +6,14 @@ import io
 import warnings
 from pathlib import Path
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.translate.alignment import Alignment
 from seq2seq.utils.files import atomic_file
 
 KINDS = (".svg", ".png", ".pdf")
 
 
-def draw(alignment: Alignment, path: Path) -> None:
+def plot_attention(alignment: Alignment, path: Path) -> None:
     """Draw weights as a table of grey squares, a row for each target word.
 
     Args:
@@ -27,9 +27,9 @@ def draw(alignment: Alignment, path: Path) -> None:
     Source: Bahdanau et al. 2015, section 5.2.1, figure 3.
     """
     if path.suffix not in KINDS:
-        raise InputError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")
+        raise UserError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")
     if not alignment.weights.size:
-        raise InputError("there are no words to align; give a sentence.")
+        raise UserError("there are no words to align; give a sentence.")
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 FIRST = 1
 """Lines of the first window: who types a line gets an answer to it."""
@@ -33,7 +33,7 @@ PIECES = 100
 T = TypeVar("T")
 
 
-def windows(
+def read_buffers(
     items: Iterable[T],
     *,
     characters: Callable[[T], int],
@@ -66,7 +66,7 @@ def windows(
                 room -= characters(item)
                 if len(window) == size or room <= 0:
                     break
-        except InputError as error:
+        except UserError as error:
             fault = error
         if window:
             yield window
@@ -76,7 +76,7 @@ def windows(
     raise fault
 
 
-def batches(lengths: Sequence[int], *, sentences: int) -> list[list[int]]:
+def batch_by_length(lengths: Sequence[int], *, sentences: int) -> list[list[int]]:
     """Group sentences of like length.
 
     Args:

@@ -11,19 +11,23 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.banned_strings import Spelling, Spellings
-from seq2seq.search.constraints import Demands
-from seq2seq.translate.options import Options
-from seq2seq.translate.token_strings import in_word, letter_counts, spelling
+from seq2seq.search.banned_strings import BannedString, BannedStringTable
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.translate.options import TranslationOptions
+from seq2seq.translate.token_strings import (
+    compile_banned_string,
+    is_word_char,
+    token_lengths,
+)
 from seq2seq.types import UNK
 
 _ALONE = "\ue000"  # No tokenizer has a piece for it, so none spans it.
 
 
 @dataclass(frozen=True)
-class Request:
+class TranslationRequest:
     """A line, and what its translation must begin with, hold and not hold.
 
     Upper and lower case count. A required phrase stands at the beginning of a word, and
@@ -40,80 +44,84 @@ class Request:
         forbidden: Phrases that it does not hold. The search leaves out every piece
             that ends with the last letter of one, so ` ein ` costs `einmal` where that
             is cut after `ein`.
-        place: What an error message calls the line.
+        location: What an error message calls the line.
     """
 
     text: str
     prefix: str = ""
     required: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
-    place: str = "this line"
+    location: str = "this line"
 
     def __post_init__(self) -> None:
         for name in ("required", "forbidden"):
             phrases = getattr(self, name)
             if not all(phrase.strip() for phrase in phrases):
-                raise InputError(f"{self.place}: a {name} phrase is blank; remove it.")
+                raise UserError(
+                    f"{self.location}: a {name} phrase is blank; remove it."
+                )
 
     @property
-    def asks(self) -> bool:
+    def has_constraints(self) -> bool:
         """Whether it is more than a line."""
         return bool(self.prefix.strip() or self.required or self.forbidden)
 
 
-class Phrase(NamedTuple):
+class ConstraintPattern(NamedTuple):
     """A text that a translation is to hold or not.
 
     Attributes:
         text: The text as the tokenizer writes it.
-        shape: What finds it in a translation.
+        regex: What finds it in a translation.
     """
 
     text: str
-    shape: re.Pattern[str]
+    regex: re.Pattern[str]
 
 
 @dataclass(frozen=True)
-class Wish:
+class TokenizedConstraints:
     """What a request means to one target tokenizer.
 
     Attributes:
-        place: What an error message calls the line.
+        location: What an error message calls the line.
         prefix: The pieces that come first.
         required: The pieces of each required phrase.
-        spellings: What must not be spelt.
-        begins: How the text begins.
-        holds: What stands in it.
-        lacks: What does not.
+        banned_strings: What must not be spelt.
+        prefix_pattern: How the text begins.
+        required_patterns: What stands in it.
+        banned_patterns: What does not.
     """
 
-    place: str
+    location: str
     prefix: tuple[int, ...]
     required: tuple[tuple[int, ...], ...]
-    spellings: tuple[Spelling, ...]
-    begins: Phrase
-    holds: tuple[Phrase, ...]
-    lacks: tuple[Phrase, ...]
+    banned_strings: tuple[BannedString, ...]
+    prefix_pattern: ConstraintPattern
+    required_patterns: tuple[ConstraintPattern, ...]
+    banned_patterns: tuple[ConstraintPattern, ...]
 
-    def fault(self, text: str) -> str:
+    def violation(self, text: str) -> str:
         """Say what was asked of a translation and is not so; empty if all is."""
-        if not self.begins.shape.match(text):
-            return f"begins with {self.begins.text!r}"
-        missing = [each.text for each in self.holds if not each.shape.search(text)]
+        if not self.prefix_pattern.regex.match(text):
+            return f"begins with {self.prefix_pattern.text!r}"
+        missing = [
+            each.text for each in self.required_patterns if not each.regex.search(text)
+        ]
         if missing:
             return "holds " + ", ".join(map(repr, missing))
-        found = [each.text for each in self.lacks if each.shape.search(text)]
+        found = [each.text for each in self.banned_patterns if each.regex.search(text)]
         return "lacks " + ", ".join(map(repr, found)) if found else ""
 
-    def not_met(self, fault: str) -> InputError:
+    def unsatisfied_error(self, fault: str) -> UserError:
         """Say that the search found nothing without this fault."""
-        return InputError(
-            f"{self.place}: no translation was found that {fault} and all else that is "
+        return UserError(
+            f"{self.location}: no translation was found that {fault} and all else that is "
             "asked of it. Ask for less, widen the beam, or raise "
             "search.max_length_ratio."
         )
 
-    def require_room(self, limit: int, *, forced: bool) -> None:
+    def check_fits(self, limit: int, *, forced: bool) -> None:
         """Check that what must be said can be.
 
         Args:
@@ -127,14 +135,16 @@ class Wish:
         if forced:
             pieces += sum(map(len, set(self.required)))
         if pieces > limit:
-            raise InputError(
-                f"{self.place}: prefix and required phrases have {pieces} pieces, but "
+            raise UserError(
+                f"{self.location}: prefix and required phrases have {pieces} pieces, but "
                 f"the translation of this line may have at most {limit}. Ask for less "
                 "or raise search.max_length_ratio."
             )
 
 
-def understand(request: Request, target: Tokenizer, *, spaced: bool) -> Wish:
+def tokenize_constraints(
+    request: TranslationRequest, target: Tokenizer, *, spaced: bool
+) -> TokenizedConstraints:
     """Turn text into pieces and shapes.
 
     Args:
@@ -146,15 +156,19 @@ def understand(request: Request, target: Tokenizer, *, spaced: bool) -> Wish:
         InputError: If the target side cannot write something, or what is forbidden
             stands in what is required.
     """
-    place = request.place
+    place = request.location
     start = _written(request.prefix, target, place, within=False)
-    begins = Phrase(start.text, _shape(start.text, ends=_ends(request.prefix)))
+    begins = ConstraintPattern(
+        start.text, _shape(start.text, ends=_ends(request.prefix))
+    )
     written = [
         _written(phrase, target, place, within=not spaced)
         for phrase in request.required
     ]
     holds = tuple(
-        Phrase(each.text, _shape(each.text, begins=spaced, ends=_ends(phrase)))
+        ConstraintPattern(
+            each.text, _shape(each.text, begins=spaced, ends=_ends(phrase))
+        )
         for each, phrase in zip(written, request.required, strict=True)
     )
     spellings = []
@@ -165,20 +179,22 @@ def understand(request: Request, target: Tokenizer, *, spaced: bool) -> Wish:
         shape = _shape(text, **marks)
         for other in (begins, *holds):
             if shape.search(other.text):
-                raise InputError(
+                raise UserError(
                     f"{place}: {text!r} is forbidden, but stands in {other.text!r}, "
                     "which is asked for. Remove one of them."
                 )
-        lacks.append(Phrase(text, shape))
-        spellings.append(spelling(target, text, **marks))
+        lacks.append(ConstraintPattern(text, shape))
+        spellings.append(compile_banned_string(target, text, **marks))
     # A word that must end is one that must not go on.
     for text, phrase in [
         (start.text, request.prefix),
         *zip((each.text for each in written), request.required, strict=True),
     ]:
-        if _ends(phrase) and in_word(text[-1:]):
-            spellings.append(spelling(target, text, begins=False, goes_on=True))
-    return Wish(
+        if _ends(phrase) and is_word_char(text[-1:]):
+            spellings.append(
+                compile_banned_string(target, text, begins=False, goes_on=True)
+            )
+    return TokenizedConstraints(
         place,
         start.ids,
         tuple(each.ids for each in written),
@@ -189,8 +205,11 @@ def understand(request: Request, target: Tokenizer, *, spaced: bool) -> Wish:
     )
 
 
-def require_possible(
-    request: Request, parts: int, search: SearchOptions, options: Options
+def check_supported(
+    request: TranslationRequest,
+    parts: int,
+    search: SearchOptions,
+    options: TranslationOptions,
 ) -> None:
     """Check that a request goes together with how lines are translated.
 
@@ -206,9 +225,9 @@ def require_possible(
     wrong = ""
     if request.required and search.method == "sample":
         wrong = "samples hold no required phrases; use beam search"
-    elif request.required and search.groups > 1:
+    elif request.required and search.num_beam_groups > 1:
         wrong = (
-            "required phrases and search.groups both give out the beam's places; use "
+            "required phrases and search.num_beam_groups both give out the beam's places; use "
             "one of them"
         )
     elif options.replace_unknown:
@@ -224,15 +243,15 @@ def require_possible(
     elif not parts and (request.prefix.strip() or request.required):
         wrong = "a blank line has a blank translation; ask nothing of it"
     if wrong:
-        raise InputError(f"{request.place}: {wrong}.")
+        raise UserError(f"{request.location}: {wrong}.")
 
 
-def with_wishes(
-    demands: Demands,
-    wishes: Sequence[Wish | None],
+def add_constraints(
+    demands: DecodingConstraints,
+    wishes: Sequence[TokenizedConstraints | None],
     forced: Sequence[bool],
     target: Tokenizer,
-) -> Demands:
+) -> DecodingConstraints:
     """Add what is wished of each sentence, and force required phrases where said.
 
     Raises:
@@ -241,17 +260,17 @@ def with_wishes(
     limits: list[int] = demands.max_lengths.tolist()
     for wish, must, limit in zip(wishes, forced, limits, strict=True):
         if wish:
-            wish.require_room(limit, forced=must)
-    letters = letter_counts(target).to(demands.max_lengths.device)
+            wish.check_fits(limit, forced=must)
+    letters = token_lengths(target).to(demands.max_lengths.device)
     return replace(
         demands,
         prefixes=[wish.prefix if wish else () for wish in wishes],
-        required=[
+        required_phrases=[
             wish.required if wish and must else ()
             for wish, must in zip(wishes, forced, strict=True)
         ],
-        spellings=Spellings.of(
-            [wish.spellings if wish else () for wish in wishes], letters
+        banned_strings=BannedStringTable.of(
+            [wish.banned_strings if wish else () for wish in wishes], letters
         ),
     )
 
@@ -267,7 +286,7 @@ def _written(phrase: str, target: Tokenizer, place: str, *, within: bool) -> _Wr
     if within:
         ids = ids[ids.index(UNK) + 1 :] if UNK in ids else []
     if UNK in ids or (phrase.strip() and not ids):
-        raise InputError(
+        raise UserError(
             f"{place}: {phrase!r} is asked for, but the target side has no pieces for "
             "some of its letters. Ask for something that the training data could hold."
         )
@@ -280,6 +299,6 @@ def _ends(phrase: str) -> bool:
 
 def _shape(text: str, *, begins: bool = False, ends: bool = False) -> re.Pattern[str]:
     """Find a text; with marks only where a word begins or ends with it."""
-    before = r"(?<!\w)" if begins and in_word(text[:1]) else ""
-    after = r"(?!\w)" if ends and in_word(text[-1:]) else ""
+    before = r"(?<!\w)" if begins and is_word_char(text[:1]) else ""
+    after = r"(?!\w)" if ends and is_word_char(text[-1:]) else ""
     return re.compile(before + re.escape(text) + after)

@@ -11,19 +11,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2seq.data.corpora import Pair
+from seq2seq.data.corpora import SentencePair
 from seq2seq.data.preprocessing import training_corpora
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.metrics.pairwise import bleu_utility
-from seq2seq.translate import Options, Translation, Translator
-from seq2seq.translate.batching import windows
-from seq2seq.translate.resumable_output import Journal
-from seq2seq.translate.translate_file import Progress
+from seq2seq.translate import Translation, TranslationOptions, Translator
+from seq2seq.translate.batching import read_buffers
+from seq2seq.translate.resumable_output import ResumableOutput
+from seq2seq.translate.translate_file import Throughput
 
 SEPARATORS = str.maketrans(dict.fromkeys("\t\n\r", " "))
 
 
-class Distilled(NamedTuple):
+class DistillationResult(NamedTuple):
     """What was written.
 
     Attributes:
@@ -44,7 +44,7 @@ def distill(
     job: dict[str, Any],
     nearest: bool = False,
     data_path: str | None = None,
-) -> Distilled:
+) -> DistillationResult:
     """Translate the training pairs and write what comes of it as a corpus.
 
     A process that is killed leaves what is done beside the file, and the same call
@@ -69,51 +69,57 @@ def distill(
     name = f"{data.splits.train}.{data.source}-{data.target}.tsv"
     file = folder / name
     if file.exists():
-        raise InputError(
+        raise UserError(
             f"{file} is there already. Name another folder, or remove it first."
         )
     search = translator.recipe.search
-    options = Options(n_best=search.beam_size if nearest else 1, scored=False)
+    options = TranslationOptions(
+        n_best=search.beam_size if nearest else 1, scored=False
+    )
     counted = [0, 0]  # Pairs, blank ones.
     corpora = training_corpora(data)
     pairs = _whole((pair for each in corpora for pair in each.read()), counted)
     first = next(pairs, None)
     if first is None:
-        raise InputError(f"{corpora[0].name} has no sentence pairs; add some.")
+        raise UserError(f"{corpora[0].name} has no sentence pairs; add some.")
     folder.mkdir(parents=True, exist_ok=True)
-    progress = Progress(sys.stderr)
-    with Journal([file], job={**job, "nearest": nearest}, resume=True) as journal:
+    progress = Throughput(sys.stderr)
+    with ResumableOutput(
+        [file], job={**job, "nearest": nearest}, resume=True
+    ) as journal:
         try:
-            for window in windows(
+            for window in read_buffers(
                 chain([first], pairs),
                 characters=lambda pair: len(pair.source),
                 largest=options.window,
                 first=options.window,
             ):
-                done = journal.already(["\t".join(pair) for pair in window])
+                done = journal.skip_done(["\t".join(pair) for pair in window])
                 if done == len(window):
                     continue
-                found = translator.window([pair.source for pair in window], options)
+                found = translator.translate_batch(
+                    [pair.source for pair in window], options
+                )
                 lines = [
                     f"{pair.source}\t{_chosen(each, pair.target, data.target)}"
                     for pair, each in zip(window[done:], found[done:], strict=True)
                 ]
-                journal.write([lines])
+                journal.append([lines])
                 progress.show(counted[0], counted[0] - journal.done.lines)
         finally:
             progress.end()
-        journal.finish()
-    return Distilled(file, *counted)
+        journal.commit()
+    return DistillationResult(file, *counted)
 
 
-def _whole(pairs: Iterable[Pair], counted: list[int]) -> Iterator[Pair]:
+def _whole(pairs: Iterable[SentencePair], counted: list[int]) -> Iterator[SentencePair]:
     """Leave out pairs with a blank side; both sides are on one line."""
     for pair in pairs:
         if not pair.source.strip() or not pair.target.strip():
             counted[1] += 1
             continue
         counted[0] += 1
-        yield Pair(*(side.translate(SEPARATORS) for side in pair))
+        yield SentencePair(*(side.translate(SEPARATORS) for side in pair))
 
 
 def _chosen(found: Translation, reference: str, language: str) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from seq2seq.errors import InputError
-from seq2seq.translate.constraints import Request
+from seq2seq.errors import UserError
+from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.translate.options import Translation
 from seq2seq.utils.files import COMPRESSIONS, Mend
 
@@ -40,10 +40,10 @@ class Record:
     columns: str
     fields: dict[str, Any]
     header: bool = False
-    request: Request | None = None
+    request: TranslationRequest | None = None
 
 
-def form_of(path: Path) -> Form:
+def infer_format(path: Path) -> Form:
     """Tell the form of a file by its name: .tsv, .jsonl, else text."""
     suffix = Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
     if suffix == ".tsv":
@@ -77,7 +77,7 @@ def read_records(
         InputError: If a line has no such field, with the line's number.
     """
     if constraints and form != "jsonl":
-        raise InputError(
+        raise UserError(
             f"{name} is {form}, but --constraints reads keys of JSON objects: give "
             "them as .jsonl or with --input-format jsonl."
         )
@@ -86,7 +86,7 @@ def read_records(
             yield Record(line, line, line.replace("\t", " "), {"source": line})
         return
     if not field:
-        raise InputError(
+        raise UserError(
             f"{name} is {form}: say what of it to translate with --field, "
             + ("a column's number or name." if form == "tsv" else "a key.")
         )
@@ -96,7 +96,7 @@ def read_records(
             record = _object(line, f"{name}:{number}", field)
             if _is_half(record.text):
                 if mend is None:
-                    raise InputError(
+                    raise UserError(
                         f"{name}:{number}: the text holds half a surrogate pair, which "
                         "is no character. Mend the line."
                     )
@@ -108,14 +108,14 @@ def read_records(
     if field.isdecimal():
         column, names = int(field) - 1, None
         if column < 0:
-            raise InputError("--field counts columns from 1.")
+            raise UserError("--field counts columns from 1.")
     else:
         first = next(numbered, None)
         if first is None:
             return
         names = first[1].split("\t")
         if field not in names:
-            raise InputError(
+            raise UserError(
                 f"{name}:1: there is no column {field!r} among {', '.join(names)}. "
                 "Name one of them, or give a number if the first line names none."
             )
@@ -130,7 +130,7 @@ def _columns(line: str, place: str, column: int, names: list[str] | None) -> Rec
         return Record(line, "", line, {})
     values = line.split("\t")
     if len(values) <= column:
-        raise InputError(
+        raise UserError(
             f"{place}: there are {len(values)} columns, but column {column + 1} is "
             "asked for. Mend the line."
         )
@@ -145,7 +145,7 @@ def _object(line: str, place: str, field: str) -> Record:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"{place}: this is no JSON object: {reason}.") from error
+        raise UserError(f"{place}: this is no JSON object: {reason}.") from error
     found = fields
     if isinstance(fields, dict) and field in fields:
         found = fields[field]
@@ -154,7 +154,7 @@ def _object(line: str, place: str, field: str) -> Record:
             found = found.get(key) if isinstance(found, dict) else None
     if not isinstance(found, str):
         what = ", ".join(map(str, fields)) if isinstance(fields, dict) else "no object"
-        raise InputError(
+        raise UserError(
             f"{place}: there is no text under {field!r} ({what}). Name another key "
             "with --field, or mend the line."
         )
@@ -163,7 +163,7 @@ def _object(line: str, place: str, field: str) -> Record:
     return Record(line, text, columns, fields)
 
 
-def _request(record: Record, place: str) -> Request | None:
+def _request(record: Record, place: str) -> TranslationRequest | None:
     """Read what an object asks of its translation.
 
     Raises:
@@ -174,18 +174,18 @@ def _request(record: Record, place: str) -> Request | None:
         if phrases is not None and not (
             isinstance(phrases, list) and all(isinstance(each, str) for each in phrases)
         ):
-            raise InputError(
+            raise UserError(
                 f"{place}: {key!r} must be a list of texts, such as "
                 f'["one", "two"], but is {json.dumps(phrases)[:80]}.'
             )
     prefix = record.fields.get("prefix") or ""
     if not isinstance(prefix, str):
-        raise InputError(
+        raise UserError(
             f"{place}: 'prefix' must be a text, but is {json.dumps(prefix)[:80]}."
         )
     required, forbidden = (tuple(each or ()) for each in found.values())
-    request = Request(record.text, prefix, required, forbidden, place)
-    return request if request.asks else None
+    request = TranslationRequest(record.text, prefix, required, forbidden, place)
+    return request if request.has_constraints else None
 
 
 def _is_half(text: str) -> bool:
@@ -198,20 +198,22 @@ def _is_half(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Writing:
+class OutputWriter:
     """How translations are written.
 
     Attributes:
-        form: What the lines are.
+        format: What the lines are.
         n_best: How many translations of a line are asked for.
         align: Whether JSON objects say which words belong together.
     """
 
-    form: Form
+    format: Form
     n_best: int = 1
     align: bool = False
 
-    def lines(self, record: Record, translation: Translation, number: int) -> list[str]:
+    def format_lines(
+        self, record: Record, translation: Translation, number: int
+    ) -> list[str]:
         """Write one translation: a line, of text with several the n best in order.
 
         Args:
@@ -222,9 +224,9 @@ class Writing:
         Raises:
             InputError: If a JSON object has a key already that the translation needs.
         """
-        if self.form == "jsonl":
+        if self.format == "jsonl":
             return [] if record.header else [self._json(record, translation)]
-        if self.form == "tsv":
+        if self.format == "tsv":
             return [self._tsv(record, translation)]
         if record.header:
             return []
@@ -261,7 +263,7 @@ class Writing:
             added["alignment"] = "" if found is None else found.pharaoh()
         for key in added:
             if key in record.fields:
-                raise InputError(
+                raise UserError(
                     f"the input has a field {key!r} already, which the output needs. "
                     "Rename it in the input, or use --format text."
                 )

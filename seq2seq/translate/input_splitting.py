@@ -21,7 +21,7 @@ _WIDE_CLAUSE, _CLAUSE = "，、；：", ",;:–—"
 _UNSPACED = ("zh", "ja", "th", "lo", "km", "my")
 
 
-def parts(pieces: Sequence[str], longest: int) -> list[slice]:
+def split_long_input(pieces: Sequence[str], longest: int) -> list[slice]:
     """Take a line apart at the ends of sentences, else of clauses, else of words.
 
     Args:
@@ -46,7 +46,7 @@ def parts(pieces: Sequence[str], longest: int) -> list[slice]:
     return found
 
 
-def cut_whole(
+def encode_long(
     cut: Callable[[Sequence[str]], list[list[T]]], lines: Sequence[str]
 ) -> list[list[T]]:
     """Cut lines of any length into pieces, far longer ones stretch by stretch.
@@ -72,7 +72,7 @@ def _stretches(line: str) -> list[str]:
     return [*found, line[start:]]
 
 
-def joint(language: str) -> str:
+def separator(language: str) -> str:
     """What stands between the translations of two parts: a blank in most languages."""
     return "" if language.lower().replace("_", "-").split("-")[0] in _UNSPACED else " "
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.translate.mbr_ranking import rank_by_risk
+from seq2seq.translate.mbr_ranking import mbr_decode
 from seq2seq.types import Hypothesis
 
 EPSILON = 0.02
@@ -20,19 +20,19 @@ EPSILON = 0.02
 SAMPLES_AT_ONCE = 512
 
 
-def drawing(search: SearchOptions) -> SearchOptions:
+def mbr_sampling_options(search: SearchOptions) -> SearchOptions:
     """Return how samples are drawn: as the options say, but never from all pieces.
 
     Where the options cut nothing, epsilon sampling is used, the best of those that
     Freitag et al. 2023 (section 5) compared for this end.
     """
     sampling = search.sampling
-    if not sampling.top_k and sampling.top_p == 1 and not sampling.epsilon:
-        sampling = sampling.model_copy(update={"epsilon": EPSILON})
+    if not sampling.top_k and sampling.top_p == 1 and not sampling.epsilon_cutoff:
+        sampling = sampling.model_copy(update={"epsilon_cutoff": EPSILON})
     return search.model_copy(update={"method": "sample", "sampling": sampling})
 
 
-def by_risk(
+def rerank_mbr(
     samples: Sequence[Hypothesis],
     texts: Sequence[str],
     *,
@@ -56,6 +56,6 @@ def by_risk(
     if utility == "bleu":
         compare = partial(bleu_utility, language=language)
     return [
-        replace(samples[choice.place], score=choice.utility)
-        for choice in rank_by_risk(texts, compare)
+        replace(samples[choice.position], score=choice.utility)
+        for choice in mbr_decode(texts, compare)
     ]

@@ -18,24 +18,24 @@ How good each hypothesis would be if the reference were right; higher is better.
 """
 
 
-class Choice(NamedTuple):
+class MBRCandidate(NamedTuple):
     """A candidate, by its place, and how good it is expected to be.
 
     Attributes:
-        place: Where the candidate first stands among those given.
+        position: Where the candidate first stands among those given.
         utility: Its mean utility over all samples.
     """
 
-    place: int
+    position: int
     utility: float
 
 
-def rank_by_risk(
+def mbr_decode(
     candidates: Sequence[Candidate],
     utility: Utility[Candidate],
     *,
     samples: Sequence[Candidate] | None = None,
-) -> list[Choice]:
+) -> list[MBRCandidate]:
     """Rank candidates by their expected utility, where samples stand for the truth.
 
     The mode of a translation model is often a poor translation; what most samples
@@ -62,7 +62,7 @@ def rank_by_risk(
     table = utility(different, list(drawn))
     count = sum(drawn.values())
     choices = [
-        Choice(
+        MBRCandidate(
             candidates.index(candidate),
             sum(u * n for u, n in zip(row, drawn.values(), strict=True)) / count,
         )

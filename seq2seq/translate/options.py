@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from seq2seq.errors import InputError, RecipeError
+from seq2seq.errors import RecipeError, UserError
 from seq2seq.recipe import SearchOptions
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.translate.batching import BATCH, FIRST, WINDOW
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class TranslationOptions:
     """How lines are translated.
 
     Attributes:
@@ -61,21 +61,21 @@ class Options:
         for name in ("n_best", "batch", "window", "first", "max_length"):
             number = getattr(self, name)
             if number is not None and number < 1:
-                raise InputError(f"{name} is {number}, but must be at least 1.")
+                raise UserError(f"{name} is {number}, but must be at least 1.")
         if self.long not in ("split", "cut"):
-            raise InputError(f"long is {self.long!r}, but must be split or cut.")
+            raise UserError(f"long is {self.long!r}, but must be split or cut.")
         if self.mbr < 0:
-            raise InputError(f"mbr is {self.mbr}, but must be at least 0.")
+            raise UserError(f"mbr is {self.mbr}, but must be at least 0.")
         if self.utility not in ("chrf", "bleu"):
-            raise InputError(f"utility is {self.utility!r}, but must be chrf or bleu.")
+            raise UserError(f"utility is {self.utility!r}, but must be chrf or bleu.")
         if self.mbr and self.n_best > self.mbr:
-            raise InputError(
+            raise UserError(
                 f"{self.n_best} translations of a line need as many samples, but there "
                 f"are {self.mbr}: draw more or ask for fewer."
             )
 
 
-def overridden(recipe: Path, overrides: Sequence[str]) -> SearchOptions:
+def load_search_options(recipe: Path, overrides: Sequence[str]) -> SearchOptions:
     """Read how a run searches, with some keys changed.
 
     Args:
@@ -96,19 +96,19 @@ def overridden(recipe: Path, overrides: Sequence[str]) -> SearchOptions:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TranslationHypothesis:
     """One way to translate a line.
 
     Attributes:
         text: The translation, without line ends.
         score: What the search ranked it by, or with mbr its mean utility, from 0 to
             100; the mean over its parts of a line that was split.
-        pieces: How many pieces it has.
+        num_tokens: How many pieces it has.
     """
 
     text: str
     score: float
-    pieces: int
+    num_tokens: int
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Translation:
         cut: Whether its end was dropped.
     """
 
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[TranslationHypothesis, ...] = ()
     alignment: Alignment | None = None
     parts: int = 0
     cut: bool = False

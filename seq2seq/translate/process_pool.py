@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from seq2seq.errors import InputError
-from seq2seq.translate.constraints import Request
-from seq2seq.translate.options import Options, Translation
+from seq2seq.errors import UserError
+from seq2seq.translate.constraints import TranslationRequest
+from seq2seq.translate.options import Translation, TranslationOptions
 
 if TYPE_CHECKING:
     from seq2seq.translate.translator import Translator
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 5.0
 """How long a process may take to end before it is killed."""
 
 T = TypeVar("T")
-Lines = list[str | Request]
+Lines = list[str | TranslationRequest]
 Task = tuple[T, Lines | None]
 """Something, and the lines of it to translate; None if nothing is to be done."""
 
@@ -42,7 +42,7 @@ Pending = Future[list[Translation]] | None
 Begin = Callable[[Lines], Future[list[Translation]]]
 
 
-class Load(Protocol):
+class TranslatorFactory(Protocol):
     """Loads a translator; it is sent to other processes, so it must be picklable."""
 
     def __call__(self, *, device: str) -> Translator:
@@ -50,7 +50,7 @@ class Load(Protocol):
         ...
 
 
-class Alone:
+class InlineTranslator:
     """Translate in this process.
 
     Args:
@@ -58,11 +58,11 @@ class Alone:
         options: How.
     """
 
-    def __init__(self, translator: Translator, options: Options) -> None:
+    def __init__(self, translator: Translator, options: TranslationOptions) -> None:
         self.translator = translator
         self.options = options
 
-    def __enter__(self) -> Alone:
+    def __enter__(self) -> InlineTranslator:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -74,10 +74,10 @@ class Alone:
             if lines is None:
                 yield item, None
             else:
-                yield item, self.translator.window(lines, self.options)
+                yield item, self.translator.translate_batch(lines, self.options)
 
 
-def places(count: int, *, gpus: int) -> list[str]:
+def assign_devices(count: int, *, gpus: int) -> list[str]:
     """Say where so many processes compute: each on its own GPU, or all on the CPU.
 
     Args:
@@ -88,7 +88,7 @@ def places(count: int, *, gpus: int) -> list[str]:
         InputError: If there are GPUs, but not so many.
     """
     if gpus and count > gpus:
-        raise InputError(
+        raise UserError(
             f"--devices is {count}, but there are {gpus} GPUs, and each process needs "
             f"one of its own. Use --devices {gpus}, or hide the GPUs by setting "
             "CUDA_VISIBLE_DEVICES to nothing."
@@ -97,7 +97,7 @@ def places(count: int, *, gpus: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Worker:
+class TranslatorProcess:
     """A process that translates.
 
     Attributes:
@@ -110,7 +110,7 @@ class Worker:
     process: SpawnProcess
     connection: Connection
 
-    def window(self, lines: Lines) -> list[Translation]:
+    def translate_batch(self, lines: Lines) -> list[Translation]:
         """Have it translate a window.
 
         Raises:
@@ -122,7 +122,7 @@ class Worker:
             reply: list[Translation] | Exception = self.connection.recv()
         except (EOFError, OSError) as error:
             self.process.join(PATIENCE_SECONDS)
-            raise InputError(self._ended(self.process.exitcode)) from error
+            raise UserError(self._ended(self.process.exitcode)) from error
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -137,7 +137,7 @@ class Worker:
         )
 
 
-class Workers:
+class TranslatorPool:
     """Processes that translate windows side by side. A context: they end with it.
 
     Args:
@@ -148,15 +148,20 @@ class Workers:
     """
 
     def __init__(
-        self, load: Load, options: Options, devices: Sequence[str], *, threads: int
+        self,
+        load: TranslatorFactory,
+        options: TranslationOptions,
+        devices: Sequence[str],
+        *,
+        threads: int,
     ) -> None:
         self.load = load
         self.options = options
         self.devices = devices
         self.threads = threads
-        self.workers: list[Worker] = []
+        self.workers: list[TranslatorProcess] = []
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> TranslatorPool:
         context = get_context("spawn")
         with _no_interrupt():
             for number, device in enumerate(self.devices, 1):
@@ -169,7 +174,7 @@ class Workers:
                 process.start()
                 theirs.close()
                 name = f"process {number} of {len(self.devices)} (id {process.pid})"
-                self.workers.append(Worker(name, process, ours))
+                self.workers.append(TranslatorProcess(name, process, ours))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -190,14 +195,14 @@ class Workers:
         Raises:
             InputError: What reading the tasks or translating raised, in its turn.
         """
-        free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        free: queue.SimpleQueue[TranslatorProcess] = queue.SimpleQueue()
         for worker in self.workers:
             free.put(worker)
 
         def translate(lines: Lines) -> list[Translation]:
             worker = free.get()
             try:
-                return worker.window(lines)
+                return worker.translate_batch(lines)
             finally:
                 free.put(worker)
 
@@ -266,7 +271,11 @@ def _no_interrupt() -> Iterator[None]:
 
 
 def _work(
-    connection: Connection, load: Load, options: Options, device: str, threads: int
+    connection: Connection,
+    load: TranslatorFactory,
+    options: TranslationOptions,
+    device: str,
+    threads: int,
 ) -> None:
     """Translate what comes until nobody is there any more."""
     import torch
@@ -282,8 +291,8 @@ def _work(
         reply: list[Translation] | Exception
         try:
             translator = translator or load(device=device)
-            reply = translator.window(lines, options)
-        except (InputError, MemoryError) as error:
+            reply = translator.translate_batch(lines, options)
+        except (UserError, MemoryError) as error:
             reply = error
         try:
             connection.send(reply)

@@ -18,12 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS, atomic_file, decode_lines, write_lines
 
 
 @dataclass(frozen=True)
-class Done:
+class CommittedState:
     """What is safely in the partial files.
 
     Attributes:
@@ -37,7 +37,7 @@ class Done:
     sizes: tuple[int, ...]
 
 
-class Journal:
+class ResumableOutput:
     """Output files under way.
 
     Args:
@@ -59,14 +59,14 @@ class Journal:
         self.paths = [path.resolve() for path in paths]
         for path, resolved in zip(paths, self.paths, strict=True):
             if path.is_dir():
-                raise InputError(f"{path} is a folder, not a file. Name a file in it.")
+                raise UserError(f"{path} is a folder, not a file. Name a file in it.")
             if not resolved.parent.is_dir():
-                raise InputError(
+                raise UserError(
                     f"{path} cannot be written: there is no folder {resolved.parent}. "
                     "Make it first, or choose another place."
                 )
         if len(set(self.paths)) < len(self.paths):
-            raise InputError(f"{paths[0]} is named twice; name different files.")
+            raise UserError(f"{paths[0]} is named twice; name different files.")
         self.partial = [path.with_name(f"{path.name}.partial") for path in self.paths]
         self.log_path = self.partial[0].with_name(f"{self.partial[0].name}.journal")
         self.job: dict[str, Any] = json.loads(json.dumps(job))
@@ -78,7 +78,7 @@ class Journal:
         except OSError as error:
             raise self._failed(error) from error
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> ResumableOutput:
         return self
 
     def __exit__(
@@ -91,7 +91,7 @@ class Journal:
         for stream in [*self._streams, self._log]:
             stream.close()
 
-    def already(self, window: Sequence[str]) -> int:
+    def skip_done(self, window: Sequence[str]) -> int:
         """Take note of the next lines of input, and tell how many of them are done.
 
         Raises:
@@ -103,14 +103,14 @@ class Journal:
             self._lines += 1
             done += self._lines <= self.done.lines
             if self._lines == self.done.lines and self._digest() != self.done.digest:
-                raise InputError(
+                raise UserError(
                     f"{self.partial[0]} was made from other lines: the first "
                     f"{self.done.lines:,} of the input have changed. Give the same "
                     f"input, or remove {self.partial[0]} to begin anew."
                 )
         return done
 
-    def write(self, window: Sequence[Iterable[str]]) -> None:
+    def append(self, window: Sequence[Iterable[str]]) -> None:
         """Append what became of the lines last noted, and make it last.
 
         Args:
@@ -125,18 +125,18 @@ class Journal:
                 stream.flush()
                 os.fsync(stream.fileno())
             sizes = tuple(stream.tell() for stream in self._streams)
-            self._say(Done(self._lines, self._digest(), sizes).__dict__)
+            self._say(CommittedState(self._lines, self._digest(), sizes).__dict__)
         except OSError as error:
             raise self._failed(error) from error
 
-    def finish(self) -> None:
+    def commit(self) -> None:
         """Give the files their names.
 
         Raises:
             InputError: If fewer lines came than were done before.
         """
         if self._lines < self.done.lines:
-            raise InputError(
+            raise UserError(
                 f"{self.partial[0]} was made from {self.done.lines:,} lines, but the "
                 f"input has {self._lines:,}. Give the same input, or remove "
                 f"{self.partial[0]} to begin anew."
@@ -156,11 +156,14 @@ class Journal:
         except OSError as error:
             raise self._failed(error) from error
 
-    def _left(self, *, resume: bool) -> Done:
+    def _left(self, *, resume: bool) -> CommittedState:
         """Find what an earlier process left."""
-        nothing = Done(0, "", (0,) * len(self.paths))
+        nothing = CommittedState(0, "", (0,) * len(self.paths))
         entries = _entries(self.log_path)
-        done = [Done(**{**each, "sizes": tuple(each["sizes"])}) for each in entries[1:]]
+        done = [
+            CommittedState(**{**each, "sizes": tuple(each["sizes"])})
+            for each in entries[1:]
+        ]
         sizes = [path.stat().st_size if path.is_file() else 0 for path in self.partial]
         # The newest entry whose bytes are all there.
         safe = next(
@@ -175,14 +178,14 @@ class Journal:
         if not safe.lines:
             return nothing
         if not resume:
-            raise InputError(
+            raise UserError(
                 f"{self.partial[0]} holds {safe.lines:,} lines of a translation that "
                 "was interrupted. Add --continue to go on, or remove it to begin anew."
             )
         then = entries[0]
         for key in [*then, *self.job]:
             if then.get(key) != self.job.get(key):
-                raise InputError(
+                raise UserError(
                     f"{self.partial[0]} is of another translation: {key} was "
                     f"{then.get(key)!r}, is now {self.job.get(key)!r}. Use the same "
                     "run and options, or remove it to begin anew."
@@ -210,8 +213,8 @@ class Journal:
     def _digest(self) -> str:
         return self._total.hexdigest()
 
-    def _failed(self, error: OSError) -> InputError:
-        return InputError(
+    def _failed(self, error: OSError) -> UserError:
+        return UserError(
             f"{self.partial[0]} cannot be written: {error.strerror or error}. Mend "
             "that, then give the same command, of translate with --continue, to go on."
         )

@@ -15,9 +15,9 @@ from seq2seq.data.collate import collate
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine
 from seq2seq.engines.factory import load_engine, open_runs
-from seq2seq.errors import InputError
-from seq2seq.translate.batching import batches, windows
-from seq2seq.translate.input_splitting import cut_whole
+from seq2seq.errors import UserError
+from seq2seq.translate.batching import batch_by_length, read_buffers
+from seq2seq.translate.input_splitting import encode_long
 from seq2seq.types import PAD
 
 Pair = tuple[str, str]
@@ -25,7 +25,7 @@ Pair = tuple[str, str]
 BATCH = 32
 
 
-class Scorer:
+class SequenceScorer:
     """A trained run, or several, as a judge of translations.
 
     Args:
@@ -40,7 +40,9 @@ class Scorer:
         self.target = target
 
     @classmethod
-    def load(cls, run: str | Path, *, ensemble: Sequence[str | Path] = ()) -> Scorer:
+    def load(
+        cls, run: str | Path, *, ensemble: Sequence[str | Path] = ()
+    ) -> SequenceScorer:
         """Load a run and those that speak with it.
 
         Raises:
@@ -61,18 +63,20 @@ class Scorer:
             Of each pair the log-probability of the translation's pieces and of its
             end, in nats, as the tokenizer cuts it.
         """
-        for window in windows(pairs, characters=lambda pair: len(pair[0] + pair[1])):
+        for window in read_buffers(
+            pairs, characters=lambda pair: len(pair[0] + pair[1])
+        ):
             yield from self._window(window, batch)
 
     @torch.inference_mode()
     def _window(self, window: Sequence[Pair], batch: int) -> list[float]:
-        sources = cut_whole(self.source.encode, [pair[0] for pair in window])
-        targets = cut_whole(self.target.encode, [pair[1] for pair in window])
+        sources = encode_long(self.source.encode, [pair[0] for pair in window])
+        targets = encode_long(self.target.encode, [pair[1] for pair in window])
         found = [0.0] * len(window)
         lengths = [
             max(map(len, pair)) + 1 for pair in zip(sources, targets, strict=True)
         ]
-        for rows in batches(lengths, sentences=batch):
+        for rows in batch_by_length(lengths, sentences=batch):
             read = collate(
                 [sources[row] for row in rows], [targets[row] for row in rows]
             )
@@ -83,7 +87,7 @@ class Scorer:
         return found
 
 
-def pairs_of(
+def zip_lines(
     sources: Iterable[str], targets: Iterable[str], *, names: tuple[str, str]
 ) -> Iterator[Pair]:
     """Read two sides line by line.
@@ -95,7 +99,7 @@ def pairs_of(
     for count, (source, target) in both:
         if source is None or target is None:
             longer, shorter = names if target is None else names[::-1]
-            raise InputError(
+            raise UserError(
                 f"{longer} has more lines than {shorter}, which has {count:,}; line i "
                 "of one must translate line i of the other."
             )

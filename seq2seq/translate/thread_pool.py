@@ -16,7 +16,7 @@ TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 
-def side_by_side(
+def map_threads(
     do: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], *, threads: int
 ) -> Iterator[ResultT]:
     """Do the tasks on so many threads; yield what comes of them, in their order.

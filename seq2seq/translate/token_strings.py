@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.search.banned_strings import Spelling
+from seq2seq.search.banned_strings import BannedString
 from seq2seq.translate.input_splitting import WORD
 from seq2seq.types import UNK
 
@@ -23,7 +23,7 @@ LETTERS_AT_MOST = 58
 somewhat more is avoided. With the marks of a word's ends they fit into 64 bits."""
 
 
-def in_word(letter: str) -> bool:
+def is_word_char(letter: str) -> bool:
     """Say whether it is what regular expressions call a word's letter."""
     return letter.isalnum() or letter == "_"
 
@@ -42,33 +42,35 @@ class _Letters(NamedTuple):
     in_word: NDArray[np.bool_]
 
 
-def letter_counts(target: Tokenizer) -> Tensor:
+def token_lengths(target: Tokenizer) -> Tensor:
     """Return how many letters each piece has, (V,)."""
     return torch.from_numpy(_letters(target).counts)
 
 
 @lru_cache(maxsize=4)
 def _letters(target: Tokenizer) -> _Letters:
-    spelt = [piece.replace(WORD, " ") for piece in target.pieces(range(len(target)))]
+    spelt = [
+        piece.replace(WORD, " ") for piece in target.id_to_tokens(range(len(target)))
+    ]
     spelt[UNK] = " ⁇ "  # As SentencePiece writes it.
     longest = max(map(len, spelt))
     codes = np.full((len(spelt), longest), -1)
     within = np.zeros((len(spelt), longest), dtype=bool)
     for row, text in enumerate(spelt):
         codes[row, : len(text)] = [ord(letter) for letter in text]
-        within[row, : len(text)] = [in_word(letter) for letter in text]
+        within[row, : len(text)] = [is_word_char(letter) for letter in text]
     return _Letters(np.array([*map(len, spelt)]), codes, within)
 
 
 @lru_cache(maxsize=256)
-def spelling(
+def compile_banned_string(
     target: Tokenizer,
     text: str,
     *,
     begins: bool = False,
     ends: bool = False,
     goes_on: bool = False,
-) -> Spelling:
+) -> BannedString:
     """Work out how every piece of a tokenizer goes on with a text.
 
     Args:
@@ -86,7 +88,7 @@ def spelling(
         text = text[-LETTERS_AT_MOST:]
     elif len(text) > LETTERS_AT_MOST:
         text, ends = text[:LETTERS_AT_MOST], False
-    begins, ends = begins and in_word(text[0]), ends and in_word(text[-1])
+    begins, ends = begins and is_word_char(text[0]), ends and is_word_char(text[-1])
     size = begins + len(text) + goes_on
     final = np.int64(1 << size)
     carried = np.full(len(counts), -1)
@@ -111,7 +113,7 @@ def spelling(
         if place < size:
             completing[whole & ((carried & final) != 0)] |= 1 << (size - place - 1)
     able = completing.nonzero()[0]
-    return Spelling(
+    return BannedString(
         3 if begins else 1,
         torch.from_numpy(carried),
         torch.from_numpy(begun),

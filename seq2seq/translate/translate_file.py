@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
-from seq2seq.translate.batching import windows
-from seq2seq.translate.formats import Record, Writing
-from seq2seq.translate.options import Options, Translation
-from seq2seq.translate.process_pool import Alone, Task, Workers
-from seq2seq.translate.resumable_output import Journal
+from seq2seq.translate.batching import read_buffers
+from seq2seq.translate.formats import OutputWriter, Record
+from seq2seq.translate.options import Translation, TranslationOptions
+from seq2seq.translate.process_pool import InlineTranslator, Task, TranslatorPool
+from seq2seq.translate.resumable_output import ResumableOutput
 
 PROGRESS_SECONDS = 0.5
 
 
 @dataclass
-class Counts:
+class LineStats:
     """What happened to the lines.
 
     Attributes:
@@ -54,7 +54,7 @@ class Counts:
 
 
 @dataclass
-class Mended:
+class DecodeErrorCounter:
     """Lines that were damaged, and were translated with U+FFFD for the damage.
 
     Attributes:
@@ -81,7 +81,7 @@ class Mended:
         )
 
 
-class Progress:
+class Throughput:
     """Lines done and lines a second, on a terminal only."""
 
     def __init__(self, screen: TextIO) -> None:
@@ -106,13 +106,13 @@ class Progress:
 
 
 def translate_records(
-    workers: Alone | Workers,
+    workers: InlineTranslator | TranslatorPool,
     records: Iterable[Record],
     *,
-    writing: Writing,
-    output: BinaryIO | Journal,
-    progress: Progress | None = None,
-) -> Counts:
+    writing: OutputWriter,
+    output: BinaryIO | ResumableOutput,
+    progress: Throughput | None = None,
+) -> LineStats:
     """Translate all records and write each window as it is finished.
 
     Args:
@@ -126,16 +126,16 @@ def translate_records(
     Raises:
         InputError: If the input turns out bad; what came before is written.
     """
-    counts = Counts()
-    progress = progress or Progress(sys.stderr)
-    already = output.done.lines if isinstance(output, Journal) else 0
+    counts = LineStats()
+    progress = progress or Throughput(sys.stderr)
+    already = output.done.lines if isinstance(output, ResumableOutput) else 0
     skipped = 0
     try:
         tasks = _tasks(records, already, workers.options)
         for window, found in workers.results(tasks):
             done = 0
-            if isinstance(output, Journal):
-                done = output.already([record.line for record in window])
+            if isinstance(output, ResumableOutput):
+                done = output.skip_done([record.line for record in window])
             first = counts.lines + skipped
             skipped += done
             if found is None:
@@ -143,29 +143,29 @@ def translate_records(
             new, translations = window[done:], found[done:]
             lines = _lines(new, translations, writing, first + done)
             counts.add(translations)
-            if isinstance(output, Journal):
+            if isinstance(output, ResumableOutput):
                 files = [lines, _links(new, translations)]
-                output.write(files[: len(output.paths)])
+                output.append(files[: len(output.paths)])
             else:
                 output.write("".join(f"{line}\n" for line in lines).encode())
                 output.flush()
             progress.show(counts.lines + skipped, counts.lines)
     finally:
         progress.end()
-    if isinstance(output, Journal):
-        output.finish()
+    if isinstance(output, ResumableOutput):
+        output.commit()
     return counts
 
 
 def _tasks(
-    records: Iterable[Record], already: int, options: Options
+    records: Iterable[Record], already: int, options: TranslationOptions
 ) -> Iterator[Task[list[Record]]]:
     """Say of each window what is to be translated; nothing if it is done already.
 
     All of a window that is done in part, so that batches are the same ones.
     """
     read = 0
-    for window in windows(
+    for window in read_buffers(
         records,
         characters=lambda record: len(record.line),
         largest=options.window,
@@ -179,14 +179,14 @@ def _tasks(
 def _lines(
     window: Sequence[Record],
     translations: Sequence[Translation],
-    writing: Writing,
+    writing: OutputWriter,
     first: int,
 ) -> list[str]:
     pairs = zip(window, translations, strict=True)
     return [
         line
         for number, (record, translation) in enumerate(pairs, first)
-        for line in writing.lines(record, translation, number)
+        for line in writing.format_lines(record, translation, number)
     ]
 
 

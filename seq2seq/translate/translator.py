@@ -11,25 +11,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.engines.engine import Engine, NetworkEngine
+from seq2seq.engines.engine import Engine, TorchEngine
 from seq2seq.engines.factory import load_engine, open_runs
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
 from seq2seq.translate import alignment, mbr
-from seq2seq.translate.batch_search import Finder, Found, Part
-from seq2seq.translate.batching import windows
+from seq2seq.translate.batch_search import BatchSearcher, Segment, SegmentResult
+from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
-    Request,
-    require_possible,
-    understand,
+    TranslationRequest,
+    check_supported,
+    tokenize_constraints,
 )
-from seq2seq.translate.input_splitting import cut_whole, joint, parts
+from seq2seq.translate.input_splitting import encode_long, separator, split_long_input
 from seq2seq.translate.options import (
-    Candidate,
-    Options,
     Translation,
-    overridden,
+    TranslationHypothesis,
+    TranslationOptions,
+    load_search_options,
 )
 from seq2seq.types import UNK
 
@@ -94,7 +94,7 @@ class Translator:
         first = runs[0]
         recipe = first.recipe
         if overrides:
-            search = overridden(first.folder.recipe, overrides)
+            search = load_search_options(first.folder.recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
         computing = load_engine(runs, engine, device=device, shortlist=shortlist)
         return cls(recipe, computing, first.source, first.target, device=device)
@@ -106,28 +106,28 @@ class Translator:
         Raises:
             InputError: If several runs or another runtime compute.
         """
-        if not isinstance(self.engine, NetworkEngine):
-            raise InputError("only a single run on torch has a network to look into.")
+        if not isinstance(self.engine, TorchEngine):
+            raise UserError("only a single run on torch has a network to look into.")
         return self.engine.network
 
     def __call__(
         self,
-        lines: Iterable[str | Request],
+        lines: Iterable[str | TranslationRequest],
         *,
         beam_size: int | None = None,
-        options: Options | None = None,
+        options: TranslationOptions | None = None,
     ) -> list[str]:
         """Translate lines: as many come out, in order, a blank for a blank."""
-        chosen = options or Options()
+        chosen = options or TranslationOptions()
         chosen = replace(chosen, first=chosen.window)  # Nobody waits for the first.
         return list(self.stream(lines, beam_size=beam_size, options=chosen))
 
     def stream(
         self,
-        lines: Iterable[str | Request],
+        lines: Iterable[str | TranslationRequest],
         *,
         beam_size: int | None = None,
-        options: Options | None = None,
+        options: TranslationOptions | None = None,
     ) -> Iterator[str]:
         """Translate an endless input, window by window.
 
@@ -136,27 +136,29 @@ class Translator:
             beam_size: Hypotheses kept at each step; the options' if None.
             options: How to translate.
         """
-        chosen = replace(options or Options(), scored=False)
+        chosen = replace(options or TranslationOptions(), scored=False)
         if beam_size is not None:
-            chosen = self.with_beam(chosen, beam_size)
-        for window in windows(
+            chosen = self.with_beam_size(chosen, beam_size)
+        for window in read_buffers(
             lines,
             characters=lambda line: len(_text(line)),
             largest=chosen.window,
             first=chosen.first,
         ):
-            for translation in self.window(window, chosen):
+            for translation in self.translate_batch(window, chosen):
                 yield translation.text
 
-    def with_beam(self, options: Options, beam_size: int) -> Options:
+    def with_beam_size(
+        self, options: TranslationOptions, beam_size: int
+    ) -> TranslationOptions:
         """Return the same options with another beam."""
         search = (options.search or self.recipe.search).model_copy(
             update={"beam_size": beam_size}
         )
         return replace(options, search=search)
 
-    def window(
-        self, lines: Sequence[str | Request], options: Options
+    def translate_batch(
+        self, lines: Sequence[str | TranslationRequest], options: TranslationOptions
     ) -> list[Translation]:
         """Translate some lines together, sorted by length; return them as they came.
 
@@ -171,41 +173,41 @@ class Translator:
         """
         search = options.search or self.recipe.search
         if options.mbr:
-            search = mbr.drawing(search)
+            search = mbr.mbr_sampling_options(search)
         if options.n_best > search.beam_size and search.method == "beam":
-            raise InputError(
+            raise UserError(
                 f"{options.n_best} translations of a line need a beam of as many, but "
                 f"it is {search.beam_size}: widen the beam or ask for fewer."
             )
         cut_up = self._parts([*map(_text, lines)], options)
-        spaced = bool(joint(self.recipe.data.target))
+        spaced = bool(separator(self.recipe.data.target))
         for line, (of_line, _) in zip(lines, cut_up, strict=True):
-            if isinstance(line, Request) and line.asks:
-                require_possible(line, len(of_line), search, options)
-                wish = understand(line, self.target, spaced=spaced)
+            if isinstance(line, TranslationRequest) and line.has_constraints:
+                check_supported(line, len(of_line), search, options)
+                wish = tokenize_constraints(line, self.target, spaced=spaced)
                 of_line[:] = [part._replace(wish=wish) for part in of_line]
         flat = [part for of_line in cut_up for part in of_line[0]]
         language = self.recipe.data.target
-        finder = Finder(self.engine, self.target, language, self.device)
-        found = iter(finder.find(flat, search, options))
+        finder = BatchSearcher(self.engine, self.target, language, self.device)
+        found = iter(finder.search(flat, search, options))
         return [
             self._translation([next(found) for _ in of_line], cut, options)
             for of_line, cut in cut_up
         ]
 
     def _parts(
-        self, lines: Sequence[str], options: Options
-    ) -> list[tuple[list[Part], bool]]:
+        self, lines: Sequence[str], options: TranslationOptions
+    ) -> list[tuple[list[Segment], bool]]:
         """Encode lines; of each its parts, none of a blank, and whether it was cut."""
         lines = [_whole(line) for line in lines]
         aligned = options.align or options.replace_unknown
         surfaces: list[list[str]] = [[] for _ in lines]
         if aligned:
-            surfaces = cut_whole(self.source.surfaces, lines)
+            surfaces = encode_long(self.source.surface_tokens, lines)
         longest = options.max_length or self.recipe.data.max_length
-        found: list[tuple[list[Part], bool]] = []
+        found: list[tuple[list[Segment], bool]] = []
         for line, ids, texts in zip(
-            lines, cut_whole(self.source.encode, lines), surfaces, strict=True
+            lines, encode_long(self.source.encode, lines), surfaces, strict=True
         ):
             cut = options.long == "cut" and len(ids) > longest
             if not ids or not line.strip():
@@ -213,22 +215,22 @@ class Translator:
             elif cut:
                 slices = [slice(0, longest)]
             elif len(ids) > longest:
-                slices = parts(self.source.pieces(ids), longest)
+                slices = split_long_input(self.source.id_to_tokens(ids), longest)
             else:
                 slices = [slice(0, len(ids))]
-            found.append(([Part(ids[each], texts[each]) for each in slices], cut))
+            found.append(([Segment(ids[each], texts[each]) for each in slices], cut))
         return found
 
     def _translation(
-        self, found: Sequence[Found], cut: bool, options: Options
+        self, found: Sequence[SegmentResult], cut: bool, options: TranslationOptions
     ) -> Translation:
         """Join the parts of a line."""
         if not found:
             return Translation()
         if options.replace_unknown:
             found[0].weights(0)  # Say what is missing even where no piece is unknown.
-        blank = joint(self.recipe.data.target)
-        candidates: dict[str, Candidate] = {}
+        blank = separator(self.recipe.data.target)
+        candidates: dict[str, TranslationHypothesis] = {}
         for rank in range(max(len(each.hypotheses) for each in found)):
             # A part with fewer hypotheses repeats its last one.
             ranks = [min(rank, len(each.hypotheses) - 1) for each in found]
@@ -240,16 +242,16 @@ class Translator:
                 each.hypotheses[at] for each, at in zip(found, ranks, strict=True)
             ]
             score = sum(each.score for each in chosen) / len(chosen)
-            pieces = sum(len(each.pieces) for each in chosen)
+            pieces = sum(len(each.tokens) for each in chosen)
             text = _one_line(blank.join(filter(None, texts)))
-            candidates.setdefault(text, Candidate(text, score, pieces))
+            candidates.setdefault(text, TranslationHypothesis(text, score, pieces))
         aligned = None
         if options.align:
-            aligned = alignment.joined(
+            aligned = alignment.concatenate(
                 [
                     alignment.align(
                         each.part.surfaces,
-                        self.target.pieces(each.hypotheses[0].pieces),
+                        self.target.id_to_tokens(each.hypotheses[0].tokens),
                         each.weights(0),
                     )
                     for each in found
@@ -257,16 +259,16 @@ class Translator:
             )
         return Translation(tuple(candidates.values()), aligned, len(found), cut)
 
-    def _text(self, found: Found, rank: int, *, known: bool) -> str:
+    def _text(self, found: SegmentResult, rank: int, *, known: bool) -> str:
         """Spell a hypothesis, with source words for unknown pieces if known."""
-        ids = found.hypotheses[rank].pieces
+        ids = found.hypotheses[rank].tokens
         if UNK not in ids or not known:
             return self.target.decode([ids])[0]
-        pieces, surfaces = self.target.pieces(ids), found.part.surfaces
-        return alignment.known_text(ids, pieces, surfaces, found.weights(rank))
+        pieces, surfaces = self.target.id_to_tokens(ids), found.part.surfaces
+        return alignment.replace_unknowns(ids, pieces, surfaces, found.weights(rank))
 
 
-def _text(line: str | Request) -> str:
+def _text(line: str | TranslationRequest) -> str:
     return line if isinstance(line, str) else line.text
 
 

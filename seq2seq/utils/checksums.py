@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.utils.files import atomic_file, sha256_file
 
 LIST = "SHA256SUMS"
@@ -19,7 +19,7 @@ LIST_BYTES_AT_MOST = 1 << 16
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
-def write_sums(folder: Path, names: Iterable[str]) -> None:
+def write_checksums(folder: Path, names: Iterable[str]) -> None:
     """Sum up files of a folder, once they are complete.
 
     Args:
@@ -31,17 +31,17 @@ def write_sums(folder: Path, names: Iterable[str]) -> None:
         file.write("".join(lines).encode())
 
 
-def check_sums(folder: Path, names: Iterable[str]) -> None:
+def require_checksums(folder: Path, names: Iterable[str]) -> None:
     """Compare files with the list.
 
     Raises:
         InputError: If one is missing or not what was written, or if the list is.
     """
-    if fault := find_damage(folder, names):
-        raise InputError(f"{fault}. Restore it from a copy.")
+    if fault := find_corruption(folder, names):
+        raise UserError(f"{fault}. Restore it from a copy.")
 
 
-def find_damage(folder: Path, names: Iterable[str]) -> str | None:
+def find_corruption(folder: Path, names: Iterable[str]) -> str | None:
     """Tell what is wrong with the first file that is not as listed; None if all are."""
     listed = folder / LIST
     try:

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 
 COMPRESSIONS = (".gz", ".xz", ".zst")
 """The suffixes that are read and written compressed."""
@@ -52,11 +52,11 @@ def read_lines(path: Path, *, mend: Mend | None = None) -> Iterator[str]:
     try:
         with path.open("rb") as file:
             if path.suffix in COMPRESSIONS and not file.peek(1):
-                raise InputError(_damaged(str(path), "it is empty"))
+                raise UserError(_damaged(str(path), "it is empty"))
             with _decompressed(file, path.suffix) as stream:
                 yield from decode_lines(stream, str(path), mend=mend)
     except OSError as error:
-        raise InputError(_unreadable(path, error)) from error
+        raise UserError(_unreadable(path, error)) from error
 
 
 def decode_lines(
@@ -91,13 +91,13 @@ def decode_lines(
                     mend(f"{name}:{number}")
                     yield line.decode("utf-8", "replace")
                     continue
-                raise InputError(
+                raise UserError(
                     f"{name}:{number}: byte 0x{line[error.start]:02x} at position "
                     f"{error.start + 1} is not UTF-8. Convert the text to UTF-8 first, "
                     "for example with iconv."
                 ) from error
     except _DAMAGE as error:
-        raise InputError(_damaged(name, error)) from error
+        raise UserError(_damaged(name, error)) from error
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
@@ -118,7 +118,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
     with atomic_file(path) as file, _compressed(file, path.suffix) as stream:
         for count, line in enumerate(lines, 1):
             if "\n" in line:
-                raise InputError(
+                raise UserError(
                     f"{path}:{count}: the line holds a line feed, which would make two "
                     "lines of it. Replace it by a space."
                 )
@@ -128,7 +128,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
             try:
                 stream.write(line.encode("utf-8") + b"\n")
             except UnicodeEncodeError as error:
-                raise InputError(
+                raise UserError(
                     f"{path}:{count}: U+{ord(line[error.start]):04X} at position "
                     f"{error.start + 1} is half a surrogate pair, which UTF-8 cannot "
                     "hold. Remove it."
@@ -161,13 +161,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                 yield stream
             return
         if path.is_dir():
-            raise InputError(f"{path} is a folder, not a file. Name a file in it.")
+            raise UserError(f"{path} is a folder, not a file. Name a file in it.")
         if not target.parent.is_dir():
-            raise InputError(
+            raise UserError(
                 f"{path} cannot be written: there is no folder {target.parent}. Make "
                 "it first, or choose another place."
             )
-        temporary = temporary_in(target.parent)
+        temporary = temp_path(target.parent)
         try:
             with temporary.open("xb") as stream:
                 yield stream
@@ -178,18 +178,18 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(
+        raise UserError(
             f"{path} cannot be written: {error.strerror or error}. Mend that, or "
             "choose another place."
         ) from error
 
 
-def temporary_in(folder: Path) -> Path:
+def temp_path(folder: Path) -> Path:
     """Name a file that is not there yet, for what is about to take its place."""
     return folder / f".seq2seq-{secrets.token_hex(8)}.tmp"
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_temp_files(folder: Path) -> None:
     """Remove the temporary files of writers that were killed; none may be at work."""
     for leftover in folder.glob(".seq2seq-*.tmp"):
         leftover.unlink(missing_ok=True)
@@ -207,7 +207,7 @@ def sha256_file(path: Path) -> str:
             while block := stream.read(1 << 20):
                 total.update(block)
     except OSError as error:
-        raise InputError(_unreadable(path, error)) from error
+        raise UserError(_unreadable(path, error)) from error
     return total.hexdigest()
 
 

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 
-class Bar:
+class PreprocessingProgress:
     """Show how many pairs a stage is done with; how many there are, no stream knows.
 
     Args:
@@ -33,7 +33,7 @@ class Bar:
         )
         self.tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> PreprocessingProgress:
         """Begin to show."""
         self.progress.start()
         return self

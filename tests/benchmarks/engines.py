@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from seq2seq.engines.engine import Engine, NetworkEngine
+from seq2seq.engines.engine import Engine, TorchEngine
 from seq2seq.engines.onnx.engine import OnnxEngine
 from seq2seq.engines.onnx.export import write_graphs
 from seq2seq.models.encoder_decoder import EncoderDecoder
@@ -44,7 +44,7 @@ def main() -> None:
     torch.manual_seed(1)
     options = ModelOptions.model_validate(BASE)
     network = EncoderDecoder(options, source_pieces=8000, target_pieces=8000).eval()
-    engines: dict[str, Engine] = {"torch": NetworkEngine(network)}
+    engines: dict[str, Engine] = {"torch": TorchEngine(network)}
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("onnx", "onnx-int8"):
             place = Path(folder) / kind

@@ -13,9 +13,9 @@ import time
 
 import torch
 
-from seq2seq.data.batch_sampler import BatchPlan
-from seq2seq.data.dataset import EncodedPairs, TrainBatches
-from seq2seq.data.preprocessing import prepare
+from seq2seq.data.batch_sampler import TokenBatchSampler
+from seq2seq.data.dataset import ParallelDataset, TrainBatches
+from seq2seq.data.preprocessing import preprocess
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe.loader import read_recipe
 
@@ -29,10 +29,10 @@ def main() -> None:
     parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE")
     chosen = parser.parse_args()
     recipe = read_recipe(chosen.recipe, chosen.o)
-    prepared = prepare(recipe.data, recipe.tokenizer, print)
+    prepared = preprocess(recipe.data, recipe.tokenizer, print)
     both = prepared.tokenizers
-    pairs = EncodedPairs(prepared.path)
-    plan = BatchPlan(
+    pairs = ParallelDataset(prepared.path)
+    plan = TokenBatchSampler(
         pairs.source.lengths + 1,
         pairs.target.lengths + 1,
         batch_tokens=recipe.train.batch_tokens,
@@ -50,7 +50,7 @@ def main() -> None:
         spent["a batch"].append(time.perf_counter() - started)
         started = time.perf_counter()
         optimizer.zero_grad()
-        network(batch).total.backward()
+        network(batch).loss.backward()
         optimizer.step()
         spent["a step"].append(time.perf_counter() - started)
     medians = {name: statistics.median(times) for name, times in spent.items()}

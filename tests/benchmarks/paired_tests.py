@@ -18,8 +18,8 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.metrics.sacrebleu_scores import measure
-from seq2seq.metrics.significance import bleu_formula, compare
+from seq2seq.metrics.sacrebleu_scores import score_segments
+from seq2seq.metrics.significance import bleu_from_stats, paired_test
 
 REPEATS = 5
 NULLS = 400
@@ -41,10 +41,12 @@ def main() -> None:
     ours, theirs = [], []
     for _ in range(REPEATS):
         started = time.process_time()
-        both = [measure(lines, [references], language="de") for lines in (one, other)]
+        both = [
+            score_segments(lines, [references], language="de") for lines in (one, other)
+        ]
         for metric in ("bleu", "chrf", "ter"):
             baseline, system = (getattr(each, metric) for each in both)
-            compare(baseline.statistics, system.statistics, system.formula)
+            paired_test(baseline.statistics, system.statistics, system.score_from_stats)
         ours.append(time.process_time() - started)
         started = time.process_time()
         metrics = {"b": BLEU(), "c": CHRF(word_order=2), "t": TER()}
@@ -54,12 +56,16 @@ def main() -> None:
     mine, its = statistics.median(ours), statistics.median(theirs)
     print(f"scores, intervals and both tests: ours {mine:.2f} s, sacreBLEU {its:.2f} s")
     print(f"ratio {its / mine:.1f}")
-    rows = measure(one, [references], language="de").bleu.statistics
+    rows = score_segments(one, [references], language="de").bleu.statistics
     found = np.zeros(3)
     for _ in range(NULLS):
         order = random.permutation(len(rows))
-        test = compare(
-            rows[order[:500]], rows[order[500:]], bleu_formula, samples=500, trials=500
+        test = paired_test(
+            rows[order[:500]],
+            rows[order[500:]],
+            bleu_from_stats,
+            samples=500,
+            trials=500,
         )
         wrong = test.bootstrap_p < 0.05, test.randomization_p < 0.05
         found += [*wrong, all(wrong)]

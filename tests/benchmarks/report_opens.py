@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.evaluation.builder import gather
-from seq2seq.evaluation.html import page
-from seq2seq.evaluation.systems import Asked
+from seq2seq.evaluation.builder import build_report
+from seq2seq.evaluation.html import render_html
+from seq2seq.evaluation.systems import ReportRequest
 
 
 def write_page(folder: Path) -> str:
@@ -45,7 +45,7 @@ def write_page(folder: Path) -> str:
                 for number, line in enumerate(lines)
             ]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    asked = Asked(
+    asked = ReportRequest(
         [str(files["one"]), str(files["other"])],
         source=files["source"],
         references=[files["reference"]],
@@ -53,8 +53,8 @@ def write_page(folder: Path) -> str:
         samples=100,
         trials=100,
     )
-    content = gather(asked, made="today", whole=False, tell=str)
-    return page(content, whole=False)
+    content = build_report(asked, made="today", whole=False, tell=str)
+    return render_html(content, whole=False)
 
 
 def processor_seconds(browser: str, path: Path) -> float:

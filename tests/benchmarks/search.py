@@ -22,11 +22,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.data.dataset import sorted_batches
+from seq2seq.data.dataset import validation_batches
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
-from seq2seq.search.constraints import Demands
+from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.greedy_search import greedy_search
 from seq2seq.translate import Translator
 from seq2seq.types import BOS, EOS, PAD, DecoderState, Memory
@@ -62,7 +62,9 @@ def main() -> None:
         starts = []
         for first in range(0, len(encoded), chosen.batch):
             some = encoded[first : first + chosen.batch]
-            for batch in sorted_batches(some, [[] for _ in some], batch_tokens=10**9):
+            for batch in validation_batches(
+                some, [[] for _ in some], batch_tokens=10**9
+            ):
                 read = network.encoder(batch.source, batch.source_lengths)
                 starts.append(Start(*network.start(read), batch.source_lengths))
         for size in (1, chosen.beam):
@@ -100,17 +102,19 @@ def _compare(
 
 
 def _ours(network: EncoderDecoder, one: Start, options: SearchOptions) -> Pieces:
-    demands = Demands.by_ratio(one.source_lengths, options)
+    demands = DecodingConstraints.from_length_ratio(one.source_lengths, options)
     asked = (network.step, one.state, one.memory, demands, options)
     if options.beam_size == 1:
-        return [h.pieces for h in greedy_search(*asked)]
-    return [best.pieces for (best,) in beam_search(*asked)]
+        return [h.tokens for h in greedy_search(*asked)]
+    return [best.tokens for (best,) in beam_search(*asked)]
 
 
 def _plain_greedy(
     network: EncoderDecoder, one: Start, options: SearchOptions
 ) -> Pieces:
-    limits = Demands.by_ratio(one.source_lengths, options).max_lengths
+    limits = DecodingConstraints.from_length_ratio(
+        one.source_lengths, options
+    ).max_lengths
     state = one.state
     last = torch.full_like(limits, BOS)
     said, ended = [], torch.zeros_like(limits, dtype=torch.bool)
@@ -129,7 +133,7 @@ def _plain_greedy(
 
 def _plain_beam(network: EncoderDecoder, one: Start, options: SearchOptions) -> Pieces:
     size = options.beam_size
-    limits: list[int] = Demands.by_ratio(
+    limits: list[int] = DecodingConstraints.from_length_ratio(
         one.source_lengths, options
     ).max_lengths.tolist()
     count = len(limits)

@@ -43,7 +43,7 @@ def prepare_once(folder: Path) -> None:
     """Prepare, then train for one update; print a line of JSON."""
     from rich.console import Console
 
-    from seq2seq.data.preprocessing import prepare
+    from seq2seq.data.preprocessing import preprocess
     from seq2seq.recipe.loader import read_recipe
     from seq2seq.training.train import train
 
@@ -51,7 +51,7 @@ def prepare_once(folder: Path) -> None:
     keys += ["data.splits.valid=valid", "train.max_steps=1"]
     recipe = read_recipe("bench/base", keys)
     start, used = time.perf_counter(), time.process_time()
-    prepared = prepare(recipe.data, recipe.tokenizer, lambda line: None)
+    prepared = preprocess(recipe.data, recipe.tokenizer, lambda line: None)
     done, used = time.perf_counter(), time.process_time() - used
     peak = peak_mib()
     train(recipe, folder / "run", console=Console(stderr=True))

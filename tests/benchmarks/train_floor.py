@@ -77,16 +77,16 @@ class Floor(nn.Module):
 
 def floor(kind: str, data: str, steps: int, threads: int) -> None:
     """Train on the very batches that the stack would take; print a line of JSON."""
-    from seq2seq.data.batch_sampler import BatchPlan
+    from seq2seq.data.batch_sampler import TokenBatchSampler
     from seq2seq.data.collate import collate
-    from seq2seq.data.dataset import open_pairs
-    from seq2seq.data.preprocessing import prepare
+    from seq2seq.data.dataset import open_dataset
+    from seq2seq.data.preprocessing import preprocess
     from seq2seq.recipe.loader import read_recipe
 
     recipe = read_recipe(f"bench/{kind}", [f"data.path={data}"])
-    prepared = prepare(recipe.data, recipe.tokenizer, lambda line: None)
-    pairs = open_pairs(prepared, recipe.data)
-    plan = BatchPlan(*pairs.lengths(), batch_tokens=4096, seed=recipe.seed)
+    prepared = preprocess(recipe.data, recipe.tokenizer, lambda line: None)
+    pairs = open_dataset(prepared, recipe.data)
+    plan = TokenBatchSampler(*pairs.lengths(), batch_tokens=4096, seed=recipe.seed)
     taken = plan.epoch(0)[:steps]
     batches = [collate(*pairs.rows(batch.rows)) for batch in taken]
     torch.set_num_threads(threads)
@@ -102,12 +102,14 @@ def floor(kind: str, data: str, steps: int, threads: int) -> None:
             start = time.perf_counter()
         optimizer.zero_grad()
         # A batch begins with source, its lengths, inputs and targets.
-        (model(list(batch[:4])) / batch.tokens).backward()
+        (model(list(batch[:4])) / batch.num_tokens).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
     seconds = time.perf_counter() - start
     counted = batches[WARM_UP_STEPS:]
-    pieces = sum(int(batch.source_lengths.sum()) + batch.tokens for batch in counted)
+    pieces = sum(
+        int(batch.source_lengths.sum()) + batch.num_tokens for batch in counted
+    )
     print(
         json.dumps(
             {

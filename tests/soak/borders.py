@@ -16,7 +16,7 @@ import hostile
 from trials import Bench, finish, fresh, moments
 
 from seq2seq.engines.onnx.engine import FILES
-from seq2seq.errors import InputError, RecipeError
+from seq2seq.errors import RecipeError, UserError
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.checkpoint_reader import read_checkpoint
 from seq2seq.translate import Translator
@@ -111,7 +111,7 @@ def pickles(bench: Bench, number: int) -> str:
     for kind, path in hostile.malicious(folder, mark).items():
         try:
             read_checkpoint(path)
-        except InputError:
+        except UserError:
             pass
         else:
             return f"{kind}: it was read"

@@ -23,9 +23,9 @@ import seq2seq.training.train
 import seq2seq.translate  # noqa: F401, imported before any fork
 from seq2seq.cli import main
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.runs.checkpoint_io import _Summing
+from seq2seq.runs.checkpoint_io import _HashingWriter
 from seq2seq.runs.checkpoint_reader import read_checkpoint
-from seq2seq.training.callbacks.checkpointing import Keeper
+from seq2seq.training.callbacks.checkpointing import CheckpointCallback
 from seq2seq.training.lightning_module import TranslationModule
 
 RECIPE = """\
@@ -42,13 +42,13 @@ train:
   batch_tokens: 200
   validate_every: 4
   checkpoint_every: 3
-  accumulate: 2
+  accumulate_grad_batches: 2
   optimizer: {kind: adam, learning_rate: 0.01}
   schedule: {kind: plateau, patience: 1}
   patience: 6
   monitor: loss
   ema_decay: 0.9
-  lens: true
+  diagnostics: true
 search: {max_length_ratio: 0.5}
 """
 
@@ -81,9 +81,9 @@ class Moments:
         for owner, name in (
             (TranslationModule, "training_step"),
             (TranslationModule, "validation_step"),
-            (_Summing, "write"),
+            (_HashingWriter, "write"),
         ):
-            if owner is not _Summing or not self.steps_only:
+            if owner is not _HashingWriter or not self.steps_only:
                 self._wrap(owner, name)
         if self.steps_only:
             return
@@ -257,11 +257,11 @@ def ending(run: Path) -> dict[str, Any]:
         for key, value in state.items():
             if key == "callbacks":
                 for callback, kept in value.items():
-                    if callback != "History":  # It keeps the time.
+                    if callback != "MetricsLogger":  # It keeps the time.
                         found |= flat(f"{name}.{callback}", kept)
             elif key not in ("loops", "hparams_name"):
                 found |= flat(f"{name}.{key}", value)
-    for name in ("metrics.csv", "lens.csv"):
+    for name in ("metrics.csv", "diagnostics.csv"):
         rows = [line.split(",") for line in (run / name).read_text().splitlines()]
         timed = {"seconds", "tokens_per_second"}
         keep = [i for i, column in enumerate(rows[0]) if column not in timed]
@@ -293,9 +293,12 @@ def kill_after_step(step: int) -> Act:
     """Prepare to die once a step is on disk: amid its validation, if it has one."""
 
     def install() -> None:
-        saved, validated = Keeper.on_train_batch_end, TranslationModule.validation_step
+        saved, validated = (
+            CheckpointCallback.on_train_batch_end,
+            TranslationModule.validation_step,
+        )
 
-        def ended(self: Keeper, trainer: Any, *rest: Any) -> None:
+        def ended(self: CheckpointCallback, trainer: Any, *rest: Any) -> None:
             saved(self, trainer, *rest)
             due = step % self.options.validate_every == 0
             if trainer.global_step == step and not due:
@@ -306,7 +309,7 @@ def kill_after_step(step: int) -> Act:
                 die()
             return validated(self, batch, batch_idx)
 
-        Keeper.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
+        CheckpointCallback.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
         TranslationModule.validation_step = step_of_validation  # type: ignore[assignment,method-assign]
 
     return install

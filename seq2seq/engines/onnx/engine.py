@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.engines.engine import Asked
-from seq2seq.errors import InputError
+from seq2seq.engines.engine import RequiredTokens
+from seq2seq.errors import UserError
 from seq2seq.nn.loss import log_softmax
 from seq2seq.runs.run import Run
-from seq2seq.types import Batch, Features, Step
-from seq2seq.utils.checksums import find_damage
+from seq2seq.types import Batch, DecoderFeatures, StepOutput
+from seq2seq.utils.checksums import find_corruption
 
 MANIFEST = "manifest.json"
 READING, STEP, SCORING = "reading.onnx", "step.onnx", "logits.onnx"
@@ -28,7 +28,7 @@ KINDS = {"onnx": "onnx", "onnx-int8": "onnx-int8"}
 """The folder in a run of each kind of export."""
 
 
-def onnxruntime() -> Any:
+def import_onnxruntime() -> Any:
     """Import ONNX Runtime.
 
     Raises:
@@ -37,13 +37,13 @@ def onnxruntime() -> Any:
     try:
         import onnxruntime as found
     except ImportError as error:
-        raise InputError(
+        raise UserError(
             "ONNX Runtime is not installed: pip install 'seq2seq[onnx]'."
         ) from error
     return found
 
 
-class Rows(NamedTuple):
+class NamedTensors(NamedTuple):
     """Tensors with a row for each hypothesis or sentence.
 
     Attributes:
@@ -52,9 +52,9 @@ class Rows(NamedTuple):
 
     parts: dict[str, Tensor]
 
-    def select(self, rows: Tensor) -> Rows:
+    def select(self, rows: Tensor) -> NamedTensors:
         """Keep these rows, in this order; a row may come twice."""
-        return Rows({name: part[rows] for name, part in self.parts.items()})
+        return NamedTensors({name: part[rows] for name, part in self.parts.items()})
 
 
 class OnnxEngine:
@@ -71,13 +71,13 @@ class OnnxEngine:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.of = exported_from(folder)
-        options = onnxruntime().SessionOptions()
+        self.of = exported_fingerprint(folder)
+        options = import_onnxruntime().SessionOptions()
         # Batches run side by side, which gains more than cutting up their matrices.
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         self._reading, self._step, self._scoring = (
-            onnxruntime().InferenceSession(
+            import_onnxruntime().InferenceSession(
                 str(folder / name), options, providers=["CPUExecutionProvider"]
             )
             for name in (READING, STEP, SCORING)
@@ -89,27 +89,36 @@ class OnnxEngine:
         ]
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: Asked = ()
-    ) -> tuple[Rows, Rows]:
+        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+    ) -> tuple[NamedTensors, NamedTensors]:
         """Read sources."""
         given = {"source": source.numpy(), "lengths": lengths.numpy()}
         found = self._reading.run(self._outputs, given)
         parts = dict(zip(self._outputs, map(torch.from_numpy, found), strict=True))
         state = {name: parts.pop(name) for name in self._state}
-        return Rows(state), Rows(parts)
+        return NamedTensors(state), NamedTensors(parts)
 
-    def features(self, last: Tensor, state: Rows, memory: Rows) -> Features[Rows]:
+    def features(
+        self, last: Tensor, state: NamedTensors, memory: NamedTensors
+    ) -> DecoderFeatures[NamedTensors]:
         """Take one step of a search, up to what pieces are scored by."""
         parts = state.parts | memory.parts
         given = {name: part.numpy() for name, part in parts.items()}
         found = self._step.run(None, {"last": last.numpy(), **given})
         outputs = dict(zip(self._said, map(torch.from_numpy, found), strict=True))
         after = {name: outputs[NEXT + name] for name in self._state}
-        return Features(outputs["features"], Rows(after), outputs.get("weights"))
+        return DecoderFeatures(
+            outputs["features"], NamedTensors(after), outputs.get("weights")
+        )
 
     def step(
-        self, last: Tensor, state: Rows, memory: Rows, *, relative: bool = False
-    ) -> Step[Rows]:
+        self,
+        last: Tensor,
+        state: NamedTensors,
+        memory: NamedTensors,
+        *,
+        relative: bool = False,
+    ) -> StepOutput[NamedTensors]:
         """Take one step of a search; several rows may share a row of the memory."""
         found = self.features(last, state, memory)
         given = {"features": found.features.numpy()}
@@ -117,14 +126,14 @@ class OnnxEngine:
         scores = torch.from_numpy(logits)
         if not relative:
             scores = log_softmax(scores)
-        return Step(scores, found.state, found.weights, relative)
+        return StepOutput(scores, found.state, found.attention, relative)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""
-        raise InputError("ONNX Runtime only searches; score with --engine torch.")
+        raise UserError("ONNX Runtime only searches; score with --engine torch.")
 
 
-def exported_from(folder: Path) -> str:
+def exported_fingerprint(folder: Path) -> str:
     """Check an export's files and read the fingerprint of what it was made from.
 
     Raises:
@@ -132,16 +141,16 @@ def exported_from(folder: Path) -> str:
     """
     if not folder.is_dir():
         kind = next(kind for kind, name in KINDS.items() if name == folder.name)
-        raise InputError(
+        raise UserError(
             f"{folder} is missing: this run was not exported. First: seq2seq export "
             f"{folder.parent} --engine onnx{' --int8' if 'int8' in kind else ''}"
         )
-    if fault := find_damage(folder, FILES):
-        raise InputError(f"{fault}. Export the run again with seq2seq export.")
+    if fault := find_corruption(folder, FILES):
+        raise UserError(f"{fault}. Export the run again with seq2seq export.")
     return str(json.loads((folder / MANIFEST).read_bytes())["of"])
 
 
-def onnx_engine(run: Run, kind: str) -> OnnxEngine:
+def load_onnx_engine(run: Run, kind: str) -> OnnxEngine:
     """Load a run's export.
 
     Args:
@@ -158,7 +167,7 @@ def onnx_engine(run: Run, kind: str) -> OnnxEngine:
         weights = pool.submit(run.fingerprint) if there else None
         engine = OnnxEngine(folder)
         if weights is not None and weights.result() != engine.of:
-            raise InputError(
+            raise UserError(
                 f"{folder} was exported from other weights than {run.checkpoint}. "
                 "Export the run again with seq2seq export."
             )

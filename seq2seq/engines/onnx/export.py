@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from seq2seq.data.collate import collate
-from seq2seq.engines.engine import NetworkEngine
+from seq2seq.engines.engine import TorchEngine
 from seq2seq.engines.onnx.engine import (
     FILES,
     KINDS,
@@ -27,14 +27,14 @@ from seq2seq.engines.onnx.engine import (
     SCORING,
     STEP,
     OnnxEngine,
-    onnxruntime,
+    import_onnxruntime,
 )
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.runs.run import Run
-from seq2seq.runs.run_folder import versions, write_json
+from seq2seq.runs.run_folder import package_versions, write_json
 from seq2seq.types import BOS, EOS
-from seq2seq.utils.checksums import write_sums
+from seq2seq.utils.checksums import write_checksums
 
 SENTENCES, STEPS = 16, 20  # What torch and the export are compared on.
 TOLERANCE = 1e-3  # Nats; of 32-bit graphs.
@@ -76,12 +76,12 @@ def export(run: Run, *, int8: bool) -> tuple[Path, Comparison]:
     target = run.folder.path / KINDS["onnx-int8" if int8 else "onnx"]
     with _replaced(target) as folder:
         content = write_graphs(network, folder, int8=int8, of=run.fingerprint())
-        torch_engine = NetworkEngine(network)
+        torch_engine = TorchEngine(network)
         found = compare(torch_engine, OnnxEngine(folder), pieces=len(run.source))
         far = max(found.largest, found.attention)
         near = found.divergence < INT8_TOLERANCE if int8 else far < TOLERANCE
         if not near:
-            raise InputError(
+            raise UserError(
                 f"the export differs from torch: {found.largest:.4f} nats at most, "
                 f"{found.divergence:.4f} on average. Use --engine torch"
                 + (", or export without --int8." if int8 else ".")
@@ -107,19 +107,19 @@ def write_graphs(
     Raises:
         InputError: If packages are missing or the network has no ONNX form.
     """
-    runtime = onnxruntime().__version__
+    runtime = import_onnxruntime().__version__
     try:
         from seq2seq.engines.onnx.graphs import (
-            reading_graph,
-            scoring_graph,
-            step_graph,
+            decoder_step_graph,
+            encoder_graph,
+            output_graph,
         )
         from seq2seq.engines.onnx.nodes import save
     except ImportError as error:
-        raise InputError(
+        raise UserError(
             "onnx is not installed: pip install 'seq2seq[onnx]'."
         ) from error
-    graphs = {READING: reading_graph, STEP: step_graph, SCORING: scoring_graph}
+    graphs = {READING: encoder_graph, STEP: decoder_step_graph, SCORING: output_graph}
     for name, graph in graphs.items():
         save(graph(network), folder / name)
         if int8:
@@ -127,7 +127,7 @@ def write_graphs(
     content = {
         "of": of,
         "int8": int8,
-        "versions": versions() | {"onnxruntime": runtime},
+        "versions": package_versions() | {"onnxruntime": runtime},
     }
     _write_manifest(folder, content)
     return content
@@ -135,11 +135,11 @@ def write_graphs(
 
 def _write_manifest(folder: Path, content: dict[str, Any]) -> None:
     write_json(folder / MANIFEST, content)
-    write_sums(folder, FILES)
+    write_checksums(folder, FILES)
 
 
 @torch.inference_mode()
-def compare(reference: NetworkEngine, engine: OnnxEngine, *, pieces: int) -> Comparison:
+def compare(reference: TorchEngine, engine: OnnxEngine, *, pieces: int) -> Comparison:
     """Step both through the same pieces, those that torch finds likeliest.
 
     Args:
@@ -163,8 +163,8 @@ def compare(reference: NetworkEngine, engine: OnnxEngine, *, pieces: int) -> Com
         their_step = engine.step(last, theirs, their_memory)
         ours, theirs = our_step.state, their_step.state
         expected, found = our_step.log_probs, their_step.log_probs
-        if our_step.weights is not None and their_step.weights is not None:
-            apart = (our_step.weights - their_step.weights).abs().max()
+        if our_step.attention is not None and their_step.attention is not None:
+            apart = (our_step.attention - their_step.attention).abs().max()
             attention = max(attention, float(apart))
         likely = expected > -10
         largest = max(largest, float((found - expected)[likely].abs().max()))
@@ -211,7 +211,7 @@ def _replaced(target: Path) -> Iterator[Path]:
             target.rename(old)
         temporary.rename(target)
     except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}.") from error
+        raise UserError(f"{target} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

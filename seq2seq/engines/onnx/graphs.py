@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from seq2seq.engines.onnx.nodes import (
-    Graph,
+    GraphBuilder,
     fused_layers,
     sequence_layer,
     step_layer,
@@ -23,7 +23,7 @@ from seq2seq.nn.attention import Attention
 from seq2seq.nn.bridge import LinearBridge
 
 
-def reading_graph(network: EncoderDecoder) -> onnx.ModelProto:
+def encoder_graph(network: EncoderDecoder) -> onnx.ModelProto:
     """Write what happens once to a source.
 
     Inputs: source (N, S), lengths (N,). Outputs: the decoder's first state, state_0,
@@ -34,7 +34,7 @@ def reading_graph(network: EncoderDecoder) -> onnx.ModelProto:
     Raises:
         InputError: If the cells have no ONNX form.
     """
-    encoder, graph = network.encoder, Graph()
+    encoder, graph = network.encoder, GraphBuilder()
     source = graph.input("source", np.int64, ["N", "S"])
     given = graph.input("lengths", np.int64, ["N"])
     lengths = graph.add("Cast", [given], {"to": onnx.TensorProto.INT32})
@@ -70,27 +70,27 @@ def reading_graph(network: EncoderDecoder) -> onnx.ModelProto:
 
 
 def _bridged(
-    graph: Graph, network: EncoderDecoder, parts: Sequence[Sequence[str]]
+    graph: GraphBuilder, network: EncoderDecoder, parts: Sequence[Sequence[str]]
 ) -> dict[str, str]:
     """From the encoder's final state to the decoder's first one."""
     flat = [value for part in parts for value in part]
     bridge = network.bridge
     if isinstance(bridge, LinearBridge):
         mapped = graph.add("Tanh", [graph.linear(graph.joined(flat), bridge.linear)])
-        count = bridge.shape.parts * bridge.shape.layers
+        count = bridge.shape.num_components * bridge.shape.num_layers
         sizes = graph.constant([bridge.shape.size] * count)
         flat = graph.several("Split", [mapped, sizes], count, {"axis": -1})
     return {f"state_{number}": value for number, value in enumerate(flat)}
 
 
 def _memory(
-    graph: Graph, attention: Attention, states: str, source: str, lengths: str
+    graph: GraphBuilder, attention: Attention, states: str, source: str, lengths: str
 ) -> dict[str, str]:
     """Lay out what attention reads for the product at every step."""
     keys = states
     if attention.project is not None:
         keys = graph.linear(states, attention.project)
-    heads = [0, 0, attention.heads, -1]
+    heads = [0, 0, attention.num_heads, -1]
     additive = attention.query is not None
     order = (0, 2, 1, 3) if additive else (0, 2, 3, 1)
     width = graph.add("Gather", [graph.add("Shape", [source]), graph.constant([1])])
@@ -108,10 +108,10 @@ def _memory(
     }
 
 
-def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
+def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     """Write one step of a search, up to what pieces are scored by.
 
-    Inputs: last (R,), the state with R rows and the memory with N, as `reading_graph`
+    Inputs: last (R,), the state with R rows and the memory with N, as `encoder_graph`
     gives them; R / N rows, one after another, share a row of the memory. Outputs:
     features (R, E), the state after it under the same names with next_ before them,
     and weights (R, S) with attention.
@@ -119,12 +119,12 @@ def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     Raises:
         InputError: If the cells have no ONNX form.
     """
-    decoder, graph = network.decoder, Graph()
+    decoder, graph = network.decoder, GraphBuilder()
     shape, size = decoder.shape, decoder.embedding.embedding_dim
     last = graph.input("last", np.int64, ["R"])
     state = [
         graph.input(f"state_{number}", np.float32, ["R", shape.size])
-        for number in range(shape.parts * shape.layers)
+        for number in range(shape.num_components * shape.num_layers)
     ]
     table = graph.constant(decoder.embedding.weight * decoder.scale)
     read = [graph.add("Gather", [table, last])]
@@ -137,24 +137,24 @@ def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     hidden = graph.joined([*read, *told])
     after: dict[str, str] = {}
     for number, layer in enumerate(fused_layers(decoder.lower)):
-        own = state[number :: shape.layers]
+        own = state[number :: shape.num_layers]
         parts = step_layer(graph, layer, hidden, own)
         residual = decoder.lower.residual and number
         hidden = graph.add("Add", [parts[0], hidden]) if residual else parts[0]
         for part, value in enumerate(parts):
-            after[f"state_{part * shape.layers + number}"] = value
+            after[f"state_{part * shape.num_layers + number}"] = value
     if decoder.attention is not None:
         looked, weights = _looked(graph, decoder.attention, hidden)
         told = [looked]
     if decoder.upper is not None:
         for above, layer in enumerate(fused_layers(decoder.upper)):
-            number = decoder.lower.shape.layers + above
-            own = state[number :: shape.layers]
+            number = decoder.lower.shape.num_layers + above
+            own = state[number :: shape.num_layers]
             parts = step_layer(graph, layer, graph.joined([hidden, *told]), own)
             residual = decoder.upper.residual and above
             hidden = graph.add("Add", [parts[0], hidden]) if residual else parts[0]
             for part, value in enumerate(parts):
-                after[f"state_{part * shape.layers + number}"] = value
+                after[f"state_{part * shape.num_layers + number}"] = value
     joined = graph.joined([hidden, *told])
     features = graph.add("Tanh", [graph.linear(joined, decoder.readout)])
     outputs = {"features": features}
@@ -166,15 +166,15 @@ def step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     return graph.model(outputs)
 
 
-def scoring_graph(network: EncoderDecoder) -> onnx.ModelProto:
+def output_graph(network: EncoderDecoder) -> onnx.ModelProto:
     """Write the scores of all pieces: from features (R, E) to logits (R, V)."""
-    decoder, graph = network.decoder, Graph()
+    decoder, graph = network.decoder, GraphBuilder()
     size = decoder.output.in_features
     features = graph.input("features", np.float32, ["R", size])
     return graph.model({"logits": graph.linear(features, decoder.output)})
 
 
-def _shared(graph: Graph, context: str, last: str) -> str:
+def _shared(graph: GraphBuilder, context: str, last: str) -> str:
     """Repeat a sentence's row for each of its rows of the step, (R, C)."""
     whole = graph.add("Shape", [context])
     sentences = graph.add("Gather", [whole, graph.constant([0])])
@@ -186,13 +186,13 @@ def _shared(graph: Graph, context: str, last: str) -> str:
     return graph.add("Reshape", [graph.add("Expand", [wide, shape]), flat])
 
 
-def _looked(graph: Graph, attention: Attention, hidden: str) -> tuple[str, str]:
+def _looked(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str, str]:
     """Read the source by the decoder's state, as `Attention.forward` does.
 
     Returns:
         What was read, (R, H), and the weights, (R, S).
     """
-    heads = attention.heads
+    heads = attention.num_heads
     keys = graph.input("keys", np.float32, ["N", heads, "A", "B"])
     values = graph.input("values", np.float32, ["N", heads, "S", "H"])
     bias = graph.input("bias", np.float32, ["N", 1, 1, "S"])
@@ -226,7 +226,7 @@ def _looked(graph: Graph, attention: Attention, hidden: str) -> tuple[str, str]:
     return _flat(graph, graph.reshaped(read, (0, 0, -1))), _flat(graph, mean)
 
 
-def _flat(graph: Graph, value: str) -> str:
+def _flat(graph: GraphBuilder, value: str) -> str:
     """Join sentences and their rows: (N, rows of a sentence, X) to (R, X)."""
     width = graph.add("Gather", [graph.add("Shape", [value]), graph.constant([2])])
     shape = graph.add("Concat", [graph.constant([-1]), width], {"axis": 0})

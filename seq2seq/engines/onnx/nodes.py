@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from seq2seq.errors import InputError
-from seq2seq.nn.rnn_fused import FusedLayer
-from seq2seq.nn.rnn_stack import Recurrent
+from seq2seq.errors import UserError
+from seq2seq.nn.rnn_fused import FusedRNNLayer
+from seq2seq.nn.rnn_stack import RNNStack
 
 OPSET = 17
 IR_VERSION = 9  # Runtimes of 2023 and later read it.
@@ -32,7 +32,7 @@ _TO_ONNX = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 _OPERATOR = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
-class Graph:
+class GraphBuilder:
     """A graph under way: values are names, operators give new ones."""
 
     def __init__(self) -> None:
@@ -145,23 +145,23 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def fused_layers(stack: Recurrent) -> list[FusedLayer]:
+def fused_layers(stack: RNNStack) -> list[FusedRNNLayer]:
     """Return a stack's layers, if ONNX has such.
 
     Raises:
         InputError: If they are normalised, drop their state or are scans.
     """
     for layer in stack.layers:
-        if not isinstance(layer, FusedLayer):
-            raise InputError(
+        if not isinstance(layer, FusedRNNLayer):
+            raise UserError(
                 "only rnn, gru and lstm cells without layer_norm and "
                 "recurrent_dropout have an ONNX form. Use --engine torch."
             )
-    return [cast(FusedLayer, layer) for layer in stack.layers]
+    return [cast(FusedRNNLayer, layer) for layer in stack.layers]
 
 
 def sequence_layer(
-    graph: Graph, layer: FusedLayer, read: str, lengths: str
+    graph: GraphBuilder, layer: FusedRNNLayer, read: str, lengths: str
 ) -> tuple[str, list[str]]:
     """Run a layer over whole sequences.
 
@@ -202,7 +202,7 @@ def sequence_layer(
 
 
 def step_layer(
-    graph: Graph, layer: FusedLayer, read: str, state: Sequence[str]
+    graph: GraphBuilder, layer: FusedRNNLayer, read: str, state: Sequence[str]
 ) -> list[str]:
     """Run a layer over one position: plain matrix products, which can be quantised.
 
@@ -246,11 +246,11 @@ def step_layer(
     return [graph.add("Mul", [leave, graph.add("Tanh", [memory])]), memory]
 
 
-def _cell(layer: FusedLayer) -> str:
+def _cell(layer: FusedRNNLayer) -> str:
     return {nn.RNN: "rnn", nn.GRU: "gru", nn.LSTM: "lstm"}[type(layer.layer)]
 
 
-def _ordered(layer: FusedLayer, name: str, cell: str) -> Array:
+def _ordered(layer: FusedRNNLayer, name: str, cell: str) -> Array:
     """Take a matrix or vector of torch's with its gates in ONNX's order."""
     found = dict(layer.layer.named_parameters())[name].detach().numpy()
     blocks = np.split(found, len(_TO_ONNX[cell]))

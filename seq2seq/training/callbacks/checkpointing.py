@@ -16,17 +16,17 @@ from torch import Tensor
 
 from seq2seq.errors import Interrupted
 from seq2seq.recipe import TrainOptions
-from seq2seq.training.callbacks.signals import Signals
+from seq2seq.training.callbacks.signals import SignalHandler
 from seq2seq.types import Batch
 
 
-def batches_done(trainer: Trainer) -> int:
+def num_batches_trained(trainer: Trainer) -> int:
     """Count the batches that this run and those it continues have trained on."""
     total: Any = trainer.fit_loop.epoch_loop.batch_progress.total
     return int(total.processed)
 
 
-def averaging(decay: float) -> WeightAveraging:
+def weight_averaging(decay: float) -> WeightAveraging:
     """Keep an exponential moving average of the weights, to validate and translate by.
 
     The first averages are short, so that the random start is soon forgotten: the
@@ -48,7 +48,7 @@ def averaging(decay: float) -> WeightAveraging:
     return WeightAveraging(avg_fn=average)
 
 
-class Keeper(Callback):
+class CheckpointCallback(Callback):
     """Write the newest checkpoint, when it is due and when a signal asks to end.
 
     Where a validation is due at a step, the checkpoint is written before it and after
@@ -60,25 +60,27 @@ class Keeper(Callback):
         signals: Says whether a signal came.
     """
 
-    def __init__(self, path: Path, options: TrainOptions, signals: Signals) -> None:
+    def __init__(
+        self, path: Path, options: TrainOptions, signals: SignalHandler
+    ) -> None:
         self.path = path
         self.options = options
         self.signals = signals
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on there is something to lose."""
-        self.signals.take()
-        self.signals.waits = True
+        self.signals.install()
+        self.signals.deferred = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """All is saved."""
-        self.signals.waits = False
+        self.signals.deferred = False
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Nothing more will be."""
-        self.signals.waits = False
+        self.signals.deferred = False
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save what was trained; averaged weights are not yet in its place."""
@@ -121,13 +123,13 @@ class Keeper(Callback):
         if asked or step % self.options.checkpoint_every == 0:
             trainer.save_checkpoint(self.path)
         if asked:
-            raise Interrupted(self.signals.asked or SIGTERM)
+            raise Interrupted(self.signals.received or SIGTERM)
 
     def _asked(self, trainer: Trainer) -> bool:
         """Tell whether a signal came to any rank; all of them ask at the same time."""
-        asked = self.signals.asked is not None
+        asked = self.signals.received is not None
         return bool(trainer.strategy.reduce_boolean_decision(asked, all=False))
 
     def _end_if_asked(self, trainer: Trainer) -> None:
         if self._asked(trainer):
-            raise Interrupted(self.signals.asked or SIGTERM)
+            raise Interrupted(self.signals.received or SIGTERM)

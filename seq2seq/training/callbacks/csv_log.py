@@ -13,7 +13,7 @@ from pathlib import Path
 from seq2seq.utils.files import atomic_file
 
 
-class Table:
+class CSVLog:
     """Rows of numbers and text; one column is the optimizer step.
 
     Args:
@@ -25,7 +25,7 @@ class Table:
         self.path = path
         self.columns = columns
 
-    def begin(self, step: int) -> None:
+    def truncate_after(self, step: int) -> None:
         """Open the file, or drop the rows after a step, which is where training is.
 
         A killed run wrote them after its last checkpoint; the same steps are taken
@@ -51,7 +51,7 @@ class Table:
         with atomic_file(self.path) as stream:
             stream.write(text.getvalue().encode())
 
-    def add(self, row: Mapping[str, float | str]) -> None:
+    def append(self, row: Mapping[str, float | str]) -> None:
         """Write a row; columns that it does not name stay empty.
 
         It takes the place of one of the same step that tells of the same columns: a

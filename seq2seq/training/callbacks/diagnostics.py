@@ -1,4 +1,4 @@
-"""A lens on learning: lens.csv, what goes on inside while the loss goes down.
+"""A lens on learning: diagnostics.csv, what goes on inside while the loss goes down.
 
 Knows Lightning's hooks and the network's parts; not text, scores or files' insides. It
 looks and touches nothing: gradients are read before they are clipped, and the network
@@ -17,10 +17,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.nn.gates import gate_names, gates, saturation
-from seq2seq.nn.loss import token_loss
-from seq2seq.search.step import permitted
-from seq2seq.training.callbacks.csv_log import Table
+from seq2seq.nn.gates import gate_names, recompute_gates, saturation
+from seq2seq.nn.loss import cross_entropy
+from seq2seq.search.step import mask_special_tokens
+from seq2seq.training.callbacks.csv_log import CSVLog
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.types import EOS, PAD, Batch, DecoderState, Memory
 
@@ -36,8 +36,8 @@ ATTENTION = ("attention_entropy", "attention_entropy_maximum")
 LOSSES = ("teacher_forced_loss", "free_running_loss")
 
 
-class Lens(Callback):
-    """Write lens.csv, one row for each validation.
+class DiagnosticsCallback(Callback):
+    """Write diagnostics.csv, one row for each validation.
 
     Gradients are of all steps since the row before. The rest is measured on a few
     sentences of the validation set, the same ones each time.
@@ -65,9 +65,9 @@ class Lens(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the file, drop what will be done again."""
         assert isinstance(pl_module, TranslationModule)
-        self.table = Table(self.path, columns(pl_module.network))
+        self.table = CSVLog(self.path, column_names(pl_module.network))
         if trainer.is_global_zero:
-            self.table.begin(trainer.global_step)
+            self.table.truncate_after(trainer.global_step)
         self.parts = parts(pl_module.network)
         self.sums = self.sums.to(pl_module.device)
 
@@ -103,13 +103,13 @@ class Lens(Callback):
         if wanted <= 0:
             return
         few = _first(batch, wanted)
-        found = probe(pl_module.network, few)
+        found = measure(pl_module.network, few)
         values = torch.stack(list(found.values())).tolist()
         for name, value in zip(found, values, strict=True):
             self.probed[name] = self.probed.get(name, 0.0) + value
         self.sentences += len(few.source)
         self.positions["source"] += int(few.source_lengths.sum())
-        self.positions["target"] += few.tokens
+        self.positions["target"] += few.num_tokens
 
     def on_validation_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule
@@ -125,7 +125,7 @@ class Lens(Callback):
         forced, free = (row[name] for name in LOSSES)
         row["exposure_gap"] = free - forced
         if trainer.is_global_zero:
-            self.table.add(row)
+            self.table.append(row)
         self.sums = torch.zeros_like(self.sums)
         self.steps = 0
         self._clear()
@@ -140,8 +140,8 @@ class Lens(Callback):
         self.steps = state_dict["steps"]
 
 
-def columns(network: EncoderDecoder) -> list[str]:
-    """Name what lens.csv tells of a network: its gates, attention if it has it."""
+def column_names(network: EncoderDecoder) -> list[str]:
+    """Name what diagnostics.csv tells of a network: its gates, attention if it has it."""
     found = ["step", *NORMS, "clipped_share"]
     for name, layer in _layers(network).items():
         for gate in gate_names(layer):
@@ -183,7 +183,7 @@ def gradient_norms(split: Sequence[Sequence[nn.Parameter]]) -> Tensor:
     return torch.cat([torch.linalg.vector_norm(norms)[None], norms])
 
 
-def probe(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
+def measure(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
     """Look at a network while it translates with and without help.
 
     Args:
@@ -209,19 +209,19 @@ def probe(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
                 share = saturation(values, counted)
                 found[f"{name}.{gate}.low"] = share.low * counted.sum()
                 found[f"{name}.{gate}.high"] = share.high * counted.sum()
-        if decoded.weights is not None:
-            entropies = torch.special.entr(decoded.weights).sum(dim=2)
+        if decoded.attention is not None:
+            entropies = torch.special.entr(decoded.attention).sum(dim=2)
             lengths = encoded.mask.sum(dim=1, keepdim=True)
             most = lengths.to(entropies).log().expand_as(entropies)
             sums = (entropies[real].sum(), most[real].sum())
             found |= dict(zip(ATTENTION, sums, strict=True))
         logits = network.decoder.logits(decoded.features[real])
-        forced = token_loss(logits, batch.targets[real]).nats
-        free = free_running_nats(network, batch, state, memory)
+        forced = cross_entropy(logits, batch.targets[real]).nll
+        free = free_running_nll(network, batch, state, memory)
         return found | dict(zip(LOSSES, (forced, free), strict=True))
 
 
-def free_running_nats(
+def free_running_nll(
     network: EncoderDecoder, batch: Batch, state: DecoderState, memory: Memory
 ) -> Tensor:
     """Sum the loss of the true targets where the decoder reads its own choices.
@@ -248,7 +248,7 @@ def free_running_nats(
         log_probs, state = said.log_probs, said.state
         true = log_probs.gather(1, target[:, None])[:, 0]
         nats = nats - true[target != PAD].sum()
-        choices = permitted(log_probs)
+        choices = mask_special_tokens(log_probs)
         choices[:, EOS] = float("-inf")
         last = choices.argmax(dim=1)
     return nats
@@ -283,7 +283,7 @@ def _watched(network: EncoderDecoder) -> Iterator[dict[str, list[dict[str, Tenso
             positions = torch.arange(inputs.shape[1])
             mask = None if lengths is None else positions < lengths[:, None]
             calls.append(
-                gates(
+                recompute_gates(
                     layer,
                     inputs,
                     returned[0],
@@ -312,6 +312,6 @@ def _first(batch: Batch, count: int) -> Batch:
         source_lengths=batch.source_lengths[:count],
         inputs=batch.inputs[:count],
         targets=targets,
-        rows=batch.rows[:count],
-        tokens=int((targets != PAD).sum()),
+        indices=batch.indices[:count],
+        num_tokens=int((targets != PAD).sum()),
     )

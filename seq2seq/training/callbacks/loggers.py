@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.runs.run_folder import write_json
 
 _NEEDS = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb"}
@@ -30,7 +30,7 @@ _PROJECT = "seq2seq"
 Row = Mapping[str, float | str]
 
 
-class Board:
+class ExperimentLoggers:
     """Loggers of a recipe, told the same things.
 
     Args:
@@ -52,7 +52,7 @@ class Board:
             try:
                 import_module(_NEEDS[name])
             except ImportError as error:
-                raise InputError(
+                raise UserError(
                     f"train.loggers: {name} needs a package that is not installed: "
                     f"pip install 'seq2seq[{name}]', or take it out of the list."
                 ) from error
@@ -61,7 +61,7 @@ class Board:
         self.settings = settings
         self._open: dict[str, Any] = {}
 
-    def begin(self, step: int) -> None:
+    def open(self, step: int) -> None:
         """Open the loggers, on what they hold already if the run is continued.
 
         Args:
@@ -109,12 +109,12 @@ class Board:
         _keep_id(folder, logger.run_id)
         return logger
 
-    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+    def log_metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Add numbers, a curve for each name."""
         for logger in self._open.values():
             logger.log_metrics(values, step)
 
-    def translations(self, step: int, rows: Sequence[Row]) -> None:
+    def log_translations(self, step: int, rows: Sequence[Row]) -> None:
         """Add translations beside their references, as text and not as markup."""
         columns = ["line", "reference", "hypothesis"]
         table = [[row[column] for column in columns] for row in rows]

@@ -14,8 +14,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seq2seq.training.callbacks.csv_log import Table
-from seq2seq.training.callbacks.loggers import Board
+from seq2seq.training.callbacks.csv_log import CSVLog
+from seq2seq.training.callbacks.loggers import ExperimentLoggers
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.types import Batch
 
@@ -32,7 +32,7 @@ class Teller(Protocol):
         ...
 
 
-class History(Callback):
+class MetricsLogger(Callback):
     """Write metrics.csv and show progress.
 
     Rows that a killed run wrote after its last checkpoint are dropped on continuing,
@@ -62,9 +62,9 @@ class History(Callback):
         total_steps: int,
         steps_per_epoch: int,
         say: Teller,
-        board: Board | None = None,
+        board: ExperimentLoggers | None = None,
     ) -> None:
-        self.table = Table(path, self.COLUMNS)
+        self.table = CSVLog(path, self.COLUMNS)
         self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
         self.say = say
@@ -79,9 +79,9 @@ class History(Callback):
         self._reset()
         if not trainer.is_global_zero:
             return
-        self.table.begin(step)
+        self.table.truncate_after(step)
         if self.board is not None:
-            self.board.begin(step)
+            self.board.open(step)
         if self.say.console.is_terminal:
             self._bar = Progress(
                 TextColumn("step {task.completed}/{task.total}"),
@@ -160,10 +160,10 @@ class History(Callback):
     def _write(self, **values: float) -> None:
         values["seconds"] = self.seconds + time.monotonic() - self.started
         values["epoch"] = values["step"] / self.steps_per_epoch
-        self.table.add(values)
+        self.table.append(values)
         if self.board is not None:
             step = int(values.pop("step"))
-            self.board.numbers(step, values)
+            self.board.log_metrics(step, values)
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the time that training took."""

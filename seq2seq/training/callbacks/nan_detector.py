@@ -14,9 +14,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, distributed
 
-from seq2seq.data.dataset import EncodedPairs
+from seq2seq.data.dataset import ParallelDataset
 from seq2seq.data.preprocessing import Tokenizers
-from seq2seq.errors import InputError
+from seq2seq.errors import UserError
 from seq2seq.training.callbacks.metrics_logger import REPORT_EVERY
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.types import Batch
@@ -26,7 +26,7 @@ CUT = 0.5  # What the learning rate is multiplied by at each retry.
 RETRIES = 5
 
 
-class NotFiniteError(InputError):
+class NonFiniteError(UserError):
     """A loss or gradient is infinite or no number.
 
     Attributes:
@@ -38,7 +38,7 @@ class NotFiniteError(InputError):
         self.cuts = cuts
 
 
-class Health(Callback):
+class NonFiniteCheck(Callback):
     """Watch losses and gradients; raise before anything sick is saved.
 
     Args:
@@ -46,13 +46,13 @@ class Health(Callback):
         pairs: What is trained on.
         tokenizers: What cut it.
         say: Is told what happens.
-        cuts: How often the learning rate is cut, at the least.
+        num_lr_cuts: How often the learning rate is cut, at the least.
     """
 
     def __init__(
         self,
         folder: Path,
-        pairs: EncodedPairs,
+        pairs: ParallelDataset,
         tokenizers: Tokenizers,
         *,
         say: Callable[[str], None],
@@ -62,7 +62,7 @@ class Health(Callback):
         self.pairs = pairs
         self.tokenizers = tokenizers
         self.say = say
-        self.cuts = cuts
+        self.num_lr_cuts = cuts
         self.nats: Any = 0.0
         self.ranks = 1
         self._clear()
@@ -75,7 +75,7 @@ class Health(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cut the learning rate as often as this run has needed it."""
         assert isinstance(pl_module, TranslationModule)
-        pl_module.rate_cut = CUT**self.cuts
+        pl_module.rate_cut = CUT**self.num_lr_cuts
         self.ranks = trainer.world_size
         pl_module.halver.say = self._said(trainer)
 
@@ -93,7 +93,7 @@ class Health(Callback):
         """Remember what was trained on and whether it was sound; look now and then."""
         assert isinstance(pl_module, TranslationModule)
         self.nats = self.nats + outputs["nats"]
-        self.batches[-1].append(batch.rows)
+        self.batches[-1].append(batch.indices)
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         self.steps.append(trainer.global_step)
@@ -139,11 +139,11 @@ class Health(Callback):
         lines = ["\t".join([str(row), *map(_cell, pair)]) for row, *pair in texts]
         if self.ranks == 1 or distributed.get_rank() == 0:
             write_lines(path, lines)
-        raise NotFiniteError(
+        raise NonFiniteError(
             f"step {steps[place]}: the loss or its gradient is not finite. The "
             f"{len(rows)} sentence pairs of its batch are in {path}, the first one is: "
             f"{lines[0][:200]!r}. The checkpoints are from before that step.",
-            self.cuts,
+            self.num_lr_cuts,
         )
 
     def _of_all(self, rows: Tensor) -> Tensor:
@@ -156,11 +156,11 @@ class Health(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Keep what the learning rate depends on."""
-        return {"cuts": self.cuts}
+        return {"cuts": self.num_lr_cuts}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with it; a retry cuts once more than its checkpoint says."""
-        self.cuts = max(self.cuts, state_dict["cuts"])
+        self.num_lr_cuts = max(self.num_lr_cuts, state_dict["cuts"])
 
 
 def _cell(text: str) -> str:

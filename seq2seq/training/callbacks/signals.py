@@ -16,24 +16,24 @@ from seq2seq.errors import Interrupted
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Signals:
+class SignalHandler:
     """Remember that a signal came, or end where nothing would be lost.
 
-    A context: within it SIGTERM and SIGINT raise Interrupted, unless `waits` is set.
-    Then the first is remembered in `asked`, and a second one ends the process on the
+    A context: within it SIGTERM and SIGINT raise Interrupted, unless `deferred` is set.
+    Then the first is remembered in `received`, and a second one ends the process on the
     spot; checkpoints are written so that this harms none. In a thread other than the
     first, signals stay as they are.
     """
 
     def __init__(self) -> None:
-        self.waits = False
-        self.asked: int | None = None
+        self.deferred = False
+        self.received: int | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.getsignal(number) for number in NUMBERS}
-            self.take()
+            self.install()
         return self
 
     def __exit__(
@@ -46,17 +46,17 @@ class Signals:
             signal.signal(number, handler)
         self._before = {}
 
-    def take(self) -> None:
+    def install(self) -> None:
         """Handle the signals here, whoever does so now: Lightning wants SIGTERM."""
         if threading.current_thread() is threading.main_thread():
             for number in NUMBERS:
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if not self.waits:
+        if not self.deferred:
             raise Interrupted(number)
-        if self.asked is not None:
+        if self.received is not None:
             os._exit(128 + number)
-        self.asked = number
+        self.received = number
         # Not print: the signal may have come amid a print.
         os.write(2, b"saving after this step; interrupt again to end at once\n")

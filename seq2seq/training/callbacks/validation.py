@@ -14,10 +14,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
 
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.metrics.sacrebleu_scores import bleu_with_interval
+from seq2seq.metrics.sacrebleu_scores import bleu_ci
 from seq2seq.recipe import Plateau, Recipe
-from seq2seq.training.callbacks.csv_log import Table
-from seq2seq.training.callbacks.metrics_logger import History, perplexity
+from seq2seq.training.callbacks.csv_log import CSVLog
+from seq2seq.training.callbacks.metrics_logger import MetricsLogger, perplexity
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.types import Batch
 
@@ -25,7 +25,7 @@ SHOWN = 10
 """Validation sentences whose translations are kept, the same ones each time."""
 
 
-class Judge(Callback):
+class ValidationCallback(Callback):
     """Score validations, keep the best checkpoint, stop when it is time.
 
     Args:
@@ -44,11 +44,11 @@ class Judge(Callback):
         *,
         references: Sequence[str],
         tokenizer: Tokenizer,
-        history: History,
+        history: MetricsLogger,
         translations: Path,
     ) -> None:
         self.path = path
-        self.translations = Table(
+        self.translations = CSVLog(
             translations, ("step", "line", "reference", "hypothesis")
         )
         self.train = recipe.train
@@ -82,10 +82,10 @@ class Judge(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Gather sums and translations."""
-        rows = batch.rows.tolist()
+        rows = batch.indices.tolist()
         self.sums[rows[0]] = float(outputs["nats"]), int(outputs["tokens"])
         found = zip(rows, outputs["hypotheses"], strict=True)
-        self.lines.update({row: hypothesis.pieces for row, hypothesis in found})
+        self.lines.update({row: hypothesis.tokens for row, hypothesis in found})
 
     def on_validation_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule
@@ -102,7 +102,7 @@ class Judge(Callback):
         loss = sum(nats for nats, _ in sums) / sum(tokens for _, tokens in sums)
         ordered = [self.lines[row] for row in range(len(self.references))]
         hypotheses = self.tokenizer.decode(ordered)
-        score, (low, high) = bleu_with_interval(
+        score, (low, high) = bleu_ci(
             hypotheses, self.references, language=self.language
         )
         self._clear()
@@ -155,9 +155,9 @@ class Judge(Callback):
             for row in (place * len(hypotheses) // count for place in range(count))
         ]
         for each in kept:
-            self.translations.add(each)
+            self.translations.append(each)
         if self.history.board is not None:
-            self.history.board.translations(step, kept)
+            self.history.board.log_translations(step, kept)
 
     def on_train_batch_end(
         self,
@@ -196,7 +196,7 @@ class Judge(Callback):
         """
         assert isinstance(pl_module, TranslationModule)
         if trainer.is_global_zero:
-            self.translations.begin(trainer.global_step)
+            self.translations.truncate_after(trainer.global_step)
         pl_module.reductions = self.reductions
         step, last = trainer.global_step, pl_module.total_steps
         due = step % self.train.validate_every == 0 or step == last

@@ -1,0 +1,1 @@
+"""What tests share: tiny models, corpora, runs and step functions."""

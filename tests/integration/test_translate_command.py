@@ -1,0 +1,240 @@
+"""The command: its forms, what it says of bad input, and how it continues."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq.translate import Translation, TranslationOptions, Translator
+from seq2seq.translate.translate_file import Throughput
+from tests.helpers.runs import make_run
+from tests.helpers.translate_cli import LINES, call, lines_of, translate_to
+
+
+def test_file_pipe_and_python_give_the_same_text(
+    run: Path, translator: Translator, tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt.gz"
+    source.write_text("\n".join(LINES), encoding="utf-8")
+    out, _ = call("translate", run, text="\n".join(LINES).encode())
+    assert lines_of(out) == translator(LINES)
+    assert call("translate", run, source)[0] == out
+    call("translate", run, source, "--output", output, "--batch", 3)
+    import gzip
+
+    assert gzip.decompress(output.read_bytes()).decode() == out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.txt.gz"]
+
+
+def test_columns_may_be_named_and_several_files_are_one(
+    run: Path, translator: Translator, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tsv").write_text(f"id\ten\n{name}\tA dog.\n\n")
+    files = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
+    out, _ = call("translate", run, *files, "--field", "en", "--format", "tsv")
+    head, *rows = [line.split("\t") for line in lines_of(out)]
+    assert head == ["id", "en", "translation", "score"]
+    assert [row[0] for row in rows] == ["a", "", "b", ""]
+    assert rows[0][2] == rows[2][2] == translator(["A dog."])[0]
+    assert float(rows[0][3]) < 0
+    plain, _ = call("translate", run, *files, "--field", "2")
+    assert len(lines_of(plain)) == 6
+
+
+def test_json_keeps_other_fields_and_finds_nested_ones(run: Path) -> None:
+    text = (
+        b'{"t": {"en": "A dog."}, "n": [1, 2.5, null]}\n\n{"t": {"en": ""}, "x": 1}\n'
+    )
+    out, _ = call(
+        "translate", run, "--input-format", "jsonl", "--field", "t.en",
+        "--format", "jsonl", text=text,
+    )  # fmt: skip
+    first, blank, last = map(json.loads, lines_of(out))
+    assert first["t"] == {"en": "A dog."}
+    assert first["n"] == [1, 2.5, None]
+    assert first["score"] < 0
+    assert blank == {"translation": "", "score": None}
+    assert last == {"t": {"en": ""}, "x": 1, "translation": "", "score": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "says"),
+    [
+        (b"{}\n", [], "say what of it to translate with --field"),
+        (b'{"a": 1}\n', ["--field", "a"], "standard input:1: there is no text under"),
+        (b'{"a": "x"}\n{"b":\n', ["--field", "a"], "standard input:2: this is no JSON"),
+        (b"[" * 99999 + b"\n", ["--field", "a"], "standard input:1: this is no JSON"),
+        (
+            b'{"a": "x", "score": 1}\n',
+            ["--field", "a", "--format", "jsonl"],
+            "the input has a field 'score' already",
+        ),
+    ],
+)
+def test_bad_json_gets_one_line(
+    run: Path, text: bytes, more: list[str], says: str
+) -> None:
+    _, errors = call("translate", run, "--input-format", "jsonl", *more, text=text)
+    assert says in errors
+    assert "\n" not in errors
+
+
+def test_missing_columns_are_named(run: Path) -> None:
+    tsv = ["--input-format", "tsv", "--field"]
+    _, errors = call("translate", run, *tsv, "2", text=b"a\tb\nc\n")
+    assert "standard input:2: there are 1 columns, but column 2" in errors
+    _, errors = call("translate", run, *tsv, "en", text=b"a\tb\nc\n")
+    assert "there is no column 'en' among a, b" in errors
+
+
+def test_long_lines_are_counted_at_the_end(run: Path) -> None:
+    text = b"A dog. A dog. A dog. A dog.\nNo\n"
+    out, errors = call("translate", run, "--max-length", 9, text=text)
+    assert "1 of 2 lines had more than 9 pieces and were translated in parts" in errors
+    out, errors = call("translate", run, "--max-length", 9, "--long", "cut", text=text)
+    assert "1 of 2 lines were cut to 9 pieces" in errors
+    assert len(lines_of(out)) == 2
+
+
+def test_small_windows_are_for_who_waits(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    text = "A dog sleeps.\n" * 30
+    source.write_text(text, encoding="utf-8")
+    kept, sizes = Translator.translate_batch, []
+
+    def window(
+        self: Translator, lines: Any, options: TranslationOptions
+    ) -> list[Translation]:
+        sizes.append(len(lines))
+        return kept(self, lines, options)
+
+    monkeypatch.setattr(Translator, "translate_batch", window)
+    call("translate", run, source, "--output", output)
+    whole = call("translate", run, source)[0]
+    piped = call("translate", run, text=text.encode())[0]
+    screen = "typer.testing._NamedTextIOWrapper.isatty"
+    monkeypatch.setattr(screen, lambda self: True, raising=False)
+    call("translate", run, source)
+    assert sizes == [30, 30, 1, 8, 21, 1, 8, 21]
+    assert output.read_text(encoding="utf-8") == whole == piped
+
+
+@pytest.mark.parametrize("dies_after", [0, 1, 3])
+def test_an_interrupted_translation_continues_to_the_same_bytes(
+    run: Path, tmp_path: Path, dies_after: int
+) -> None:
+    source, whole, output = (tmp_path / name for name in ("in", "whole", "out"))
+    source.write_text("\n".join(LINES * 9), encoding="utf-8")
+    small = ("--window", "20")
+    translate_to(run, source, whole, *small, "--alignments", f"{whole}.align")
+    aligned = (*small, "--alignments", str(tmp_path / "out.align"))
+    said = translate_to(run, source, output, *aligned, dies_after=dies_after)
+    assert said == "killed"
+    assert not output.exists()
+    said = translate_to(run, source, output, *aligned, "--continue")
+    assert said == ""
+    assert output.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "out.align").read_bytes() == Path(f"{whole}.align").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_what_is_left_is_neither_overwritten_nor_continued_by_another_job(
+    run: Path, tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.write_text("\n".join(LINES * 9), encoding="utf-8")
+    small = ("--window", "9")
+    translate_to(run, source, output, *small, dies_after=1)
+    left = (tmp_path / "out.partial").read_bytes()
+    assert "holds 9 lines of a translation" in translate_to(run, source, output, *small)
+    small = (*small, "--continue")
+    said = translate_to(run, source, output, *small, "--beam", "2")
+    assert "another translation: search was" in said
+    other = make_run(tmp_path / "other", seed=1)
+    said = translate_to(other, source, output, *small)
+    assert "another translation: runs was" in said
+    assert (tmp_path / "out.partial").read_bytes() == left
+    source.write_text("\n".join(["changed", *LINES * 9]), encoding="utf-8")
+    said = translate_to(run, source, output, *small)
+    assert "the first 9 of the input have changed" in said
+    source.write_text("\n".join(LINES[:4]), encoding="utf-8")
+    said = translate_to(run, source, output, *small)
+    assert "made from 9 lines, but the input has 4" in said
+
+
+def test_a_bad_line_stops_a_file_which_continues_once_it_is_mended(
+    run: Path, translator: Translator, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    good = "\n".join(LINES * 2).encode()
+    strict = ("translate", run, "--output", output, "--strict")
+    said = call(*strict, text=good + b"\n\xff\nmore\n")[1]
+    assert "standard input:21: byte 0xff" in said
+    assert not output.exists()
+    call(*strict, "--continue", text=good + b"\nfine\nmore\n")
+    assert lines_of(output.read_bytes()) == translator([*LINES * 2, "fine", "more"])
+
+
+def test_killed_by_the_system_and_continued(run: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    text = "\n".join(LINES * 40).encode()
+    source.write_bytes(text)
+    command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--output"]
+    command += [str(output), "--window", "20"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(text[: len(text) // 2])
+        process.stdin.flush()
+        journal = tmp_path / "out.partial.journal"
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 4:
+            time.sleep(0.05)
+        process.kill()
+    assert not output.exists()
+    _, errors = call(
+        "translate", run, "--output", output, "--window", 20, "--continue", text=text
+    )
+    assert errors == ""
+    call("translate", run, source, "--output", tmp_path / "whole", "--window", 20)
+    assert output.read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_progress_is_for_terminals() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for screen, says in ((Terminal(), "1,000 lines, "), (io.StringIO(), "")):
+        progress = Throughput(screen)
+        progress.shown -= 10
+        progress.show(1000, 500)
+        assert says in screen.getvalue()
+        assert bool(says) == bool(screen.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--continue"], "--continue needs --output"),
+        (["--alignments", "a"], "--alignments A needs --output"),
+        (["--output", "/dev/null", "--continue"], "/dev/null is no file"),
+        (["--output", "none/out"], "there is no folder"),
+        (["--output", "."], "is a folder, not a file"),
+        (["--n-best", "9"], "need a beam of as many"),
+    ],
+)
+def test_what_does_not_go_together_is_said(
+    run: Path, more: list[str], says: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in call("translate", run, *more, text=b"A dog.\n")[1]
+    assert not list(tmp_path.iterdir())

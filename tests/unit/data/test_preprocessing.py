@@ -1,0 +1,290 @@
+"""Cleaning, counting and caching on folders made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from seq2seq.data.preprocessing import (
+    FILES,
+    FilterStats,
+    PreprocessedData,
+    cache_dir,
+    load_eval_pairs,
+    preprocess,
+)
+from seq2seq.errors import UserError
+from seq2seq.recipe import DataOptions, TokenizerOptions
+from seq2seq.types import UNK
+from seq2seq.utils.checksums import LIST
+
+GOOD = [(f"a small {word}", f"ein kleines {word.upper()}") for word in "bcdfgh"]
+BAD = [
+    ("", "leer"),
+    (" \t", "leer"),
+    ("empty", "\u3000"),
+    GOOD[0],
+    (f"  {GOOD[1][0]} ", GOOD[1][1]),  # A duplicate but for white space.
+    ("Berlin", "Berlin"),
+    ("a" * 41, "b" * 20),
+    ("x" * 20, "y" * 45),
+    ("ab", "d" * 35),
+]
+CHARACTERS = TokenizerOptions(model_type="char", vocab_size=60)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    write(folder, "train", GOOD + BAD)
+    return folder
+
+
+def write(folder: Path, split: str, pairs: list[tuple[str, str]]) -> None:
+    for side, language in enumerate(("en", "de")):
+        text = "".join(pair[side] + "\n" for pair in pairs)
+        (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
+
+
+def data(folder: Path, **options: Any) -> DataOptions:
+    # A sentence of n characters has n + 1 pieces: a blank comes before it.
+    given = {"max_length": 41, "max_length_ratio": 3.0, **options}
+    return DataOptions(path=str(folder), source="en", target="de", **given)
+
+
+def prepared(
+    folder: Path, tokenizer: TokenizerOptions = CHARACTERS, **options: Any
+) -> tuple[PreprocessedData, list[str]]:
+    told: list[str] = []
+    return preprocess(data(folder, **options), tokenizer, told.append), told
+
+
+def ids(found: PreprocessedData) -> list[tuple[list[int], list[int]]]:
+    with pa.ipc.open_file(str(found.path)) as file:
+        table = file.read_all()
+    sides = (table.column(name).to_pylist() for name in ("source", "target"))
+    return list(zip(*sides, strict=True))
+
+
+def texts(found: PreprocessedData) -> list[tuple[str, str]]:
+    pairs = ids(found)
+    sources = found.tokenizers.source.decode([source for source, _ in pairs])
+    targets = found.tokenizers.target.decode([target for _, target in pairs])
+    return list(zip(sources, targets, strict=True))
+
+
+def test_what_is_dropped_is_counted(corpus: Path) -> None:
+    found, told = prepared(corpus)
+    assert found.counts == FilterStats(
+        read=15, kept=6, blank=3, duplicate=2, copied=1, too_long=2, ratio=1
+    )
+    assert texts(found) == GOOD
+    sentence = (
+        "kept 6 of 15 pairs: 3 blank, 2 duplicates, 1 copies of the source, "
+        "2 too long (>41 pieces), 1 of unlike lengths (>3x)"
+    )
+    assert found.counts.sentence(data(corpus)) == sentence
+    assert told[0] == "training a char tokenizer of 60 pieces"
+    assert told[-1].endswith(f"train.de: {sentence}")
+
+
+def test_a_clean_corpus_needs_no_reasons() -> None:
+    options = data(Path("any"))
+    assert (
+        FilterStats(read=1234, kept=1234).sentence(options)
+        == "kept 1,234 of 1,234 pairs"
+    )
+
+
+def test_duplicates_and_copies_may_stay(corpus: Path) -> None:
+    found, _ = prepared(corpus, drop_duplicates=False, drop_copies=False)
+    assert found.counts.duplicate == found.counts.copied == 0
+    assert found.counts.kept == 9
+    assert texts(found) == [*GOOD, GOOD[0], GOOD[1], ("Berlin", "Berlin")]
+
+
+def test_a_limit_reads_the_first_pairs_only(corpus: Path) -> None:
+    found, _ = prepared(corpus, max_pairs=4)
+    assert found.counts == FilterStats(read=4, kept=4)
+    assert texts(found) == GOOD[:4]
+
+
+def test_the_longest_allowed_pair_stays(corpus: Path) -> None:
+    # 3 pieces allow 3 * 3 + 10.
+    write(corpus, "train", [("a" * 40, "b" * 40), ("ab", "c" * 18), ("ab", "c" * 19)])
+    found, _ = prepared(corpus)
+    assert found.counts == FilterStats(read=3, kept=2, ratio=1)
+
+
+def test_the_second_time_it_is_found_prepared(corpus: Path, cache: Path) -> None:
+    first, told = prepared(corpus)
+    assert not any("prepared before" in line for line in told)
+    before = first.path.stat().st_mtime_ns
+    again, told = prepared(corpus)
+    assert len(told) == 1
+    assert told[0].endswith("(prepared before)")
+    assert again.path.stat().st_mtime_ns == before
+    assert again.path.is_relative_to(cache)
+    assert (again.fingerprint, again.counts) == (first.fingerprint, first.counts)
+    assert ids(again) == ids(first)
+    for side in ("source", "target"):
+        models = [getattr(each.tokenizers, side).model for each in (first, again)]
+        assert models[0] == models[1]
+
+
+def test_the_same_corpus_elsewhere_is_the_same(corpus: Path) -> None:
+    first, _ = prepared(corpus)
+    moved = corpus.rename(corpus.with_name("moved"))
+    again, told = prepared(moved)
+    assert again.fingerprint == first.fingerprint
+    assert "prepared before" in told[0]
+
+
+def test_a_run_that_broke_off_starts_over(corpus: Path) -> None:
+    first, _ = prepared(corpus)
+    expected = ids(first)
+    (first.path.parent / LIST).unlink()
+    again, told = prepared(corpus)
+    assert len(told) > 1
+    assert ids(again) == expected
+
+
+def test_changed_data_is_prepared_anew(corpus: Path) -> None:
+    first, _ = prepared(corpus)
+    write(corpus, "train", [*GOOD[:-1], ("a small j", "ein kleines J"), *BAD])
+    again, told = prepared(corpus)
+    assert again.fingerprint != first.fingerprint
+    assert not any("prepared before" in line for line in told)
+    assert texts(again)[5] == ("a small j", "ein kleines J")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_length": 40},
+        {"max_length_ratio": 2.0},
+        {"drop_duplicates": False},
+        {"drop_copies": False},
+        {"max_pairs": 10},
+        {"tokenizer": TokenizerOptions(model_type="char", vocab_size=61)},
+        {"tokenizer": TokenizerOptions(model_type="bpe", vocab_size=60)},
+        {"tokenizer": TokenizerOptions(model_type="char", vocab_size=60, joint=False)},
+    ],
+)
+def test_a_changed_option_changes_the_fingerprint(
+    corpus: Path, change: dict[str, Any]
+) -> None:
+    first, _ = prepared(corpus)
+    again, _ = prepared(corpus, **change)
+    assert again.fingerprint != first.fingerprint
+    assert again.path != first.path
+
+
+def test_an_empty_corpus_is_an_error_for_people(corpus: Path, cache: Path) -> None:
+    write(corpus, "train", [])
+    with pytest.raises(UserError, match=r"train\.de: there is no text"):
+        prepared(corpus)
+    assert not list(cache.rglob("counts.json"))
+
+
+def test_a_corpus_of_nothing_usable_is_an_error_for_people(
+    corpus: Path, cache: Path
+) -> None:
+    write(corpus, "train", BAD[-3:])
+    with pytest.raises(UserError) as caught:
+        prepared(corpus)
+    assert str(caught.value).endswith(
+        "train.de: nothing is left to train on: kept 0 of 3 pairs: 2 too long (>41 "
+        "pieces), 1 of unlike lengths (>3x). Add text, or keep more of it in the "
+        "recipe's data section."
+    )
+    assert not list(cache.rglob("counts.json"))
+    assert not list(cache.rglob("pairs.arrow"))
+
+
+def test_sides_share_a_tokenizer_only_where_joint(corpus: Path) -> None:
+    joint, _ = prepared(corpus)
+    assert joint.tokenizers.source.model == joint.tokenizers.target.model
+    apart, _ = prepared(
+        corpus, TokenizerOptions(model_type="char", vocab_size=60, joint=False)
+    )
+    source, target = apart.tokenizers.source, apart.tokenizers.target
+    assert source.model != target.model
+    assert UNK in source.encode(["G"])[0]  # Capitals stand in targets only.
+    assert UNK not in target.encode(["G"])[0]
+    assert texts(apart) == GOOD
+    again, _ = prepared(
+        corpus, TokenizerOptions(model_type="char", vocab_size=60, joint=False)
+    )
+    assert again.tokenizers.source.model == source.model
+    assert again.tokenizers.target.model == target.model
+
+
+def test_ids_take_two_bytes(corpus: Path) -> None:
+    found, _ = prepared(corpus)
+    with pa.ipc.open_file(str(found.path)) as file:
+        types = {field.name: field.type for field in file.schema}
+    ids_type = pa.large_list(pa.uint16())
+    assert types == {"source": ids_type, "target": ids_type}
+
+
+def test_the_cache_holds_what_it_says(corpus: Path) -> None:
+    found, _ = prepared(corpus)
+    names = sorted(path.name for path in found.path.parent.iterdir())
+    assert names == sorted((*FILES, LIST))
+    counts = json.loads((found.path.parent / "counts.json").read_text())
+    assert FilterStats(**counts) == found.counts
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_for_people(
+    corpus: Path, cache: Path
+) -> None:
+    cache.write_text("a file stands in the way")
+    with pytest.raises(UserError, match="Set SEQ2SEQ_CACHE to a folder that can"):
+        prepared(corpus)
+
+
+def test_the_cache_is_where_the_variable_says(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cache_dir() == cache
+    monkeypatch.delenv("SEQ2SEQ_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_dir() == tmp_path / "xdg" / "seq2seq"
+
+
+def test_nothing_is_dropped_from_what_is_scored(corpus: Path) -> None:
+    pairs = [("", "leer"), *GOOD[:1], *GOOD[:1], ("Berlin", "Berlin"), ("a" * 99, "b")]
+    write(corpus, "valid", pairs)
+    assert [tuple(pair) for pair in load_eval_pairs(data(corpus), "valid")] == pairs
+
+
+def test_blank_references_are_refused_with_their_lines(corpus: Path) -> None:
+    write(corpus, "valid", [("a", "b"), ("c", ""), ("d", "e"), ("f", " \t")])
+    with pytest.raises(UserError) as caught:
+        load_eval_pairs(data(corpus), "valid")
+    assert str(caught.value).endswith(
+        "valid.de: 2 of 4 references are blank (line 2, 4), and no translation can "
+        "match them; fill or remove these pairs."
+    )
+    write(corpus, "valid", [("a", "")] * 7)
+    with pytest.raises(UserError, match=r"7 of 7 .* \(line 1, 2, 3, 4, 5, \.\.\.\)"):
+        load_eval_pairs(data(corpus), "valid")
+
+
+def test_nothing_to_score_is_an_error_for_people(corpus: Path) -> None:
+    write(corpus, "valid", [])
+    with pytest.raises(UserError, match=r"valid\.de has no sentence pairs; add some"):
+        load_eval_pairs(data(corpus), "valid")

@@ -1,0 +1,140 @@
+"""Steps on matrices that were laid out beforehand are the network's own steps."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seq2seq.data.collate import collate
+from seq2seq.engines import engine
+from seq2seq.engines import prepacked_decoder as packed
+from seq2seq.engines.engine import TorchEngine, make_step_network
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.translate import Translator
+from tests.helpers.runs import make_run
+from tests.helpers.tiny_models import SOURCES, network
+from tests.helpers.translate_cli import LINES
+
+DECODER = {"layers": 2, "hidden_size": 8}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "rnn": {"decoder": {**DECODER, "cell": "rnn"}},
+    "gru": {"decoder": {**DECODER, "cell": "gru"}},
+    "lstm, residual": {"decoder": {**DECODER, "cell": "lstm", "residual": True}},
+    "min_gru": {"decoder": {**DECODER, "cell": "min_gru"}},
+    "normalised": {"decoder": {**DECODER, "layer_norm": True}},
+    "fixed": {"attention": {"kind": "fixed"}},
+    "additive": {"attention": {"kind": "additive"}},
+    "fed": {"attention": {"kind": "general", "input_feeding": True}},
+    "bottom": {
+        "decoder": DECODER,
+        "attention": {"kind": "general", "architecture": "gnmt"},
+    },
+    "tied": {"tie_embeddings": "all"},
+}
+
+
+def lively(**changes: Any) -> EncoderDecoder:
+    """A small network whose biases are not zero."""
+    model = network(**changes)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    return model.eval()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.inference_mode()
+def test_packed_steps_say_what_the_network_says(name: str, rows: int) -> None:
+    plain = lively(**NETWORKS[name])
+    twin = make_step_network(plain)
+    assert twin is not plain
+    batch = collate(SOURCES, [[] for _ in SOURCES])
+    encoded = plain.encoder(batch.source, batch.source_lengths)
+    ours, memory = plain.start(encoded)
+    every = torch.arange(len(SOURCES)).repeat_interleave(rows)
+    ours = theirs = ours.select(every)
+    for position in range(6):
+        last = (torch.arange(len(every)) * 3 + position) % 16 + 4
+        one, other = plain.step(last, ours, memory), twin.step(last, theirs, memory)
+        assert torch.allclose(one.log_probs, other.log_probs, atol=1e-5)
+        for mine, his in zip(one.state.hidden, other.state.hidden, strict=True):
+            assert torch.allclose(mine, his, atol=1e-5)
+        ours, theirs = one.state, other.state
+
+
+@torch.inference_mode()
+def test_a_table_takes_the_place_of_embeddings_unless_it_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = lively(attention={"kind": "none"})
+    pieces = plain.decoder.embedding.num_embeddings
+    tabled = make_step_network(plain).decoder
+    gates = len(plain.decoder.lower.layers[0].layer.weight_ih_l0)
+    assert tabled.embedding.weight.shape == (pieces, gates)
+    monkeypatch.setattr(packed, "TABLE", pieces * gates - 1)
+    whole = make_step_network(plain).decoder
+    assert whole.embedding.weight is plain.decoder.embedding.weight
+    batch = collate(SOURCES, [[] for _ in SOURCES])
+    state, memory = plain.start(plain.encoder(batch.source, batch.source_lengths))
+    last = torch.arange(len(SOURCES))[:, None] + 4
+    expected = plain.decoder(last, state, memory).features
+    for twin in (tabled, whole):
+        found = twin(last, state, memory).features
+        assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_packed_twin_leaves_the_network_as_it_was() -> None:
+    plain = lively()
+    before = {name: each.clone() for name, each in plain.state_dict().items()}
+    twin = make_step_network(plain)
+    assert isinstance(twin.decoder.output, packed.PrepackedLinear)
+    assert isinstance(plain.decoder.output, torch.nn.Linear)
+    after = plain.state_dict()
+    assert all(torch.equal(after[name], each) for name, each in before.items())
+
+
+def test_other_precisions_are_stepped_by_the_network_itself() -> None:
+    plain = lively().double()
+    assert make_step_network(plain) is plain
+
+
+@pytest.mark.parametrize("fault", ["missing", "wrong"])
+def test_without_such_matrices_the_network_steps_itself(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    def wrong(inputs: torch.Tensor, weight: Any, *rest: Any) -> torch.Tensor:
+        return torch.full((len(inputs), 20), float("nan"))
+
+    class Operators:
+        _reorder_linear_weight = staticmethod(lambda weight: weight)
+        if fault == "wrong":
+            _linear_pointwise = staticmethod(wrong)
+
+    class Torch:
+        class ops:  # noqa: N801, as torch names it
+            mkldnn = Operators
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(torch, name)
+
+    plain = lively()
+    monkeypatch.setattr(packed, "torch", Torch())
+    with pytest.raises(RuntimeError, match="packed matrices"):
+        packed.PrepackedLinear(plain.decoder.output.weight, plain.decoder.output.bias)
+    assert engine.make_step_network(plain) is plain
+
+
+def test_translations_are_the_same_and_survive_pickling(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    quick, plain = Translator.load(run), Translator.load(run)
+    assert isinstance(plain.engine, TorchEngine)
+    plain.engine._stepping = plain.network
+    expected = plain(LINES)
+    assert quick(LINES) == expected
+    again = pickle.loads(pickle.dumps(quick))  # noqa: S301, made here
+    assert again(LINES) == expected

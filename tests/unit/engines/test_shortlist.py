@@ -1,0 +1,202 @@
+"""Short lists: what they hold, what they leave alone, and damaged ones."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq.data.collate import collate
+from seq2seq.data.ibm_model1 import KEPT, NONE, LexicalTable, train_ibm_model1
+from seq2seq.engines.factory import load_engine
+from seq2seq.engines.shortlist import ShortlistEngine, load_table, save_table
+from seq2seq.errors import UserError
+from seq2seq.runs.run import Run
+from seq2seq.translate import TranslationOptions, Translator
+from seq2seq.translate.constraints import TranslationRequest
+from seq2seq.types import BOS, EOS, PAD, UNK
+from tests.helpers.runs import make_run
+from tests.helpers.translate_cli import LINES, call, lines_of
+
+
+def code(pairs: int, *, seed: int = 1) -> list[tuple[list[int], list[int]]]:
+    """Sentences in a code: source piece i becomes i + 10, in another order."""
+    draw = random.Random(seed)
+    sources = [draw.sample(range(4, 14), draw.randint(1, 5)) for _ in range(pairs)]
+    return [(each, [piece + 10 for piece in reversed(each)]) for each in sources]
+
+
+def learned(pairs: list[Any], **changes: int) -> LexicalTable:
+    given = {"source_pieces": 16, "target_pieces": 30, "null": EOS, **changes}
+    return train_ibm_model1(pairs, **given)
+
+
+def test_a_code_is_deciphered() -> None:
+    table = learned(code(300))
+    for piece in range(4, 14):
+        assert table.top_targets[piece, 0] == piece + 10
+    assert (table.top_targets[14] == NONE).all()
+    assert table.top_targets.shape == (16, KEPT)
+    assert table.pairs == 300
+
+
+def test_the_most_frequent_pieces_come_first() -> None:
+    table = learned([([4], [14, 14, 15]), ([5], [15, 14, 16])])
+    assert table.frequent[:3].tolist() == [14, 15, 16]
+    assert sorted(table.frequent.tolist()) == list(range(30))
+
+
+def test_memory_is_bounded_and_the_table_the_same_each_time() -> None:
+    pairs = code(300)
+    bounded, again = learned(pairs, links=100), learned(pairs, links=100)
+    assert 0 < bounded.pairs < 30
+    assert np.array_equal(bounded.top_targets, again.top_targets)
+    assert learned([]).pairs == 0
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose training data is a small part of the phrasebook."""
+    folder = make_run(tmp_path_factory.mktemp("runs") / "run")
+    recipe = folder / "recipe.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    assert "max_pairs: null" in text
+    recipe.write_text(
+        text.replace("max_pairs: null", "max_pairs: 300"), encoding="utf-8"
+    )
+    out, errors = call("shortlist", folder)
+    assert "was learned from 300 pairs" in out
+    assert errors == ""
+    return folder
+
+
+def engine_of(run: Path, size: int) -> ShortlistEngine:
+    engine = Translator.load(run, shortlist=size).engine
+    assert isinstance(engine, ShortlistEngine)
+    return engine
+
+
+def test_learning_twice_gives_the_same_bytes(run: Path) -> None:
+    before = (run / "shortlist" / "table.npz").read_bytes()
+    call("shortlist", run)
+    assert (run / "shortlist" / "table.npz").read_bytes() == before
+
+
+@torch.inference_mode()
+def test_probabilities_sum_to_one_over_a_sentences_own_list(run: Path) -> None:
+    engine = engine_of(run, 2)
+    engine._always = engine._always[:12]  # The test's vocabulary is small.
+    source = collate([[5, 6, 7], [8]], [[], []])
+    listed = engine.lists(source.source, [[], [150]])
+    assert listed[:, [UNK, EOS]].all()
+    assert not listed[:, [PAD, BOS]].any()
+    assert bool(listed[1, 150])
+    state, memory = engine.start(source.source, source.source_lengths, [[], [150]])
+    plain, read = engine.engine.start(source.source, source.source_lengths)
+    twice = torch.tensor([0, 0, 1, 1])
+    last = torch.tensor([BOS, 9, BOS, 10])
+    said = engine.step(last, state.select(twice), memory).log_probs
+    full = engine.engine.step(last, plain.select(twice), read).log_probs
+    rows = listed[twice]
+    assert 10 < int(rows.sum(dim=1).max()) < 40
+    expected = full.masked_fill(~rows, -torch.inf).log_softmax(dim=1)
+    assert torch.allclose(said, expected, atol=1e-5)
+    assert bool((said[~rows] == -torch.inf).all())
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_what_shares_a_batch_changes_no_translation(run: Path, beam_size: int) -> None:
+    translator = Translator.load(run, shortlist=3)
+    assert isinstance(translator.engine, ShortlistEngine)
+    translator.engine._always = translator.engine._always[:20]
+    lines = [line for line in LINES if line.strip()] * 3
+    lines += [" ".join(pair) for pair in zip(lines, reversed(lines), strict=True)]
+    options = translator.with_beam_size(TranslationOptions(), beam_size)
+    found = [
+        translator(
+            lines, options=TranslationOptions(search=options.search, batch=batch)
+        )
+        for batch in (1, 7, 64)
+    ]
+    assert found[0] == found[1] == found[2]
+    assert found[0] != translator.__class__.load(run)(lines, options=options)
+
+
+def test_a_list_of_all_pieces_changes_nothing(run: Path) -> None:
+    translator = Translator.load(run, shortlist=1)
+    assert isinstance(translator.engine, ShortlistEngine)
+    translator.engine._always = torch.arange(UNK, 200)
+    assert translator(LINES) == Translator.load(run)(LINES)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_is_required_is_said_though_no_list_has_it(
+    run: Path, together: bool
+) -> None:
+    others = [run] if together else []
+    translator = Translator.load(run, ensemble=others, shortlist=1)
+    engine: Any = translator.engine
+    for member in engine.members if together else [engine]:
+        member._always = member._always[:12]
+    line = next(line for line in LINES if line.strip())
+    said = [
+        TranslationRequest(line, prefix="Zug "),
+        TranslationRequest(line, required=("Haus",)),
+        TranslationRequest(line),
+    ]
+    first, second, third = translator(
+        said, options=translator.with_beam_size(TranslationOptions(), 4)
+    )
+    assert first.startswith("Zug ")
+    assert "Haus" in second
+    assert "Haus" not in third
+    assert "Zug" not in third
+
+
+def test_the_commands_take_it(run: Path) -> None:
+    text = "\n".join(LINES).encode()
+    out, errors = call("translate", run, "--shortlist", 5, text=text)
+    assert (lines_of(out), errors) == (Translator.load(run, shortlist=5)(LINES), "")
+    both = Translator.load(run, ensemble=[run], shortlist=5)
+    assert both(LINES) == lines_of(out)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_onnx_runtime_chooses_from_the_same_lists(
+    run: Path, tmp_path: Path, beam_size: int
+) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    call("export", copy, "--engine", "onnx")
+    found = []
+    for kind in ("torch", "onnx"):
+        translator = Translator.load(copy, engine=kind, shortlist=3)
+        assert isinstance(translator.engine, ShortlistEngine)
+        translator.engine._always = translator.engine._always[:20]
+        found.append(translator(LINES, beam_size=beam_size))
+    assert found[0] == found[1]
+    assert found[0] != Translator.load(copy)(LINES, beam_size=beam_size)
+
+
+def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other")
+    with pytest.raises(UserError, match="First: seq2seq shortlist"):
+        Translator.load(other, shortlist=5)
+    with pytest.raises(UserError, match="--shortlist is for the CPU"):
+        load_engine([Run.open(run)], device="cuda", shortlist=5)
+    with pytest.raises(UserError, match="score without --shortlist"):
+        engine_of(run, 5).log_probs(collate([[5]], [[6]]))
+    save_table(other, learned(code(9)))
+    with pytest.raises(UserError, match="of other vocabularies"):
+        Translator.load(other, shortlist=5)
+    table = other / "shortlist" / "table.npz"
+    table.write_bytes(table.read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"table\.npz is damaged"):
+        load_table(other, source_pieces=16, target_pieces=30)

@@ -1,0 +1,350 @@
+"""Reports of trained runs: what is inside them, their story, and the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.cli import main
+from seq2seq.data.collate import collate
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.evaluation import model_analysis as insides
+from seq2seq.evaluation.builder import build_report
+from seq2seq.evaluation.evaluate import evaluate_split
+from seq2seq.evaluation.html import render_html
+from seq2seq.evaluation.model_analysis import MOST_PIECES, analyse_model
+from seq2seq.evaluation.schema import Report, SystemValue
+from seq2seq.evaluation.systems import ReportRequest
+from seq2seq.evaluation.training_history import read_training_history
+from seq2seq.evaluation.words import word_frequencies, words
+from seq2seq.recipe import Recipe, SearchOptions
+from seq2seq.recipe.loader import read_recipe, recipe_yaml
+from seq2seq.runs.run_folder import RunFolder
+from seq2seq.search.penalties import HypothesisScorer
+from seq2seq.training.train import train
+from seq2seq.translate import Translator
+from seq2seq.types import BOS, EOS
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
+
+
+def tiny(data: Path, attention: str, seed: int = 1) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "seed": seed,
+            "data": {"path": str(data), "source": "en", "target": "de"},
+            "tokenizer": {"vocab_size": 250},
+            "model": {
+                "embedding_size": 16,
+                "encoder": {"cell": "gru", "layers": 1, "hidden_size": 16},
+                "decoder": {"cell": "gru", "layers": 1, "hidden_size": 16},
+                "attention": {"kind": attention},
+            },
+            "train": {"max_steps": 50, "batch_tokens": 400, "validate_every": 25},
+            "search": {"beam_size": 2},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("report")
+    data = folder / "data"
+    data.mkdir()
+    pairs = list(phrase_pairs("train", count=330))
+    for split, some in (
+        ("train", pairs[:300]),
+        ("valid", pairs[300:]),
+        ("test", pairs[300:]),
+    ):
+        for side, language in enumerate(("en", "de")):
+            text = "".join(pair[side] + "\n" for pair in some)
+            (data / f"{split}.{language}").write_text(text, encoding="utf-8")
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQ2SEQ_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        for name, attention, seed in (
+            ("looking", "general", 1),
+            ("looking-2", "general", 2),
+            ("context", "fixed", 1),
+        ):
+            found[name] = folder / name
+            train(tiny(data, attention, seed), found[name])
+            evaluate_split(found[name], "test")
+    return found
+
+
+@pytest.fixture(scope="module")
+def content(runs: dict[str, Path]) -> Report:
+    asked = ReportRequest(
+        [str(path) for path in runs.values()], samples=100, trials=100
+    )
+    return build_report(asked, made="today", whole=True, tell=str)
+
+
+def system(content: Report, name: str) -> SystemValue:
+    return next(each for each in content.systems if each.name == name)
+
+
+def test_the_reports_scores_are_the_evaluations(
+    content: Report, runs: dict[str, Path]
+) -> None:
+    for name, run in runs.items():
+        kept = json.loads((run / "evaluation/test/scores.json").read_text())
+        found = system(content, name).scores
+        for metric in ("bleu", "ter"):
+            assert found[metric].score == pytest.approx(kept[metric]["score"])
+            assert found[metric].signature == kept[metric]["signature"]
+    assert content.test_set.tokenizer == "13a"
+    assert content.test_set.segments == len(content.segments) == 30
+
+
+def test_seeds_of_one_recipe_are_a_group(content: Report) -> None:
+    (group,) = content.groups
+    assert group.members == ["looking", "looking-2"]
+
+
+def test_attention_sums_to_one_over_the_pieces_of_both_sides(
+    content: Report, runs: dict[str, Path]
+) -> None:
+    assert system(content, "looking").context is None
+    translator = Translator.load(runs["looking"])
+    sources = ["The man sleeps.", "Maria sings.", "The old dog."]
+    targets = ["Der Mann schläft.", "Maria singt. " * MOST_PIECES, ""]
+    found = analyse_model(translator, sources, targets, sources, shown=[0, 1, 2])
+    (heat,) = found.alignments  # Of the others one is too long and one is empty.
+    assert heat.row == 0
+    assert len(heat.weights) == len(heat.target)
+    for pieces, line in ((heat.source, sources[0]), (heat.target, targets[0])):
+        assert pieces[-1] == "</s>"
+        assert "".join(pieces[:-1]).replace("▁", " ").strip() == line
+    for weights in heat.weights:
+        assert len(weights) == len(heat.source)
+        assert sum(weights) == pytest.approx(1, abs=0.01)
+
+
+def test_without_attention_there_is_a_map_of_context_vectors(content: Report) -> None:
+    context = system(content, "context")
+    assert context.alignments == []
+    assert context.context is not None
+    spots = context.context.spots
+    assert len({spot.segment for spot in spots}) == len(spots) == 20
+    sizes = [len(words(content.segments[s.segment - 1].source or "")) for s in spots]
+    assert sizes[0] < sizes[-1]
+
+
+def test_search_errors_are_where_the_model_prefers_the_reference(
+    runs: dict[str, Path],
+) -> None:
+    translator = Translator.load(runs["looking"])
+    sources = ["The man sleeps.", "The dog sees the old house.", "Maria sings."]
+    best = translator(sources, beam_size=8)
+    bad = ["Haus Haus Haus Haus.", best[1], best[2]]
+    found = analyse_model(translator, sources, bad, best, shown=[]).search_errors
+    assert found.looked_at == 3
+    assert found.rows == [0]
+    same = analyse_model(translator, sources, best, best, shown=[]).search_errors
+    assert same.rows == []
+
+
+def test_a_translations_score_is_the_sum_of_the_searchs_steps(
+    runs: dict[str, Path],
+) -> None:
+    translator = Translator.load(runs["looking"])
+    network = translator.network
+    lines = ["The man sees the dog.", "Maria sings."]
+    texts = ["Der Mann sieht den alten Hund.", "Maria singt."]
+    wanted = []
+    with torch.inference_mode():
+        for line, text in zip(lines, texts, strict=True):
+            batch = collate(translator.source.encode([line]), [[]])
+            state, memory = network.start(
+                network.encoder(batch.source, batch.source_lengths)
+            )
+            pieces = [*translator.target.encode([text])[0], EOS]
+            total, last = 0.0, BOS
+            for piece in pieces:
+                step = network.step(torch.tensor([last]), state, memory)
+                total, last = total + float(step.log_probs[0, piece]), piece
+                state = step.state
+            wanted.append(total / len(pieces) ** 0.6)
+        found = insides._scores(
+            translator,
+            lines,
+            texts,
+            HypothesisScorer(SearchOptions(length_penalty=0.6)),
+        )
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_training_words_are_counted_once_and_again_when_the_text_changes(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    data = RunFolder(runs["looking"]).read_recipe().data
+    source = (Path(data.path) / "train.en").read_text(encoding="utf-8")
+    expected = Counter(words(source))
+    found = word_frequencies(data, tmp_path / "counts.json.gz")
+    assert found.source == expected
+    assert found.pairs == 300
+    kept = (tmp_path / "counts.json.gz").read_bytes()
+    assert word_frequencies(data, tmp_path / "counts.json.gz") == found
+    other = data.model_copy(update={"max_pairs": 10})
+    assert word_frequencies(other, tmp_path / "counts.json.gz").pairs == 10
+    (tmp_path / "counts.json.gz").write_bytes(kept[:100])
+    assert word_frequencies(data, tmp_path / "counts.json.gz") == found
+
+
+def test_the_story_is_what_the_run_folder_says(runs: dict[str, Path]) -> None:
+    run = RunFolder(runs["looking"])
+    recipe = run.read_recipe()
+    story = read_training_history(run, recipe)
+    facts = dict(story.facts)
+    summary = json.loads(run.summary.read_text())
+    assert facts["parameters"] == f"{summary['parameters']:,}"
+    assert facts["optimizer steps"].startswith("50 ")
+    assert [step for step, _ in story.series["valid_bleu"]] == [25, 50]
+    assert dict(story.data)["pairs read"] == "300"
+    changed = {s.key: (s.value, s.base) for s in story.settings if s.base is not None}
+    assert story.base == "the defaults"
+    assert changed["tokenizer.vocab_size"] == ("250", "4000")
+    assert "data.path" not in changed
+    assert "cores" in story.versions["hardware"] or torch.cuda.is_available()
+
+
+def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
+    tmp_path: Path,
+) -> None:
+    recipe = read_recipe("quickstart", ["model.dropout=0.25"])
+    (tmp_path / "recipe.yaml").write_text(recipe_yaml(recipe), encoding="utf-8")
+    run = RunFolder(tmp_path)
+    story = read_training_history(run, run.read_recipe())
+    assert story.base == "the recipe quickstart"
+    (changed,) = [setting for setting in story.settings if setting.base is not None]
+    assert (changed.key, changed.value, changed.base) == (
+        "model.dropout",
+        "0.25",
+        "0.0",
+    )
+    assert dict(story.facts) == {"training": "not finished: there is no summary.json"}
+
+
+def test_a_page_of_runs_shows_all_of_it(content: Report) -> None:
+    text = render_html(content, whole=True)
+    for heading in (
+        "Inside the model",
+        "How it was trained",
+        "Is one better?",
+        "Seeds",
+    ):
+        assert f">{heading}<" in text
+    for heading in (
+        "Loss",
+        "Validation BLEU",
+        "Learning rate",
+        "Length of the gradient",
+    ):
+        assert f"<figcaption>{heading}" in text
+    assert "mathdefault" not in text
+
+
+def test_validation_keeps_intervals_and_translations(runs: dict[str, Path]) -> None:
+    with (runs["looking"] / "metrics.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["valid_bleu"]]
+    for row in rows:
+        low, score, high = (
+            float(row[f"valid_bleu{end}"]) for end in ("_low", "", "_high")
+        )
+        assert low <= score <= high
+    with (runs["looking"] / "translations.csv").open(encoding="utf-8") as file:
+        kept = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in kept] == [25] * 10 + [50] * 10
+    references = Path(RunFolder(runs["looking"]).read_recipe().data.path, "valid.de")
+    lines = references.read_text(encoding="utf-8").split("\n")
+    assert all(lines[int(row["line"]) - 1] == row["reference"] for row in kept)
+
+
+@pytest.fixture
+def seq2seq(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["seq2seq", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        code = end.value.code
+        return (code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def test_report_writes_three_files_into_the_run(
+    runs: dict[str, Path], tmp_path: Path, seq2seq: Command
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(runs["looking"], run)
+    (run / "checkpoints/best.ckpt").write_bytes(b"damaged")
+    shutil.rmtree(run / "report", ignore_errors=True)
+    status, out, errors = seq2seq("report", "run", "--samples", "50")
+    assert status == 0, errors
+    assert "BLEU" in out
+    assert out.count("segment ") >= 5
+    assert {path.name for path in (run / "report/test").iterdir()} == {
+        *("report.html", "report.json", "report.md")
+    }
+    notes = json.loads((run / "report/test/report.json").read_text())
+    assert "The model could not be asked" in notes["systems"][0]["notes"][0]
+
+
+def test_compare_takes_a_run_and_a_file(
+    runs: dict[str, Path], tmp_path: Path, seq2seq: Command
+) -> None:
+    run = runs["context"]
+    lines = (run / "evaluation/test/hypotheses.txt").read_text().split("\n")
+    (tmp_path / "mine.txt").write_text("\n".join(["Ja."] * 30) + "\n")
+    arguments = ("compare", str(run), "my [bold]one=mine.txt", "--samples", "50")
+    status, out, errors = seq2seq(*arguments, "--trials", "50")
+    assert status == 0, errors
+    assert "my [bold]one against context" in out
+    found = json.loads((tmp_path / "comparison/report.json").read_text())
+    assert found["segments"][0]["translations"][0]["text"] == lines[0]
+    assert found["systems"][0]["story"] is None
+    (test,) = found["comparisons"]
+    assert test["tests"]["bleu"]["difference"] == pytest.approx(
+        found["systems"][1]["scores"]["bleu"]["score"]
+        - found["systems"][0]["scores"]["bleu"]["score"],
+        abs=1e-4,
+    )
+
+
+def test_what_cannot_be_compared_gets_one_line_and_leaves_nothing(
+    tmp_path: Path, seq2seq: Command
+) -> None:
+    (tmp_path / "h").write_text("a\nb\nc\n")
+    (tmp_path / "r").write_text("a\n \n")
+    command = ("report", "h", "--reference", "r", "--language", "de")
+    status, _, errors = seq2seq(*command)
+    assert status == 1
+    assert "h has 3 hypotheses, but r has 2 references" in errors
+    (tmp_path / "h").write_text("a\nb\n")
+    status, _, errors = seq2seq(*command)
+    assert status == 1
+    assert "1 of 2 references are blank (line 2)" in errors
+    status, _, errors = seq2seq("compare", "h")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "compare needs two systems" in errors
+    assert not (tmp_path / "report").exists()

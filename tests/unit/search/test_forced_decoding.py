@@ -1,0 +1,162 @@
+"""Given translations scored, and candidates ranked by their expected utility."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from seq2seq.data.collate import collate
+from seq2seq.metrics.pairwise import bleu_utility, chrf_utility
+from seq2seq.recipe import SearchOptions
+from seq2seq.search.beam_search import beam_search
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.forced_decoding import ScoredTarget, forced_decoding
+from seq2seq.translate.mbr_ranking import mbr_decode
+from seq2seq.types import BOS, EOS, PAD
+from tests.helpers.markov_step import random_tables, start, step, table
+from tests.helpers.tiny_models import SOURCES, TARGETS, exact, whole_sequence
+
+
+def forced(tables: Any, targets: list[list[int]], **options: Any) -> list[ScoredTarget]:
+    state, memory, _ = start(tables)
+    return forced_decoding(
+        step,
+        state,
+        memory,
+        targets,
+        SearchOptions(**options),
+        source_lengths=torch.ones(len(tables), dtype=torch.long),
+    )
+
+
+@pytest.mark.parametrize("kind", ["none", "general"])
+def test_what_the_beam_found_is_worth_the_same_when_it_is_given(kind: str) -> None:
+    model = exact(attention={"kind": kind})
+    with torch.no_grad():
+        model.decoder.output.bias[EOS] += 2  # Untrained, it might never end.
+    batch = collate(SOURCES, TARGETS)
+    options = SearchOptions(
+        beam_size=4,
+        length_penalty=0.7,
+        length_penalty_type="gnmt",
+        coverage_penalty=0.4 if kind == "general" else 0.0,
+        no_repeat_ngram_size=2,
+    )
+    with torch.no_grad():
+        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        demands = DecodingConstraints.from_length_ratio(batch.source_lengths, options)
+        found = beam_search(model.step, state, memory, demands, options, hypotheses=4)
+        for rank in range(4):
+            ours = [some[rank] for some in found]
+            assert any(h.finished for h in ours)
+            scored = forced_decoding(
+                model.step,
+                state,
+                memory,
+                [h.tokens for h in ours],
+                options,
+                source_lengths=batch.source_lengths,
+            )
+            for h, given in zip(ours, scored, strict=True):
+                if not h.finished:
+                    continue  # Given translations end.
+                assert given.hypothesis.tokens == h.tokens
+                assert given.hypothesis.log_prob == pytest.approx(h.log_prob, abs=1e-4)
+                assert given.hypothesis.score == pytest.approx(h.score, abs=1e-4)
+                if h.attention is not None:
+                    assert given.hypothesis.attention is not None
+                    torch.testing.assert_close(given.hypothesis.attention, h.attention)
+
+
+def test_each_piece_is_worth_what_teacher_forcing_says() -> None:
+    model = exact(attention={"kind": "additive"})
+    batch = collate(SOURCES, TARGETS)
+    with torch.no_grad():
+        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        scored = forced_decoding(
+            model.step,
+            state,
+            memory,
+            TARGETS,
+            SearchOptions(),
+            source_lengths=batch.source_lengths,
+        )
+        weights = model.decode(batch).attention
+    assert weights is not None
+    whole = whole_sequence(model, batch).gather(2, batch.targets[:, :, None])[..., 0]
+    for n, (target, given) in enumerate(zip(TARGETS, scored, strict=True)):
+        length = len(target) + 1
+        assert given.log_probs == pytest.approx(whole[n, :length].tolist(), abs=1e-5)
+        assert given.hypothesis.log_prob == pytest.approx(sum(given.log_probs))
+        assert given.hypothesis.attention is not None
+        torch.testing.assert_close(given.hypothesis.attention, weights[n, :length])
+
+
+def test_nothing_said_and_what_cannot_be_are_scored_too() -> None:
+    a = 4
+    tables = table(5, {(BOS, BOS): {EOS: 0.2, a: 0.8}, (BOS, a): {EOS: 1.0}})
+    empty, impossible = forced(torch.cat([tables, tables]), [[], [a, a]])
+    assert empty.log_probs == pytest.approx([math.log(0.2)])
+    assert empty.hypothesis.tokens == ()
+    assert impossible.log_probs == pytest.approx([math.log(0.8), -math.inf])
+    assert impossible.hypothesis.tokens == (a, a)
+    assert impossible.hypothesis.score == -math.inf
+
+
+def test_targets_that_no_search_finds_are_refused() -> None:
+    tables = random_tables(0, sentences=2, vocabulary=6)
+    with pytest.raises(ValueError, match="1 translations came for 2 sentences"):
+        forced(tables, [[4]])
+    with pytest.raises(ValueError, match=f"piece {PAD} is asked for"):
+        forced(tables, [[4], [PAD]])
+
+
+def overlap(hypotheses: Any, references: Any) -> list[list[float]]:
+    return [
+        [len(set(h) & set(r)) / len(set(h + r)) for r in references] for h in hypotheses
+    ]
+
+
+def test_the_choice_is_what_the_samples_have_in_common() -> None:
+    samples = ["abc", "abd", "abe", "xyz", "xyz"]
+    # xyz is the mode; abc, abd and abe share half of their letters with each other.
+    ranked = mbr_decode(samples, overlap)
+    assert [choice.position for choice in ranked] == [0, 1, 2, 3]
+    assert ranked[0].utility == pytest.approx((1 + 0.5 + 0.5) / 5)
+    assert ranked[3].utility == pytest.approx(2 / 5)
+
+
+def test_repeated_samples_weigh_as_often_as_they_come() -> None:
+    ranked = mbr_decode(["abc", "xyz"], overlap, samples=["xyz"] * 3 + ["abc"])
+    assert [tuple(choice) for choice in ranked] == [(1, 0.75), (0, 0.25)]
+    with pytest.raises(ValueError, match="at least one candidate and sample"):
+        mbr_decode([], overlap)
+
+
+TEXTS = [
+    "A man sleeps in a green room.",
+    "a man is sleeping in the green room",
+    "Ein Mann schläft.",
+    "Ein Mann schläft .",
+    "aaaaaaa",
+    "a",
+    "Ähm, ja 😀 ja!",
+    "",
+]
+
+
+def test_the_utilities_are_sacrebleus_sentence_scores() -> None:
+    chrf, bleu = CHRF(), BLEU(effective_order=True, trg_lang="de")
+    ours = chrf_utility(TEXTS, TEXTS[:-1])
+    theirs = bleu_utility(TEXTS, TEXTS[:-1], language="de")
+    for i, text in enumerate(TEXTS):
+        for j, other in enumerate(TEXTS[:-1]):
+            expected = chrf.sentence_score(text, [other]).score
+            assert ours[i][j] == pytest.approx(expected, abs=1e-9), (text, other)
+            assert theirs[i][j] == bleu.sentence_score(text, [other]).score
+    assert chrf_utility([""], [""]) == [[0.0]]

@@ -1,0 +1,125 @@
+"""The shape of the house: imports point down, recipes parse, commands are real."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from seq2seq.cli import app
+from seq2seq.recipe.loader import read_recipe, recipe_names, recipe_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "seq2seq"
+
+# A module imports from rows below its own only, but for modules of its own folder.
+LAYERS = [
+    ["cli"],
+    ["evaluation", "benchmark"],
+    ["translate"],
+    ["training"],
+    ["engines"],
+    ["runs"],
+    ["data", "search", "models"],
+    ["metrics"],
+    ["nn"],
+    ["recipe"],
+    ["utils"],
+    ["types", "errors"],
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name.startswith("seq2seq.")}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_imports_point_down(path: Path) -> None:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    if parts[0] in ("__init__", "__main__"):
+        return
+    for name in imported(path):
+        room = name.split(".")[1]
+        if room == parts[0]:
+            continue
+        assert LEVEL[parts[0]] < LEVEL[room], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("folder", ["data", "search"])
+def test_rooms_without_layers_do_not_import_them(folder: str) -> None:
+    for path in (PACKAGE / folder).glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "lightning" not in source
+        if folder == "data" and path.stem not in ("dataset", "collate"):
+            assert not re.search(r"^\s*(import|from) torch", source, re.M), path
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_reads_and_survives_a_round_trip(
+    name: str, tmp_path: Path
+) -> None:
+    recipe = read_recipe(name)
+    assert recipe.description
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(recipe_yaml(recipe), encoding="utf-8")
+    assert read_recipe(str(copy)) == recipe
+
+
+def readme_commands() -> list[list[str]]:
+    found = []
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```sh\n(.*?)```", text, re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = line.split("#")[0].split("|")[-1].strip()
+            if command.startswith("seq2seq "):
+                found.append(shlex.split(command)[1:])
+    return found
+
+
+@pytest.mark.parametrize("arguments", readme_commands(), ids=" ".join)
+def test_the_readmes_commands_are_understood(arguments: list[str]) -> None:
+    group = typer.main.get_command(app)
+    verb, rest = arguments[0], arguments[1:]
+    command = group.commands[verb]  # type: ignore[attr-defined]
+    if verb in ("recipe", "bench"):
+        command, rest = command.commands[rest[0]], rest[1:]
+    command.make_context(verb, list(rest))  # Raises on an unknown option.
+
+
+def test_help_and_recipes_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from seq2seq.cli import app; from seq2seq.recipe.loader import "
+        "read_recipe; read_recipe('quickstart'); "
+        "heavy = {'torch', 'lightning', 'datasets', 'sacrebleu', 'numpy'}; "
+        "sys.exit(bool(heavy & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_translating_does_not_import_lightning() -> None:
+    code = (
+        "import sys, seq2seq.translate; "
+        "sys.exit(bool({'lightning', 'datasets'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_pickle_is_ever_loaded() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"weights_only\s*=\s*False|pickle\.loads?\(", source), path

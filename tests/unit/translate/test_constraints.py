@@ -1,0 +1,254 @@
+"""What a line asks its translation to begin with, to hold and to avoid."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.search.banned_strings import BannedStringTable
+from seq2seq.translate import TranslationOptions, TranslationRequest, Translator
+from seq2seq.translate.constraints import tokenize_constraints
+from seq2seq.translate.token_strings import (
+    LETTERS_AT_MOST,
+    compile_banned_string,
+    token_lengths,
+)
+from seq2seq.types import UNK
+from tests.helpers.runs import tokenizer
+from tests.helpers.translate_cli import LINES, call, lines_of
+
+GERMAN = [pair[1] for pair in phrase_pairs("train", count=60)]
+WORDS = sorted({word for line in GERMAN for word in line.split()})
+SPELT = [piece.replace("▁", " ") for piece in tokenizer().id_to_tokens(range(200))]
+SPELT[UNK] = " ⁇ "
+
+
+def occurs(phrase: str, text: str) -> bool:
+    """What a required phrase means, without the code that is tested."""
+    padded = f" {text} "
+    bare = phrase.strip()
+    for place in range(len(padded)):
+        if padded.startswith(bare, place):
+            before, after = padded[place - 1], padded[place + len(bare)]
+            begins = not (bare[0].isalnum() and before.isalnum())
+            ends = not (phrase.endswith(" ") and bare[-1].isalnum() and after.isalnum())
+            if begins and ends:
+                return True
+    return False
+
+
+phrases = st.one_of(
+    st.sampled_from(WORDS),
+    st.builds("{} {}".format, st.sampled_from(WORDS), st.sampled_from(WORDS)),
+    st.builds("{} ".format, st.sampled_from([w for w in WORDS if w.isalpha()])),
+)
+short = st.one_of(
+    st.sampled_from("aehinrstu "), st.text("aehinrstu", min_size=1, max_size=3), phrases
+).filter(str.strip)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(short, min_size=1, max_size=4), st.integers(1, 3))
+def test_forbidden_text_never_comes(
+    translator: Translator, forbidden: list[str], n_best: int
+) -> None:
+    asked = TranslationRequest(LINES[0], forbidden=tuple(forbidden))
+    (found,) = translator.translate_batch([asked], TranslationOptions(n_best=n_best))
+    assert found.candidates
+    for each in found.candidates:
+        for phrase in forbidden:
+            if phrase.endswith(" "):
+                assert not re.search(rf"{re.escape(phrase.strip())}(?!\w)", each.text)
+            else:
+                assert phrase not in each.text
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(phrases, min_size=1, max_size=2), st.integers(1, 3))
+def test_required_phrases_always_come(
+    translator: Translator, required: list[str], n_best: int
+) -> None:
+    long = "The old man buys a red car and the woman reads a book."
+    asked = TranslationRequest(long, required=tuple(required))
+    (found,) = translator.translate_batch([asked], TranslationOptions(n_best=n_best))
+    assert found.candidates
+    for each in found.candidates:
+        assert all(occurs(phrase, each.text) for phrase in required)
+
+
+@settings(max_examples=40, deadline=None)
+@given(phrases, short, st.booleans())
+def test_a_prefix_comes_first_and_goes_with_the_rest(
+    translator: Translator, prefix: str, forbidden: str, drawn: bool
+) -> None:
+    options = TranslationOptions(mbr=3) if drawn else TranslationOptions()
+    assume(" ".join(forbidden.split()) not in prefix)
+    asked = TranslationRequest(LINES[0], prefix, (), (forbidden,))
+    (text,) = translator([asked], options=options)
+    assert text.startswith(prefix.strip())
+    assert not (prefix.endswith(" ") and text[len(prefix) - 1 :][:1].isalnum())
+
+
+def test_what_a_translation_holds_anyway_changes_nothing(
+    translator: Translator,
+) -> None:
+    plain = translator(LINES[:1])[0]
+    word = plain.split()[0]
+    asked = TranslationRequest(
+        LINES[0], prefix=word, required=(word,), forbidden=("Xx",)
+    )
+    assert translator([asked]) == [plain]
+
+
+def test_requests_do_not_depend_on_what_is_beside_them(translator: Translator) -> None:
+    mixed: list[str | TranslationRequest] = []
+    for number, line in enumerate(LINES * 4):
+        word = WORDS[7 * number % len(WORDS)]
+        avoided = ("e", "n ")[number % 2]
+        if number % 3 == 0 or avoided.strip() in word or not line.strip("\0 "):
+            mixed.append(line)
+        elif number % 3 == 1:
+            mixed.append(TranslationRequest(line, forbidden=(avoided,)))
+        else:
+            mixed.append(
+                TranslationRequest(line, required=(word,), forbidden=(avoided,))
+            )
+    assert sum(isinstance(each, TranslationRequest) for each in mixed) > 8
+    assert any(isinstance(each, TranslationRequest) and each.required for each in mixed)
+    one, *others = (
+        translator(mixed, options=TranslationOptions(batch=batch))
+        for batch in (1, 7, 64)
+    )
+    assert others == [one, one]
+    plain = translator(LINES * 4)
+    for each, text, alone in zip(mixed, one, plain, strict=True):
+        assert text == alone or isinstance(each, TranslationRequest)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.integers(4, 199), max_size=6),
+    st.text("aehinrstuDW., ⁇", min_size=1, max_size=4).filter(str.strip),
+    st.sampled_from(["", "begins", "ends", "both", "goes_on"]),
+)
+def test_a_piece_is_ruled_out_when_it_completes_the_text(
+    said: list[int], text: str, marks: str
+) -> None:
+    text = text.strip()
+    begins, ends = marks in ("begins", "both"), marks in ("ends", "both")
+    goes_on = marks == "goes_on"
+    one = compile_banned_string(
+        tokenizer(), text, begins=begins, ends=ends, goes_on=goes_on
+    )
+    every = BannedStringTable.of([[one], []], token_lengths(tokenizer()))
+    assert every is not None
+    out, free = every.completed_by(torch.tensor([said, said])[:, : len(said)].long())
+    shape = re.escape(text)
+    if begins and re.match(r"\w", text):
+        shape = r"(?<!\w)" + shape
+    if ends and re.match(r"\w", text[-1]):
+        shape += r"(?!\w)"
+    found = re.compile(shape + (r"\w" if goes_on else ""))
+    before = "".join(SPELT[piece] for piece in said)
+    expected = {
+        piece
+        for piece, spelt in enumerate(SPELT)
+        for place in range(len(before + spelt))
+        if (match := found.match(before + spelt, place)) and match.end() > len(before)
+    }
+    assert set(out.tolist()) - {0} == expected - {0}
+    assert set(free.tolist()) <= {0}
+
+
+def test_long_texts_are_forbidden_by_their_beginning() -> None:
+    text = "ein " * 40
+    ids = tokenizer().encode([text])[0]
+    some = BannedStringTable.of(
+        [[compile_banned_string(tokenizer(), text)]], token_lengths(tokenizer())
+    )
+    assert some is not None
+    out = [
+        ids[at] in some.completed_by(torch.tensor([ids[:at]])) for at in range(len(ids))
+    ]
+    letters = "".join(SPELT[piece] for piece in ids[: out.index(True) + 1])
+    assert len(letters) - 1 in range(LETTERS_AT_MOST, LETTERS_AT_MOST + 6)
+
+
+def test_languages_without_blanks_have_phrases_within_text() -> None:
+    asked = TranslationRequest("x", required=("Hund",))
+    within = tokenize_constraints(asked, tokenizer(), spaced=False)
+    word = tokenize_constraints(asked, tokenizer(), spaced=True)
+    spelt = tokenizer().id_to_tokens(within.required[0])
+    assert "".join(spelt) == "Hund"
+    assert "".join(tokenizer().id_to_tokens(word.required[0])) == "▁Hund"
+    assert (within.violation("aHunde"), bool(word.violation("aHunde"))) == ("", True)
+
+
+def objects(*each: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(one) + "\n" for one in each).encode()
+
+
+JSONL = ("--field", "en", "--constraints", "--input-format", "jsonl")
+
+
+def test_objects_ask_each_for_itself(run: Path) -> None:
+    text = objects(
+        {"en": "A dog sleeps.", "prefix": "Der"},
+        {"en": "A dog sleeps.", "required": ["Katze"], "forbidden": None},
+        {"en": "A dog sleeps."},
+        {"en": "", "forbidden": ["Hund"]},
+    )
+    first, second, third, blank = lines_of(call("translate", run, *JSONL, text=text)[0])
+    assert first.startswith("Der")
+    assert "Katze" in second
+    assert (third, blank) == (Translator.load(run)(["A dog sleeps."])[0], "")
+    # Without --constraints they are keys like others.
+    plain = call("translate", run, "--field", "en", *JSONL[3:], text=text)[0]
+    assert lines_of(plain) == [third, third, third, ""]
+
+
+@pytest.mark.parametrize(
+    ("asked", "more", "says"),
+    [
+        ({"required": "Hund"}, "", "must be a list of texts, such as"),
+        ({"forbidden": [1]}, "", "must be a list of texts, such as"),
+        ({"prefix": ["Der"]}, "", "'prefix' must be a text"),
+        ({"required": [" "]}, "", "a required phrase is blank"),
+        ({"required": ["你"]}, "", "has no pieces for some of its letters"),
+        ({"required": ["der Mann " * 20]}, "", "pieces, but the translation of this"),
+        ({"prefix": "der Mann " * 20}, "", "pieces, but the translation of this line"),
+        (
+            {"required": ["Hund"], "forbidden": ["und"]},
+            "",
+            "'und' is forbidden, but stands in 'Hund'",
+        ),
+        ({"required": ["Hund"]}, "-o search.method=sample", "use beam search"),
+        ({"required": ["Hund"]}, "--mbr 2", "use beam search"),
+        (
+            {"required": ["Hund"]},
+            "-o search.beam_size=4 -o search.num_beam_groups=2",
+            "use one of them",
+        ),
+        ({"prefix": "Der"}, "--replace-unknown", "leave out --replace-unknown"),
+        ({"prefix": "Der"}, "--max-length 2", "raise --max-length or split it"),
+        ({"en": " ", "prefix": "Der"}, "", "a blank line has a blank translation"),
+    ],
+)
+def test_what_cannot_be_met_is_one_line_with_its_place(
+    run: Path, tmp_path: Path, asked: dict[str, Any], more: str, says: str
+) -> None:
+    text = objects({"en": "A cat."}, {"en": "A dog sleeps.", **asked})
+    output = tmp_path / "out"
+    error = call("translate", run, *JSONL, *more.split(), "--output", output, text=text)
+    assert says in error[1]
+    assert error[1].startswith("standard input:2: ")
+    assert "\n" not in error[1]
+    assert not output.exists()

@@ -1,0 +1,139 @@
+"""What a teacher says of its training data, as a corpus."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq.data.corpora import open_corpus
+from seq2seq.errors import UserError
+from seq2seq.metrics.pairwise import bleu_utility
+from seq2seq.translate import Translation, TranslationOptions, Translator
+from seq2seq.translate.distill import DistillationResult, distill
+from tests.helpers.runs import make_run
+from tests.helpers.translate_cli import call
+
+JOB: dict[str, Any] = {"runs": ["one"]}
+PAIRS = [
+    ("The dog sleeps.", "Der Hund schläft."),
+    ("", "Nichts."),
+    ("A red car.", "Ein rotes Auto."),
+    ("A house.", "  "),
+] + [(f"Ten dogs and {n} cats.", f"Zehn Hunde und {n} Katzen.") for n in range(40)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose training data is a few pairs."""
+    folder = tmp_path_factory.mktemp("teacher")
+    data = folder / "data"
+    data.mkdir()
+    for side, language in enumerate(("en", "de")):
+        text = "".join(f"{pair[side]}\n" for pair in PAIRS)
+        (data / f"train.{language}").write_text(text, encoding="utf-8")
+    run = make_run(folder / "run")
+    recipe = run / "recipe.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    assert "path: phrasebook" in text
+    recipe.write_text(text.replace("path: phrasebook", f"path: {data}"))
+    return run
+
+
+def pairs_in(folder: Path) -> list[tuple[str, str]]:
+    corpus = open_corpus(str(folder), source="en", target="de", split="train")
+    return [tuple(pair) for pair in corpus.read()]
+
+
+def test_every_pair_gets_the_teachers_translation(run: Path, tmp_path: Path) -> None:
+    translator = Translator.load(run)
+    found = distill(translator, tmp_path / "said", job=JOB)
+    whole = [source for source, target in PAIRS if source and target.strip()]
+    assert found == DistillationResult(tmp_path / "said/train.en-de.tsv", len(whole), 2)
+    expected = list(zip(whole, translator(whole), strict=True))
+    assert pairs_in(tmp_path / "said") == expected
+    assert len(list((tmp_path / "said").iterdir())) == 1
+
+
+def test_the_nearest_is_the_best_of_the_beam(run: Path, tmp_path: Path) -> None:
+    translator = Translator.load(run)
+    distill(translator, tmp_path / "near", job=JOB, nearest=True)
+    distill(translator, tmp_path / "likely", job=JOB)
+    near, likely = pairs_in(tmp_path / "near"), pairs_in(tmp_path / "likely")
+    whole = [pair for pair in PAIRS if pair[0] and pair[1].strip()]
+    size = translator.recipe.search.beam_size
+    candidates = translator.translate_batch(
+        [pair[0] for pair in whole], TranslationOptions(n_best=size)
+    )
+    better = 0
+    for (source, reference), (first, said), (_, usual), found in zip(
+        whole, near, likely, candidates, strict=True
+    ):
+        texts = [each.text for each in found.candidates]
+        scores = [row[0] for row in bleu_utility(texts, [reference], language="de")]
+        assert first == source
+        assert scores[texts.index(said)] == max(scores)
+        better += said != usual
+    assert better
+
+
+def test_a_run_of_the_other_direction_makes_sources(run: Path, tmp_path: Path) -> None:
+    translator = Translator.load(run)
+    distill(translator, tmp_path / "back", job=JOB)
+    corpus = open_corpus(
+        str(tmp_path / "back"), source="de", target="en", split="train"
+    )
+    whole = [source for source, target in PAIRS if source and target.strip()]
+    assert list(corpus.read()) == list(zip(translator(whole), whole, strict=True))
+
+
+def test_an_interrupted_one_continues_to_the_same_bytes(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(TranslationOptions, window=20)
+    monkeypatch.setattr("seq2seq.translate.distill.TranslationOptions", small)
+    translator = Translator.load(run)
+    whole = distill(translator, tmp_path / "whole", job=JOB).file.read_bytes()
+    window, calls = Translator.translate_batch, 0
+
+    def failing(
+        self: Translator, lines: Any, options: TranslationOptions
+    ) -> list[Translation]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return window(self, lines, options)
+
+    folder = tmp_path / "again"
+    monkeypatch.setattr(Translator, "translate_batch", failing)
+    with pytest.raises(KeyboardInterrupt):
+        distill(translator, folder, job=JOB)
+    assert not (folder / "train.en-de.tsv").exists()
+    with pytest.raises(UserError, match="another translation: runs was"):
+        distill(translator, folder, job={"runs": ["two"]})
+    assert distill(translator, folder, job=JOB).file.read_bytes() == whole
+    assert calls == 4  # Windows of 20, 20 and 2: the third was done again.
+    with pytest.raises(UserError, match="is there already"):
+        distill(translator, folder, job=JOB)
+
+
+def test_the_command_says_what_comes_next(run: Path, tmp_path: Path) -> None:
+    out, _ = call("distill", run, tmp_path / "one", "--beam", 1, "--ensemble", run)
+    assert "train.en-de.tsv has 42 pairs; 2 with a blank side left out" in out
+    assert f"data.mix=[{{path: {tmp_path / 'one'}}}]" in out
+    alone = Translator.load(run, overrides=["search.beam_size=1"])
+    sources = [source for source, _ in pairs_in(tmp_path / "one")]
+    assert [said for _, said in pairs_in(tmp_path / "one")] == alone(sources)
+
+
+def test_a_corpus_of_nothing_is_refused(run: Path, tmp_path: Path) -> None:
+    for language in ("en", "de"):
+        (tmp_path / f"train.{language}").write_text("\n")
+    with pytest.raises(UserError, match="has no sentence pairs"):
+        distill(
+            Translator.load(run), tmp_path / "said", job=JOB, data_path=str(tmp_path)
+        )
+    assert not (tmp_path / "said").exists()

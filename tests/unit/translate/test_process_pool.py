@@ -1,0 +1,173 @@
+"""Several processes translate what one does, in its order, and end together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seq2seq.errors import UserError
+from seq2seq.translate import Translation, TranslationOptions, Translator
+from seq2seq.translate.process_pool import (
+    TranslatorPool,
+    TranslatorProcess,
+    _ahead,
+    assign_devices,
+)
+from tests.helpers.runs import make_run, slow
+from tests.helpers.translate_cli import LINES, call, translate_to
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+def test_a_process_that_dies_is_named_and_the_rest_continues_to_one_processs_bytes(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output, whole = (tmp_path / name for name in ("in", "out", "whole"))
+    source.write_text("\n".join(LINES * 20), encoding="utf-8")
+    options = ["--n-best", "2", "--beam", "2", "--window", "16"]
+    translate_to(run, source, whole, *options, "--alignments", f"{whole}.align")
+    options += ["--alignments", f"{output}.align", "--devices"]
+    asked = 0
+    kept = TranslatorProcess.translate_batch
+
+    def window(worker: TranslatorProcess, lines: list[str]) -> list[Translation]:
+        nonlocal asked
+        asked += 1
+        if asked == 7:
+            worker.process.kill()
+        return kept(worker, lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TranslatorProcess, "translate_batch", window)
+        said = translate_to(run, source, output, *options, "2")
+    assert " of 2 (id " in said
+    assert "was killed by SIGKILL amid a translation" in said
+    assert "\n" not in said
+    assert not output.exists()
+    assert len((tmp_path / "out.partial").read_bytes()) > 0
+    assert translate_to(run, source, output, *options, "1", "--continue") == ""
+    assert output.read_bytes() == whole.read_bytes()
+    assert Path(f"{output}.align").read_bytes() == Path(f"{whole}.align").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def children(process: int) -> set[int]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return {int(child) for task in tasks for child in task.read_text().split()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_what_is_done_comes_at_once_and_an_interrupt_ends_all(run: Path) -> None:
+    command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--devices", "2"]
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen(
+        command, **pipes, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        process.stdin.write("\n".join(LINES[:4]).encode())  # The end is yet to come.
+        process.stdin.flush()
+        first = process.stdout.readline()
+        workers = children(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+        status = process.wait()
+    assert first.decode() == call("translate", run, text=LINES[0].encode())[0]
+    assert status == 130
+    assert b"Traceback" not in said
+    assert len(workers) >= 2
+    assert not any(map(alive, workers))
+
+
+def alive(process: int, *, seconds: float = 5) -> bool:
+    """Tell whether a process goes on; one that nobody has waited for does not."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+        except OSError:
+            return False
+        if state.split()[0] in "ZX":
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_results_come_in_order_and_a_fault_in_its_turn() -> None:
+    def tasks() -> Iterator[tuple[int, list[str] | None]]:
+        for number in range(8):
+            yield number, None if number == 3 else [str((7 - number) / 20)]
+        yield 8, ["bad"]
+        yield 9, ["0"]
+
+    found = []
+    workers = TranslatorPool(slow, TranslationOptions(), ["a", "b"], threads=1)
+    with workers:
+        results = workers.results(tasks())
+        for number, translations in islice(results, 8):
+            text = "" if translations is None else translations[0].text
+            found.append((number, text.split(" on ")[0]))
+            assert text == "" or text.endswith((" on a with 1", " on b with 1"))
+        with pytest.raises(UserError, match=r"^this cannot be done\.$"):
+            next(results)
+    expected = ["" if number == 3 else str((7 - number) / 20) for number in range(8)]
+    assert found == list(enumerate(expected))
+    assert not workers.workers
+
+
+def test_no_more_is_read_ahead_than_there_is_room_for() -> None:
+    read = 0
+
+    def tasks() -> Iterator[tuple[int, list[str]]]:
+        nonlocal read
+        for read in range(1000):
+            yield read, []
+
+    def begin(lines: list[str]) -> Future[list[Translation]]:
+        done: Future[list[Translation]] = Future()
+        done.set_result([])
+        return done
+
+    ahead = _ahead(tasks(), begin, room=4)
+    for number in range(20):
+        assert next(ahead)[0] == number
+        time.sleep(0.01)
+        assert read <= number + 6
+    ahead.close()
+    time.sleep(0.05)
+    assert read <= 30  # Nobody reads on.
+
+
+def test_a_process_has_a_gpu_of_its_own_or_all_share_the_cpu() -> None:
+    assert assign_devices(3, gpus=0) == ["cpu"] * 3
+    assert assign_devices(2, gpus=8) == ["cuda:0", "cuda:1"]
+    with pytest.raises(UserError, match=r"3, but there are 2 GPUs.*--devices 2"):
+        assign_devices(3, gpus=2)
+
+
+def test_only_torch_computes_on_a_gpu(run: Path) -> None:
+    with pytest.raises(UserError, match="onnx computes on the CPU, not on cuda"):
+        Translator.load(run, engine="onnx", device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_translates_as_the_cpu_does(run: Path) -> None:
+    options = TranslationOptions(n_best=3, align=True)
+    found, expected = (
+        Translator.load(run, device=device).translate_batch(LINES, options)
+        for device in ("cuda", "cpu")
+    )
+    assert [each.text for each in found] == [each.text for each in expected]
+    assert [each.alignment for each in found] == [e.alignment for e in expected]
