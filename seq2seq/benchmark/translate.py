@@ -71,10 +71,15 @@ class FixedLengthEngine:
         return CountedState(state, torch.zeros_like(lengths)), memory
 
     def step(
-        self, last: Tensor, state: CountedState, memory: Any, *, relative: bool = False
+        self,
+        last: Tensor,
+        state: CountedState,
+        memory: Any,
+        *,
+        unnormalized: bool = False,
     ) -> StepOutput[CountedState]:
         """Take one step of a search."""
-        step = self.engine.step(last, state.state, memory, relative=relative)
+        step = self.engine.step(last, state.state, memory, unnormalized=unnormalized)
         said = step.log_probs
         ending = said[:, EOS].clone()
         over = state.said >= self.lengths.longest

@@ -28,8 +28,8 @@ def shortlist(
     opened = Run.open(run)
     table = train_ibm_model1(
         _pairs(opened, data_path),
-        source_pieces=len(opened.source),
-        target_pieces=len(opened.target),
+        source_vocab_size=len(opened.source),
+        target_vocab_size=len(opened.target),
         null=EOS,
     )
     place = save_table(opened.folder.path, table)

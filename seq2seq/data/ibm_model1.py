@@ -43,8 +43,8 @@ class LexicalTable(NamedTuple):
 def train_ibm_model1(
     pairs: Iterable[tuple[Sequence[int], Sequence[int]]],
     *,
-    source_pieces: int,
-    target_pieces: int,
+    source_vocab_size: int,
+    target_vocab_size: int,
     null: int,
     links: int = LINKS,
 ) -> LexicalTable:
@@ -52,8 +52,8 @@ def train_ibm_model1(
 
     Args:
         pairs: Source and target ids, without control pieces.
-        source_pieces: Size of the source vocabulary.
-        target_pieces: Size of the target vocabulary.
+        source_vocab_size: Size of the source vocabulary.
+        target_vocab_size: Size of the target vocabulary.
         null: The source id that stands for what no source piece explains; every
             sentence gets one.
         links: The most pairs of a source and a target piece.
@@ -62,7 +62,7 @@ def train_ibm_model1(
     (lists of likely words).
     """
     sources, targets, counts, left = [], [], [], links
-    frequency = np.zeros(target_pieces, dtype=np.int64)
+    frequency = np.zeros(target_vocab_size, dtype=np.int64)
     for source, target in pairs:
         left -= (len(source) + 1) * len(target)
         if left < 0:
@@ -78,16 +78,18 @@ def train_ibm_model1(
     target_ids = np.concatenate(targets or empty)
     lengths = [width for count, width in counts for _ in range(count)]
     token = np.repeat(np.arange(len(lengths)), lengths)
-    keys, link = np.unique(source_ids * target_pieces + target_ids, return_inverse=True)
-    of_source, of_target = keys // target_pieces, keys % target_pieces
+    keys, link = np.unique(
+        source_ids * target_vocab_size + target_ids, return_inverse=True
+    )
+    of_source, of_target = keys // target_vocab_size, keys % target_vocab_size
     chance = _learn(link.reshape(-1), token, of_source)
 
     order = np.lexsort((of_target, -chance, of_source))
     of_source, of_target = of_source[order], of_target[order]
-    first = np.searchsorted(of_source, np.arange(source_pieces))
+    first = np.searchsorted(of_source, np.arange(source_vocab_size))
     rank = np.arange(len(order)) - first[of_source]
     kept = rank < KEPT
-    likeliest = np.full((source_pieces, KEPT), NONE, dtype=np.int32)
+    likeliest = np.full((source_vocab_size, KEPT), NONE, dtype=np.int32)
     likeliest[of_source[kept], rank[kept]] = of_target[kept]
     frequent = np.argsort(-frequency, kind="stable").astype(np.int32)
     return LexicalTable(likeliest, frequent, len(counts))

@@ -28,14 +28,14 @@ class Engine(Protocol):
     """
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+        self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, Any]:
         """Read sources.
 
         Args:
             source: Pieces and EOS, padded on the right, (N, S).
             lengths: Real pieces of each, EOS included, (N,), on the CPU.
-            asked: Pieces that each translation must be able to hold, N times some, or
+            required_tokens: Pieces that each translation must be able to hold, N times some, or
                 nothing; for engines that do not score all pieces.
 
         Returns:
@@ -44,7 +44,7 @@ class Engine(Protocol):
         ...
 
     def step(
-        self, last: Tensor, state: Any, memory: Any, *, relative: bool = False
+        self, last: Tensor, state: Any, memory: Any, *, unnormalized: bool = False
     ) -> StepOutput[Any]:
         """Take one step of a search, as `search.step.StepFunction` says.
 
@@ -52,7 +52,7 @@ class Engine(Protocol):
             last: The piece before, (R,).
             state: The state before it was read.
             memory: What `start` gave.
-            relative: Whether the log-probabilities may be relative, where that is
+            unnormalized: Whether the log-probabilities may be unnormalized, where that is
                 faster.
         """
         ...
@@ -91,16 +91,16 @@ class TorchEngine:
         self._step_network: EncoderDecoder | None = None
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+        self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, Any]:
         """Read sources."""
         return self.network.start(self.network.encoder(source, lengths))
 
     def step(
-        self, last: Tensor, state: Any, memory: Any, *, relative: bool = False
+        self, last: Tensor, state: Any, memory: Any, *, unnormalized: bool = False
     ) -> StepOutput[Any]:
         """Take one step of a search."""
-        return self.step_network.step(last, state, memory, relative=relative)
+        return self.step_network.step(last, state, memory, unnormalized=unnormalized)
 
     def features(self, last: Tensor, state: Any, memory: Any) -> DecoderFeatures[Any]:
         """Take one step of a search, up to what pieces are scored by."""
@@ -108,7 +108,7 @@ class TorchEngine:
 
     @property
     def step_network(self) -> EncoderDecoder:
-        """What takes steps; laid out when it is first asked for."""
+        """What takes steps; laid out when it is first required_tokens for."""
         if self._step_network is None:
             self._step_network = make_step_network(self.network)
         return self._step_network

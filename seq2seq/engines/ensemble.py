@@ -31,7 +31,7 @@ class EnsembleState(NamedTuple):
 
 
 class Ensemble:
-    """Engines that say the same pieces, asked together at every step.
+    """Engines that say the same pieces, required_tokens together at every step.
 
     The mean is of probabilities, not of their logarithms, as one picks a member by lot
     and then a piece: a member that is sure is not overruled by one that is not.
@@ -47,10 +47,12 @@ class Ensemble:
         self.members = tuple(members)
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+        self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[EnsembleState, EnsembleState]:
         """Let every member read the sources."""
-        begun = [member.start(source, lengths, asked) for member in self.members]
+        begun = [
+            member.start(source, lengths, required_tokens) for member in self.members
+        ]
         states, memories = zip(*begun, strict=True)
         return EnsembleState(states), EnsembleState(memories)
 
@@ -60,7 +62,7 @@ class Ensemble:
         state: EnsembleState,
         memory: EnsembleState,
         *,
-        relative: bool = False,
+        unnormalized: bool = False,
     ) -> StepOutput[EnsembleState]:
         """Take one step of a search with every member.
 

@@ -77,7 +77,9 @@ def load_engine(
 def _with_shortlist(engine: FeatureEngine, run: Run, size: int) -> ShortlistEngine:
     """Let an engine choose from short lists."""
     table = load_table(
-        run.folder.path, source_pieces=len(run.source), target_pieces=len(run.target)
+        run.folder.path,
+        source_vocab_size=len(run.source),
+        target_vocab_size=len(run.target),
     )
     network = engine.network if isinstance(engine, TorchEngine) else run.network()
     return ShortlistEngine(engine, network.decoder.output, table, size=size)

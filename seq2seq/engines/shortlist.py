@@ -87,27 +87,27 @@ class ShortlistEngine:
         self._always = torch.cat([torch.tensor([UNK, EOS]), frequent])
         self._pieces = len(table.frequent)
 
-    def lists(self, source: Tensor, asked: RequiredTokens = ()) -> Tensor:
+    def lists(self, source: Tensor, required_tokens: RequiredTokens = ()) -> Tensor:
         """Tell which pieces each sentence may say, (N, V).
 
         Args:
             source: Pieces and EOS, padded on the right, (N, S).
-            asked: Pieces that each sentence may say besides.
+            required_tokens: Pieces that each sentence may say besides.
         """
         listed = torch.zeros(len(source), self._pieces, dtype=torch.bool)
         listed.scatter_(1, self._likeliest[source].flatten(1), True)
         listed[:, self._always] = True
-        for row, pieces in enumerate(asked):
+        for row, pieces in enumerate(required_tokens):
             listed[row, list(pieces)] = True
         listed[:, PAD] = False
         return listed
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+        self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, ShortlistMemory]:
         """Read sources."""
         state, memory = self.engine.start(source, lengths)
-        listed = self.lists(source, asked)
+        listed = self.lists(source, required_tokens)
         ids = listed.any(dim=0).nonzero()[:, 0]
         whole = self._output
         output: nn.Module
@@ -125,7 +125,7 @@ class ShortlistEngine:
         state: Any,
         memory: ShortlistMemory,
         *,
-        relative: bool = False,
+        unnormalized: bool = False,
     ) -> StepOutput[Any]:
         """Take one step of a search; pieces that are not in a list get -inf."""
         found = self.engine.features(last, state, memory.memory)
@@ -133,11 +133,11 @@ class ShortlistEngine:
         each = len(last) // len(memory.unlisted)
         unlisted = memory.unlisted.repeat_interleave(each, dim=0)
         said = scores.masked_fill_(unlisted, -math.inf)
-        if not relative:
+        if not unnormalized:
             said = log_softmax(said)
         log_probs = said.new_full((len(last), self._pieces), -math.inf)
         log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
-        return StepOutput(log_probs, found.state, found.attention, relative)
+        return StepOutput(log_probs, found.state, found.attention, unnormalized)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""
@@ -154,7 +154,9 @@ def save_table(run: Path, table: LexicalTable) -> Path:
     return folder / TABLE
 
 
-def load_table(run: Path, *, source_pieces: int, target_pieces: int) -> LexicalTable:
+def load_table(
+    run: Path, *, source_vocab_size: int, target_vocab_size: int
+) -> LexicalTable:
     """Read a run's table.
 
     Raises:
@@ -174,7 +176,10 @@ def load_table(run: Path, *, source_pieces: int, target_pieces: int) -> LexicalT
         ) from error
     shapes: tuple[Any, ...] = (len(likeliest), frequent.shape, likeliest.ndim)
     ids = likeliest.max(initial=0), frequent.max(initial=0)
-    if shapes != (source_pieces, (target_pieces,), 2) or max(ids) >= target_pieces:
+    if (
+        shapes != (source_vocab_size, (target_vocab_size,), 2)
+        or max(ids) >= target_vocab_size
+    ):
         raise UserError(
             f"{folder / TABLE} is of other vocabularies than {run} has; make it again "
             f"with seq2seq shortlist {run}."

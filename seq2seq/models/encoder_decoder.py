@@ -38,23 +38,23 @@ class EncoderDecoder(nn.Module):
 
     Args:
         options: The recipe's model section.
-        source_pieces: Size of the source vocabulary.
-        target_pieces: Size of the target vocabulary.
+        source_vocab_size: Size of the source vocabulary.
+        target_vocab_size: Size of the target vocabulary.
 
     Source: Sutskever et al. 2014; Cho et al. 2014.
     """
 
     def __init__(
-        self, options: ModelOptions, *, source_pieces: int, target_pieces: int
+        self, options: ModelOptions, *, source_vocab_size: int, target_vocab_size: int
     ) -> None:
         super().__init__()
         size = options.embedding_size
         self.coverage = 0.0
-        source_embedding = _embedding(source_pieces, size)
+        source_embedding = _embedding(source_vocab_size, size)
         target_embedding = (
             source_embedding
             if options.tie_embeddings == "all"
-            else _embedding(target_pieces, size)
+            else _embedding(target_vocab_size, size)
         )
         dropout = SequenceDropout(options.dropout, locked=options.locked_dropout)
         word_dropout = WordDropout(options.word_dropout)
@@ -181,7 +181,7 @@ class EncoderDecoder(nn.Module):
         state: DecoderState,
         memory: Memory,
         *,
-        relative: bool = False,
+        unnormalized: bool = False,
     ) -> StepOutput[DecoderState]:
         """Take one step of a search, given what `features` is.
 
@@ -189,14 +189,14 @@ class EncoderDecoder(nn.Module):
             last: As in `features`.
             state: As in `features`.
             memory: As in `features`.
-            relative: Whether the largest of a row is all that matters; without their
+            unnormalized: Whether the largest of a row is all that matters; without their
                 sum scores take less time.
         """
         found = self.features(last, state, memory)
         scores = self.decoder.logits(found.features).float()
-        if not relative:
+        if not unnormalized:
             scores = log_softmax(scores)
-        return StepOutput(scores, found.state, found.attention, relative)
+        return StepOutput(scores, found.state, found.attention, unnormalized)
 
     if TYPE_CHECKING:
         __call__ = forward

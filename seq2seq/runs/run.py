@@ -62,8 +62,8 @@ class Run:
         """
         network = EncoderDecoder(
             self.recipe.model,
-            source_pieces=len(self.source),
-            target_pieces=len(self.target),
+            source_vocab_size=len(self.source),
+            target_vocab_size=len(self.target),
         )
         try:
             network.load_state_dict(network_weights(read_checkpoint(self.checkpoint)))

@@ -174,7 +174,7 @@ def beam_search(
 
 
 def is_greedy(demands: DecodingConstraints, options: SearchOptions) -> bool:
-    """Say whether a beam search would be greedy, to which steps may be relative."""
+    """Say whether a beam search would be greedy, to which steps may be unnormalized."""
     alone = options.beam_size == 1 and options.early_stopping is True
     return alone and not any(demands.required_phrases)
 

@@ -68,7 +68,7 @@ def decode_loop(
             which the step works.
         rules: What may not come, a place for each row.
         choose: Chooses among what may.
-        scored: Whether relative log-probabilities are to be made absolute; else what
+        scored: Whether unnormalized log-probabilities are to be made absolute; else what
             is said of them is NaN.
 
     Raises:

@@ -39,7 +39,7 @@ def greedy_search(
         demands: What each sentence asks for. Required phrases need a beam, if one of
             a single hypothesis.
         options: What may come, and how the score is made.
-        scored: Whether to sum log-probabilities where the step gives relative ones;
+        scored: Whether to sum log-probabilities where the step gives unnormalized ones;
             else they and scores are NaN, and pieces the same.
 
     Returns:

@@ -194,8 +194,8 @@ class _Trial:
         self.smoothing = recipe.train.label_smoothing
         self.network = EncoderDecoder(
             recipe.model,
-            source_pieces=len(prepared.tokenizers.source),
-            target_pieces=len(prepared.tokenizers.target),
+            source_vocab_size=len(prepared.tokenizers.source),
+            target_vocab_size=len(prepared.tokenizers.target),
         ).to(device)
         self.optimizer = build_optimizer(
             recipe.train.optimizer, self.network.parameters()

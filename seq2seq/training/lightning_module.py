@@ -28,8 +28,8 @@ class TranslationModule(LightningModule):
 
     Args:
         recipe: What to build and how to train it.
-        source_pieces: Size of the source vocabulary.
-        target_pieces: Size of the target vocabulary.
+        source_vocab_size: Size of the source vocabulary.
+        target_vocab_size: Size of the target vocabulary.
         total_steps: Optimizer steps of the whole training.
         sentence_metric: How good a translation is; needed where train.minimum_risk is.
     """
@@ -38,8 +38,8 @@ class TranslationModule(LightningModule):
         self,
         recipe: Recipe,
         *,
-        source_pieces: int,
-        target_pieces: int,
+        source_vocab_size: int,
+        target_vocab_size: int,
         total_steps: int,
         sentence_metric: SentenceMetric | None = None,
     ) -> None:
@@ -52,7 +52,9 @@ class TranslationModule(LightningModule):
         self.gradient_norm = torch.zeros(())  # Of the last step, before clipping.
         self.halver = OOMSplitter(self._loss, self._context)
         self.network = EncoderDecoder(
-            recipe.model, source_pieces=source_pieces, target_pieces=target_pieces
+            recipe.model,
+            source_vocab_size=source_vocab_size,
+            target_vocab_size=target_vocab_size,
         )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

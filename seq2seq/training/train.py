@@ -219,8 +219,8 @@ def _fit(job: _Job, cuts: int) -> None:
     torch.manual_seed(recipe.seed)
     module = TranslationModule(
         recipe,
-        source_pieces=len(prepared.tokenizers.source),
-        target_pieces=len(prepared.tokenizers.target),
+        source_vocab_size=len(prepared.tokenizers.source),
+        target_vocab_size=len(prepared.tokenizers.target),
         total_steps=total_steps,
         sentence_metric=make_sentence_metric(recipe, prepared.tokenizers.target),
     )

@@ -200,7 +200,7 @@ class BatchSearcher:
         state, memory = self.engine.start(source, lengths, demands.constrained_tokens())
         step = self.engine.step
         if search.method == "beam" and is_greedy(demands, search):
-            step = partial(step, relative=True)
+            step = partial(step, unnormalized=True)
         given = (step, state, memory, demands, search)
         if search.method == "sample":
             keys = [sentence_seed(ids) for ids in sources]

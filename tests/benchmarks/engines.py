@@ -43,7 +43,9 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     torch.manual_seed(1)
     options = ModelOptions.model_validate(BASE)
-    network = EncoderDecoder(options, source_pieces=8000, target_pieces=8000).eval()
+    network = EncoderDecoder(
+        options, source_vocab_size=8000, target_vocab_size=8000
+    ).eval()
     engines: dict[str, Engine] = {"torch": TorchEngine(network)}
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("onnx", "onnx-int8"):

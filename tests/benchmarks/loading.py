@@ -38,7 +38,9 @@ def main() -> None:
         batch_tokens=recipe.train.batch_tokens,
     )
     network = EncoderDecoder(
-        recipe.model, source_pieces=len(both.source), target_pieces=len(both.target)
+        recipe.model,
+        source_vocab_size=len(both.source),
+        target_vocab_size=len(both.target),
     )
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     maker = iter(TrainBatches(pairs, plan))

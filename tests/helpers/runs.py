@@ -59,7 +59,7 @@ def make_run(
         }
     )
     network = EncoderDecoder(
-        recipe.model, source_pieces=len(cut), target_pieces=len(cut)
+        recipe.model, source_vocab_size=len(cut), target_vocab_size=len(cut)
     )
     with torch.no_grad():
         for parameter in network.parameters():

@@ -36,7 +36,7 @@ def network(**changes: Any) -> EncoderDecoder:
             sections[key] = value
     torch.manual_seed(0)
     options = ModelOptions.model_validate(sections)
-    return EncoderDecoder(options, source_pieces=V, target_pieces=V)
+    return EncoderDecoder(options, source_vocab_size=V, target_vocab_size=V)
 
 
 def shaken(module: Any) -> Any:

@@ -89,7 +89,7 @@ class OnnxEngine:
         ]
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+        self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[NamedTensors, NamedTensors]:
         """Read sources."""
         given = {"source": source.numpy(), "lengths": lengths.numpy()}
@@ -117,16 +117,16 @@ class OnnxEngine:
         state: NamedTensors,
         memory: NamedTensors,
         *,
-        relative: bool = False,
+        unnormalized: bool = False,
     ) -> StepOutput[NamedTensors]:
         """Take one step of a search; several rows may share a row of the memory."""
         found = self.features(last, state, memory)
         given = {"features": found.features.numpy()}
         [logits] = self._scoring.run(None, given)
         scores = torch.from_numpy(logits)
-        if not relative:
+        if not unnormalized:
             scores = log_softmax(scores)
-        return StepOutput(scores, found.state, found.attention, relative)
+        return StepOutput(scores, found.state, found.attention, unnormalized)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Refuse."""

@@ -198,11 +198,11 @@ def _looked(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str
     bias = graph.input("bias", np.float32, ["N", 1, 1, "S"])
     sentences = graph.add("Gather", [graph.add("Shape", [bias]), graph.constant([0])])
     # (R, Q) to (N, heads, rows of a sentence, Q / heads)
-    asked = hidden
+    required_tokens = hidden
     if attention.query is not None:
-        asked = graph.linear(hidden, attention.query)
+        required_tokens = graph.linear(hidden, attention.query)
     else:
-        asked = graph.scaled(asked, attention.scale)
+        required_tokens = graph.scaled(required_tokens, attention.scale)
     size = (
         attention.energy.shape[1]
         if attention.query is not None
@@ -210,16 +210,18 @@ def _looked(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str
     )
     form = [sentences, graph.constant([-1, heads, size])]
     split = graph.add("Concat", form, {"axis": 0})
-    asked = graph.transposed(graph.add("Reshape", [asked, split]), (0, 2, 1, 3))
+    required_tokens = graph.transposed(
+        graph.add("Reshape", [required_tokens, split]), (0, 2, 1, 3)
+    )
     if attention.query is not None:
-        wide = graph.add("Unsqueeze", [asked, graph.constant([3])])
+        wide = graph.add("Unsqueeze", [required_tokens, graph.constant([3])])
         keys = graph.add("Unsqueeze", [keys, graph.constant([2])])
         compared = graph.add("Tanh", [graph.add("Add", [wide, keys])])
         energy = graph.constant(attention.energy.detach().numpy()[:, None])
         scores = graph.add("MatMul", [compared, energy])
         scores = graph.add("Squeeze", [scores, graph.constant([4])])
     else:
-        scores = graph.add("MatMul", [asked, keys])
+        scores = graph.add("MatMul", [required_tokens, keys])
     weights = graph.add("Softmax", [graph.add("Add", [scores, bias])], {"axis": -1})
     read = graph.transposed(graph.add("MatMul", [weights, values]), (0, 2, 1, 3))
     mean = graph.add("ReduceMean", [weights], {"axes": [1], "keepdims": 0})

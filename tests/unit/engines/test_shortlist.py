@@ -32,7 +32,7 @@ def code(pairs: int, *, seed: int = 1) -> list[tuple[list[int], list[int]]]:
 
 
 def learned(pairs: list[Any], **changes: int) -> LexicalTable:
-    given = {"source_pieces": 16, "target_pieces": 30, "null": EOS, **changes}
+    given = {"source_vocab_size": 16, "target_vocab_size": 30, "null": EOS, **changes}
     return train_ibm_model1(pairs, **given)
 
 
@@ -199,4 +199,4 @@ def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
     table = other / "shortlist" / "table.npz"
     table.write_bytes(table.read_bytes()[:-9])
     with pytest.raises(UserError, match=r"table\.npz is damaged"):
-        load_table(other, source_pieces=16, target_pieces=30)
+        load_table(other, source_vocab_size=16, target_vocab_size=30)

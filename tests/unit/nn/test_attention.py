@@ -198,7 +198,7 @@ def test_attention_learns_to_align(looks: dict[str, Any]) -> None:
         }
     )
     pieces = 4 + 2 * symbols
-    model = EncoderDecoder(options, source_pieces=pieces, target_pieces=pieces)
+    model = EncoderDecoder(options, source_vocab_size=pieces, target_vocab_size=pieces)
     draw = torch.Generator().manual_seed(0)
 
     def batch(count: int) -> tuple[Batch, list[int]]:

@@ -74,7 +74,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pieces = len(Run.open(folder).target)
     pairs = [([piece], [piece + 1]) for piece in range(UNK, pieces - 1)]
     table = train_ibm_model1(
-        pairs, source_pieces=pieces, target_pieces=pieces, null=BOS
+        pairs, source_vocab_size=pieces, target_vocab_size=pieces, null=BOS
     )
     save_table(folder, table)
     return folder
@@ -99,7 +99,7 @@ def test_engines_that_leave_the_sum_out_are_off_by_it(run: Path, kind: str) -> N
     state, memory = engine.start(batch.source, batch.source_lengths)
     last = torch.full((2,), BOS)
     whole = engine.step(last, state, memory)
-    part = engine.step(last, state, memory, relative=True)
+    part = engine.step(last, state, memory, unnormalized=True)
     assert not whole.unnormalized
     assert torch.allclose(whole.log_probs.exp().sum(dim=1), torch.ones(2))
     assert part.unnormalized is (kind != "ensemble")

@@ -43,7 +43,7 @@ def network(**changes: Any) -> EncoderDecoder:
     }
     torch.manual_seed(0)
     options = ModelOptions.model_validate({**sections, **changes})
-    model = EncoderDecoder(options, source_pieces=20, target_pieces=20)
+    model = EncoderDecoder(options, source_vocab_size=20, target_vocab_size=20)
     shaken(model)
     return model.float()
 
