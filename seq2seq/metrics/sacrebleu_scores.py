@@ -118,7 +118,8 @@ def bleu_metric(language: str, *, lowercase: bool = False) -> BLEU:
     except (ImportError, RuntimeError) as error:
         raise UserError(
             f"BLEU for the language {language!r} needs a tokenizer that is not "
-            f"installed: pip install 'seq2seq[{known[0] if known else first}]'."
+            f"installed: pip install "
+            f"'seq2seq-recurrent[{known[0] if known else first}]'."
         ) from error
 
 

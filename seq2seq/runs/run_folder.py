@@ -28,6 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import seq2seq
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
@@ -167,7 +168,7 @@ def package_versions() -> dict[str, str]:
     """Tell what the program runs on."""
     found = {package: version(package) for package in PACKAGES}
     return {
-        "seq2seq": version("seq2seq"),
+        "seq2seq": seq2seq.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         "hardware": hardware_info(),

@@ -38,7 +38,7 @@ def import_onnxruntime() -> Any:
         import onnxruntime as found
     except ImportError as error:
         raise UserError(
-            "ONNX Runtime is not installed: pip install 'seq2seq[onnx]'."
+            "ONNX Runtime is not installed: pip install 'seq2seq-recurrent[onnx]'."
         ) from error
     return found
 

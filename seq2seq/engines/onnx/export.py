@@ -117,7 +117,7 @@ def write_graphs(
         from seq2seq.engines.onnx.nodes import save
     except ImportError as error:
         raise UserError(
-            "onnx is not installed: pip install 'seq2seq[onnx]'."
+            "onnx is not installed: pip install 'seq2seq-recurrent[onnx]'."
         ) from error
     graphs = {READING: encoder_graph, STEP: decoder_step_graph, SCORING: output_graph}
     for name, graph in graphs.items():

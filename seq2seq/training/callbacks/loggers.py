@@ -54,7 +54,8 @@ class ExperimentLoggers:
             except ImportError as error:
                 raise UserError(
                     f"train.loggers: {name} needs a package that is not installed: "
-                    f"pip install 'seq2seq[{name}]', or take it out of the list."
+                    f"pip install 'seq2seq-recurrent[{name}]', or take it out of "
+                    "the list."
                 ) from error
         self.names = list(dict.fromkeys(loggers))
         self.folder = folder

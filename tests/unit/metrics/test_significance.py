@@ -114,7 +114,10 @@ def test_a_tokenizer_that_is_missing_is_named_before_anything_is_trained(
 ) -> None:
     for name in (package, f"sacrebleu.tokenizers.tokenizer_{extra}_mecab"):
         monkeypatch.setitem(sys.modules, name, None)
-    said = rf"needs a tokenizer that is not installed: pip install 'seq2seq\[{extra}\]'"
+    said = (
+        "needs a tokenizer that is not installed: "
+        rf"pip install 'seq2seq-recurrent\[{extra}\]'"
+    )
     with pytest.raises(UserError, match=said):
         bleu_metric(code)
     data = {"path": str(tmp_path / "nowhere"), "source": "en", "target": code}

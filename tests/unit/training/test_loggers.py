@@ -103,7 +103,7 @@ def test_what_is_missing_is_named_before_anything_is_written(
             train(recipe(data, name), tmp_path / "run")
         assert str(found.value) == (
             f"train.loggers: {name} needs a package that is not installed: "
-            f"pip install 'seq2seq[{name}]', or take it out of the list."
+            f"pip install 'seq2seq-recurrent[{name}]', or take it out of the list."
         )
     assert not (tmp_path / "run").exists()
 
