@@ -1,9 +1,9 @@
-"""Which pairs stand in which batch, and in what order: a pure function of the seed.
+"""Token-based batch sampling with bucketing: the batches of an epoch, from its seed.
 
-Knows lengths and numbers; not text or tensors. Sentences of like length share a batch,
-so that little of it is padding; batches have a budget of padded pieces; every group of
-batches that makes one optimizer step is planned whole, with its number of tokens, so
-that accumulation and ranks change nothing.
+Pairs of similar length share a batch, so that padding is rare; a batch has a budget of
+padded tokens instead of a number of sentences. The batches of one optimizer step are
+planned together, with the step's number of tokens, so that the loss is the same however
+they are spread over gradient accumulation and ranks.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 class PlannedBatch(NamedTuple):
-    """One batch to be.
+    """The pairs of one batch.
 
     Attributes:
-        indices: Which pairs, (N,).
-        num_tokens: Target tokens, EOS included, of the whole optimizer step it belongs to.
+        indices: Index of each pair in the dataset, (N,).
+        num_tokens: Target tokens, EOS included, of the whole optimizer step that the
+            batch belongs to.
     """
 
-    indices: Numbers
+    indices: Indices
     num_tokens: int
 
 
 class TokenBatchSampler:
-    """The batches of every epoch.
+    """Batches of similar lengths within a budget of padded tokens, shuffled per epoch.
 
     Args:
-        source_lengths: Pieces of each source, EOS included, (pairs,).
-        target_lengths: Pieces of each target, EOS included, (pairs,).
-        batch_tokens: Most padded pieces of the longer side in a batch; a pair that is
-            longer stands alone.
-        step_batches: Batches to an optimizer step: accumulated ones times ranks.
-        seed: What the order depends on, besides the epoch.
+        source_lengths: Tokens of each source, EOS included, (num_pairs,).
+        target_lengths: Tokens of each target, EOS included, (num_pairs,).
+        batch_tokens: Maximum of padded tokens in a batch, on its longer side; a pair
+            that is longer is a batch by itself.
+        batches_per_step: Batches in an optimizer step: accumulated ones times ranks.
+        seed: Seed of the order of batches, together with the epoch.
 
     Raises:
         ValueError: If there are no pairs or the budget is below 1.
@@ -45,11 +46,11 @@ class TokenBatchSampler:
 
     def __init__(
         self,
-        source_lengths: Numbers,
-        target_lengths: Numbers,
+        source_lengths: Indices,
+        target_lengths: Indices,
         *,
         batch_tokens: int,
-        step_batches: int = 1,
+        batches_per_step: int = 1,
         seed: int = 0,
     ) -> None:
         if len(source_lengths) == 0 or len(source_lengths) != len(target_lengths):
@@ -57,81 +58,82 @@ class TokenBatchSampler:
                 f"{len(source_lengths)} source and {len(target_lengths)} target lengths"
                 " came; at least one of each is needed, and as many of both."
             )
-        if batch_tokens < 1 or step_batches < 1:
-            raise ValueError("batch_tokens and step_batches must be at least 1.")
+        if batch_tokens < 1 or batches_per_step < 1:
+            raise ValueError("batch_tokens and batches_per_step must be at least 1.")
         self.source_lengths = source_lengths
         self.target_lengths = target_lengths
-        self.step_batches = step_batches
+        self.batches_per_step = batches_per_step
         self.seed = seed
-        # Rows sorted by length are the same in every epoch but for ties, so the cuts,
-        # and with them the number of batches, are the same as well.
+        # Sorted lengths are the same in every epoch, only ties are broken differently;
+        # so the boundaries, and with them the number of batches, are the same as well.
         order = np.lexsort((source_lengths, target_lengths))
-        self._cuts = self._cut(order, batch_tokens)
+        self._boundaries = self._batch_boundaries(order, batch_tokens)
 
     @property
-    def batches(self) -> int:
-        """Batches in an epoch, a multiple of step_batches unless pairs are too few."""
-        return len(self._cuts) - 1
+    def batches_per_epoch(self) -> int:
+        """A multiple of batches_per_step, unless pairs are too few for that."""
+        return len(self._boundaries) - 1
 
     @property
-    def steps(self) -> int:
+    def steps_per_epoch(self) -> int:
         """Optimizer steps in an epoch."""
-        return -(-self.batches // self.step_batches)
+        return -(-self.batches_per_epoch // self.batches_per_step)
 
-    def epoch(self, number: int) -> list[PlannedBatch]:
-        """Plan one epoch: every pair once, batches of like lengths, in random order.
+    def plan_epoch(self, epoch: int) -> list[PlannedBatch]:
+        """Return the batches of an epoch in random order; they cover every pair once.
 
-        The very first step has the largest batches: what does not fit into memory
-        shows at once, and not after hours.
+        The very first step has the largest batches, so that running out of memory
+        shows at once and not after hours.
         """
-        random = np.random.default_rng([self.seed, number])
-        tie = random.permutation(len(self.source_lengths))
-        order = np.lexsort((tie, self.source_lengths, self.target_lengths))
-        batches = np.split(order, self._cuts[1:-1])
-        turns = random.permutation(len(batches)).tolist()
-        if number == 0:
-            largest = sorted(turns, key=lambda i: -self._size(batches[i]))
-            lead = largest[: self.step_batches]
-            turns = lead + [i for i in turns if i not in lead]
-        shuffled = [batches[i] for i in turns]
-        planned: list[PlannedBatch] = []
-        for first in range(0, len(shuffled), self.step_batches):
-            group = shuffled[first : first + self.step_batches]
-            tokens = int(sum(self.target_lengths[rows].sum() for rows in group))
-            planned += [PlannedBatch(rows, tokens) for rows in group]
-        return planned
+        random = np.random.default_rng([self.seed, epoch])
+        tie_breaker = random.permutation(len(self.source_lengths))
+        order = np.lexsort((tie_breaker, self.source_lengths, self.target_lengths))
+        batches = np.split(order, self._boundaries[1:-1])
+        batch_order = random.permutation(len(batches)).tolist()
+        if epoch == 0:
+            by_size = sorted(batch_order, key=lambda i: -self._padded_size(batches[i]))
+            largest = by_size[: self.batches_per_step]
+            batch_order = largest + [i for i in batch_order if i not in largest]
+        shuffled = [batches[i] for i in batch_order]
+        plan: list[PlannedBatch] = []
+        for start in range(0, len(shuffled), self.batches_per_step):
+            step = shuffled[start : start + self.batches_per_step]
+            num_tokens = int(sum(self.target_lengths[batch].sum() for batch in step))
+            plan += [PlannedBatch(batch, num_tokens) for batch in step]
+        return plan
 
-    def _size(self, rows: Numbers) -> int:
-        """Count the padded pieces of a batch, both sides together."""
-        longest = self.source_lengths[rows].max() + self.target_lengths[rows].max()
-        return len(rows) * int(longest)
+    def _padded_size(self, indices: Indices) -> int:
+        """Count the padded tokens of a batch, both sides together."""
+        source, target = self.source_lengths[indices], self.target_lengths[indices]
+        return len(indices) * int(source.max() + target.max())
 
     def padding_efficiency(self) -> tuple[float, float]:
-        """Return the share of padded pieces that are real, of sources and targets."""
+        """Return the share of non-padding tokens, of sources and of targets."""
         shares = []
         order = np.lexsort((self.source_lengths, self.target_lengths))
         for lengths in (self.source_lengths, self.target_lengths):
-            batches = np.split(lengths[order], self._cuts[1:-1])
+            batches = np.split(lengths[order], self._boundaries[1:-1])
             padded = sum(int(batch.max()) * len(batch) for batch in batches)
             shares.append(int(lengths.sum()) / padded)
         return shares[0], shares[1]
 
-    def _cut(self, order: Numbers, batch_tokens: int) -> list[int]:
-        """Return where batches begin in the sorted rows, and the end of the last."""
-        longer = np.maximum(self.source_lengths, self.target_lengths)[order].tolist()
-        cuts, longest = [0], 0
-        for position, length in enumerate(longer):
-            longest = max(longest, length)
-            size = position - cuts[-1] + 1
-            if size > 1 and size * longest > batch_tokens:
-                cuts.append(position)
-                longest = length
-        cuts.append(len(longer))
+    def _batch_boundaries(self, order: Indices, batch_tokens: int) -> list[int]:
+        """Return the start of each batch in sorted order, and the end of the last."""
+        lengths = np.maximum(self.source_lengths, self.target_lengths)[order].tolist()
+        boundaries, max_length = [0], 0
+        for position, length in enumerate(lengths):
+            max_length = max(max_length, length)
+            size = position - boundaries[-1] + 1
+            if size > 1 and size * max_length > batch_tokens:
+                boundaries.append(position)
+                max_length = length
+        boundaries.append(len(lengths))
         # Every step needs the same number of batches: halve the largest ones.
-        while (len(cuts) - 1) % self.step_batches:
-            sizes = np.diff(cuts)
+        while (len(boundaries) - 1) % self.batches_per_step:
+            sizes = np.diff(boundaries)
             largest = int(sizes.argmax())
             if sizes[largest] == 1:
                 break
-            cuts.insert(largest + 1, cuts[largest] + int(sizes[largest]) // 2)
-        return cuts
+            middle = boundaries[largest] + int(sizes[largest]) // 2
+            boundaries.insert(largest + 1, middle)
+        return boundaries

@@ -1,6 +1,7 @@
-"""Sequences of several lengths become one batch. Knows ids; not where they come from.
+"""Collate token sequences of different lengths into a padded batch.
 
-Translating needs it and nothing else of this room, whose imports take a while.
+Translation imports this module without the rest of the data package, which is slow to
+import.
 """
 
 from __future__ import annotations
@@ -21,43 +22,42 @@ def collate(
     sources: Sequences,
     targets: Sequences,
     *,
-    rows: NDArray[np.int64] | None = None,
-    tokens: int | None = None,
+    indices: NDArray[np.int64] | None = None,
+    num_tokens: int | None = None,
 ) -> Batch:
-    """Pad pairs and shift targets; the only place where either happens.
+    """Pad pairs and shift targets for teacher forcing; nothing else does either.
 
     Args:
-        sources: Ids without control pieces, N of them.
+        sources: Token ids without control tokens, N sequences.
         targets: Likewise.
-        rows: Where the pairs stand in their corpus; 0 to N - 1 if None.
-        tokens: What the loss is divided by; this batch's target tokens if None.
+        indices: Index of each pair in its corpus, (N,); 0 to N - 1 if None.
+        num_tokens: Divisor of the loss; this batch's target tokens if None.
     """
-    number = np.arange(len(sources)) if rows is None else rows
-    count = sum(len(target) + 1 for target in targets)
+    if indices is None:
+        indices = np.arange(len(sources))
+    if num_tokens is None:
+        num_tokens = sum(len(target) + 1 for target in targets)
     return Batch(
-        source=_padded(sources, after=EOS),
+        source=_pad(sources, after=EOS),
         source_lengths=torch.tensor([len(source) + 1 for source in sources]),
-        inputs=_padded(targets, before=BOS),
-        targets=_padded(targets, after=EOS),
-        indices=torch.from_numpy(np.ascontiguousarray(number)),
-        num_tokens=count if tokens is None else tokens,
+        inputs=_pad(targets, before=BOS),
+        targets=_pad(targets, after=EOS),
+        indices=torch.from_numpy(np.ascontiguousarray(indices)),
+        num_tokens=num_tokens,
     )
 
 
-def _padded(
-    sequences: Sequences,
-    *,
-    before: int | None = None,
-    after: int | None = None,
+def _pad(
+    sequences: Sequences, *, before: int | None = None, after: int | None = None
 ) -> Tensor:
-    """Put one control piece at one end of every sequence and pad, (N, longest + 1)."""
-    longest = max(map(len, sequences)) + 1
-    padded = np.full((len(sequences), longest), PAD, dtype=np.int64)
-    for line, sequence in zip(padded, sequences, strict=True):
-        first = 0 if before is None else 1
-        line[first : first + len(sequence)] = sequence
+    """Add a control token to each sequence and pad, (N, max_length + 1)."""
+    max_length = max(map(len, sequences)) + 1
+    padded = np.full((len(sequences), max_length), PAD, dtype=np.int64)
+    for row, sequence in zip(padded, sequences, strict=True):
+        start = 0 if before is None else 1
+        row[start : start + len(sequence)] = sequence
         if before is not None:
-            line[0] = before
+            row[0] = before
         if after is not None:
-            line[len(sequence)] = after
+            row[len(sequence)] = after
     return torch.from_numpy(padded)

@@ -21,7 +21,7 @@ from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS, read_lines, sha256_file
 
 PHRASEBOOK_PAIRS = {"train": 120_000, "valid": 500, "test": 500}
-"""How many pairs a split of the phrasebook has unless a limit says otherwise."""
+"""How many pairs a split of the phrasebook has unless a max_pairs says otherwise."""
 
 _PHRASEBOOK_SEED = 0
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -48,7 +48,7 @@ class ParallelCorpus:
 
     Attributes:
         name: What people call it: its files or its dataset.
-        fingerprint: SHA-256 over content, languages and limit, in hexadecimal digits;
+        fingerprint: SHA-256 over content, languages and max_pairs, in hexadecimal;
             changes when the pairs may change.
         read: Starts a new stream of the pairs. It raises InputError where the content
             is at fault, such as two parallel files of unequal length, which shows at
@@ -68,7 +68,7 @@ def open_corpus(
     split: str,
     config: str | None = None,
     revision: str | None = None,
-    limit: int | None = None,
+    max_pairs: int | None = None,
     streaming: bool = False,
 ) -> ParallelCorpus:
     """Find one split of a corpus, as `datasets.load_dataset` would, and more strictly.
@@ -86,7 +86,7 @@ def open_corpus(
         split: Which part: "train", or any other name that the corpus has.
         config: A Hub dataset's configuration.
         revision: A Hub dataset's branch, tag or commit.
-        limit: Read the first so many pairs only.
+        max_pairs: Read the first so many pairs only.
         streaming: Have `datasets` read a dataset each time instead of copying it.
 
     Returns:
@@ -101,10 +101,10 @@ def open_corpus(
     if path == "phrasebook":
         _refuse("the phrasebook", config=config, revision=revision)
         _refuse("the phrasebook", streaming=streaming or None)
-        return _open_phrasebook(languages, split, limit)
+        return _open_phrasebook(languages, split, max_pairs)
     if folder.is_dir():
         _refuse(f"{path}, a folder", revision=revision)
-        return _open_folder(folder, languages, split, config, limit, streaming)
+        return _open_folder(folder, languages, split, config, max_pairs, streaming)
     if folder.exists():
         raise UserError(
             f"{path} is a file. data.path names the folder that holds the files of "
@@ -119,7 +119,7 @@ def open_corpus(
         path, split=split, config=config, revision=revision, streaming=streaming
     )
     name = f"{path}, split {split}"
-    return _dataset_corpus(name, loaded, languages, limit)
+    return _dataset_corpus(name, loaded, languages, max_pairs)
 
 
 def _refuse(name: str, **options: str | bool | None) -> None:
@@ -133,7 +133,7 @@ def _refuse(name: str, **options: str | bool | None) -> None:
 
 
 def _open_phrasebook(
-    languages: tuple[str, str], split: str, limit: int | None
+    languages: tuple[str, str], split: str, max_pairs: int | None
 ) -> ParallelCorpus:
     if sorted(languages) != ["de", "en"]:
         raise UserError(
@@ -147,7 +147,7 @@ def _open_phrasebook(
         )
     from seq2seq.data.phrasebook.corpus import VERSION
 
-    count = PHRASEBOOK_PAIRS[split] if limit is None else limit
+    count = PHRASEBOOK_PAIRS[split] if max_pairs is None else max_pairs
     pairs = partial(_phrasebook_pairs, languages, split, count)
     content = ["phrasebook", VERSION, split, count, _PHRASEBOOK_SEED]
     return _corpus(f"phrasebook, split {split}", content, pairs, languages, count)
@@ -168,7 +168,7 @@ def _open_folder(
     languages: tuple[str, str],
     split: str,
     config: str | None,
-    limit: int | None,
+    max_pairs: int | None,
     streaming: bool,
 ) -> ParallelCorpus:
     # A configuration is a thing of the Hub's conventions.
@@ -179,7 +179,7 @@ def _open_folder(
         name = " and ".join(map(str, files[:2]))
         if len(files) > 2:
             name = f"{files[0]} and {len(files) - 1} more"
-        return _corpus(name, content, pairs, languages, limit)
+        return _corpus(name, content, pairs, languages, max_pairs)
     splits = _splits(folder, languages)
     if _has_row_files(folder):
         loaded = hub.load_folder(
@@ -189,7 +189,7 @@ def _open_folder(
             known_splits=splits,
             streaming=streaming,
         )
-        return _dataset_corpus(f"{folder}, split {split}", loaded, languages, limit)
+        return _dataset_corpus(f"{folder}, split {split}", loaded, languages, max_pairs)
     _refuse(f"{folder}, a folder of text files", config=config)
     others = [path.name for path in _files(folder) if path.name.startswith(f"{split}.")]
     if others:
@@ -336,10 +336,13 @@ def _tsv_pairs(path: Path, swapped: bool) -> Iterator[tuple[str, str]]:
 
 
 def _dataset_corpus(
-    name: str, loaded: hub.LoadedSplit, languages: tuple[str, str], limit: int | None
+    name: str,
+    loaded: hub.LoadedSplit,
+    languages: tuple[str, str],
+    max_pairs: int | None,
 ) -> ParallelCorpus:
     pairs = partial(dataset_pairs, loaded.dataset, languages, name)
-    return _corpus(name, ["dataset", loaded.fingerprint], pairs, languages, limit)
+    return _corpus(name, ["dataset", loaded.fingerprint], pairs, languages, max_pairs)
 
 
 def _corpus(
@@ -347,12 +350,12 @@ def _corpus(
     content: Iterable[object],
     pairs: Pairs,
     languages: tuple[str, str],
-    limit: int | None,
+    max_pairs: int | None,
 ) -> ParallelCorpus:
-    parts = "\0".join(map(str, (*content, *languages, limit)))
+    parts = "\0".join(map(str, (*content, *languages, max_pairs)))
     fingerprint = hashlib.sha256(parts.encode()).hexdigest()
-    return ParallelCorpus(name, fingerprint, partial(_read, pairs, limit))
+    return ParallelCorpus(name, fingerprint, partial(_read, pairs, max_pairs))
 
 
-def _read(pairs: Pairs, limit: int | None) -> Iterator[SentencePair]:
-    return map(SentencePair._make, islice(pairs(), limit))
+def _read(pairs: Pairs, max_pairs: int | None) -> Iterator[SentencePair]:
+    return map(SentencePair._make, islice(pairs(), max_pairs))

@@ -1,6 +1,7 @@
-"""Sentence pairs as batches of tensors, for training and for validation.
+"""The memory-mapped parallel dataset, and iterables of its batches.
 
-Knows ids, plans and Lightning's data hooks; not text files, models or search.
+Several corpora may be mixed by weight or by temperature; the training loader is
+infinite and resumes at any batch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from seq2seq.data.batch_sampler import PlannedBatch, TokenBatchSampler
+from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.collate import Sequences, collate
 from seq2seq.data.preprocessing import PreprocessedData
 from seq2seq.recipe import DataOptions
@@ -21,166 +22,162 @@ from seq2seq.types import Batch
 
 
 class ParallelDataset:
-    """The pairs of an Arrow file, memory-mapped: nothing is read before it is used.
+    """Sentence pairs as token ids in a memory-mapped Arrow file.
 
     Args:
         path: A file with the columns source and target, lists of ids.
-        order: Which of its rows stand for rows 0, 1, ...; all of them if None.
+        indices: Row of the file for each pair of the dataset; all rows in order if
+            None.
     """
 
-    def __init__(self, path: Path, order: NDArray[np.int64] | None = None) -> None:
+    def __init__(self, path: Path, indices: NDArray[np.int64] | None = None) -> None:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         self.source = _ArrowColumn(table.column("source"))
         self.target = _ArrowColumn(table.column("target"))
-        self.order = np.arange(len(self.source.lengths)) if order is None else order
+        if indices is None:
+            indices = np.arange(len(self.source.lengths))
+        self.indices = indices
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.indices)
 
     def lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the pieces of each source and of each target, EOS included."""
+        """Return the tokens of each source and of each target, EOS included."""
         source, target = self.source.lengths, self.target.lengths
-        return source[self.order] + 1, target[self.order] + 1
+        return source[self.indices] + 1, target[self.indices] + 1
 
-    def rows(self, numbers: NDArray[np.int64]) -> tuple[Sequences, Sequences]:
-        """Return the ids of these pairs' sources and of their targets."""
-        wanted = self.order[numbers].tolist()
-        sources = [self.source[row] for row in wanted]
-        return sources, [self.target[row] for row in wanted]
+    def get_pairs(self, indices: NDArray[np.int64]) -> tuple[Sequences, Sequences]:
+        """Return the ids of the sources and of the targets of these pairs."""
+        rows = self.indices[indices].tolist()
+        return [self.source[row] for row in rows], [self.target[row] for row in rows]
 
 
 def mixture_indices(
-    parts: Sequence[int], weights: Sequence[float]
+    sizes: Sequence[int], weights: Sequence[float]
 ) -> NDArray[np.int64]:
-    """Take each part's rows as often as its weight says, evenly over the part.
+    """Repeat or subsample the rows of each corpus by its weight, evenly spaced.
 
     Args:
-        parts: Rows of each corpus, one corpus after another.
-        weights: How often an epoch takes each of them: 0.5 is every second row.
+        sizes: Pairs of each corpus, which follow one another.
+        weights: Passes over each corpus in an epoch: 0.5 is every second row.
     """
-    rows, first = [np.zeros(0, dtype=np.int64)], 0
-    for count, weight in zip(parts, weights, strict=True):
-        taken = round(count * weight)
-        rows.append(first + np.arange(taken) * count // max(1, taken))
-        first += count
-    return np.concatenate(rows)
+    indices, offset = [np.zeros(0, dtype=np.int64)], 0
+    for size, weight in zip(sizes, weights, strict=True):
+        count = round(size * weight)
+        indices.append(offset + np.arange(count) * size // max(1, count))
+        offset += size
+    return np.concatenate(indices)
 
 
-def temperature_weights(parts: Sequence[int], temperature: float) -> list[float]:
-    """Say how often to take each corpus so that its share is as size ** (1 / T).
+def temperature_weights(sizes: Sequence[int], temperature: float) -> list[float]:
+    """Temperature sampling: weights that make shares proportional to size ** (1 / T).
 
-    The largest one comes once, so that nothing is left out and smaller ones repeat.
+    The largest corpus has weight 1, so that nothing is left out and smaller ones
+    repeat.
 
     Args:
-        parts: Pairs of each corpus.
-        temperature: 1 for as they are; the larger, the more alike their shares.
+        sizes: Pairs of each corpus.
+        temperature: 1 keeps the shares as they are; the higher, the more equal.
 
     Source: Arivazhagan et al. 2019 (Massively Multilingual Neural Machine Translation
-    in the Wild), sampling by temperature.
+    in the Wild).
     """
-    largest = max(parts)
-    return [
-        (largest / count) ** (1 - 1 / temperature) if count else 1.0 for count in parts
-    ]
+    largest, power = max(sizes), 1 - 1 / temperature
+    return [(largest / size) ** power if size else 1.0 for size in sizes]
 
 
-def open_dataset(prepared: PreprocessedData, data: DataOptions) -> ParallelDataset:
-    """Open what was prepared, each corpus as often as its weight says."""
+def open_dataset(preprocessed: PreprocessedData, data: DataOptions) -> ParallelDataset:
+    """Open preprocessed data, with mixed corpora weighted as the recipe says."""
     if not data.mix:
-        return ParallelDataset(prepared.path)
-    parts = prepared.counts.parts
+        return ParallelDataset(preprocessed.path)
+    sizes = preprocessed.stats.kept_per_corpus
     weights = [1.0, *(mixed.weight for mixed in data.mix)]
     if data.temperature is not None:
-        weights = temperature_weights(parts, data.temperature)
-    return ParallelDataset(prepared.path, mixture_indices(parts, weights))
+        weights = temperature_weights(sizes, data.temperature)
+    return ParallelDataset(preprocessed.path, mixture_indices(sizes, weights))
 
 
 class _ArrowColumn:
-    """One side of the pairs: lists of ids in one flat array for each chunk."""
+    """Lists of ids, each chunk of them in one flat array."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         chunks = [chunk for chunk in column.chunks if len(chunk)]
         self._starts = np.cumsum([0, *map(len, chunks)])
-        self._offsets = [_numbers(chunk.offsets) for chunk in chunks]
-        self._values = [_numbers(chunk.values) for chunk in chunks]
+        self._offsets = [_as_numpy(chunk.offsets) for chunk in chunks]
+        self._values = [_as_numpy(chunk.values) for chunk in chunks]
         lengths = [np.diff(offsets) for offsets in self._offsets]
         self.lengths = np.concatenate([*lengths, np.zeros(0, dtype=np.int64)])
 
     def counts(self) -> NDArray[np.int64]:
-        """Count how often each id occurs, in all rows, up to the highest."""
-        found = np.zeros(1, dtype=np.int64)
+        """Count how often each id occurs in all rows, up to the highest id."""
+        counts = np.zeros(1, dtype=np.int64)
         for values in self._values:
-            more = np.bincount(values)
-            found = np.pad(found, (0, max(0, len(more) - len(found))))
-            found[: len(more)] += more
-        return found
+            chunk_counts = np.bincount(values)
+            counts = np.pad(counts, (0, max(0, len(chunk_counts) - len(counts))))
+            counts[: len(chunk_counts)] += chunk_counts
+        return counts
 
     def __getitem__(self, row: int) -> NDArray[np.integer]:
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
         offsets = self._offsets[chunk]
-        inside = row - int(self._starts[chunk])
-        return self._values[chunk][offsets[inside] : offsets[inside + 1]]
+        row -= int(self._starts[chunk])
+        return self._values[chunk][offsets[row] : offsets[row + 1]]
 
 
-def _numbers(array: pa.Array) -> NDArray[np.integer]:
-    """View numbers where they lie; Arrow's own way imports pandas, in 0.3 seconds."""
-    kind = np.dtype(str(array.type))
+def _as_numpy(array: pa.Array) -> NDArray[np.integer]:
+    """View an Arrow array without a copy; to_numpy() imports pandas, in 0.3 seconds."""
+    dtype = np.dtype(str(array.type))
     if not len(array):
-        return np.zeros(0, kind)
-    values = np.frombuffer(array.buffers()[1], kind)
+        return np.zeros(0, dtype)
+    values = np.frombuffer(array.buffers()[1], dtype)
     return values[array.offset : array.offset + len(array)]
 
 
 class ResumePosition(NamedTuple):
-    """Where a process stands in the endless stream of batches.
+    """Position of a process in the infinite sequence of training batches.
 
     Attributes:
-        done: Batches that this rank has trained on, earlier runs included.
-        rank: This process's number.
-        ranks: How many processes share the plan.
+        num_batches: Batches that this rank has trained on, earlier runs included.
+        rank: Global rank of this process.
+        world_size: Number of processes, which share every epoch's batches.
     """
 
-    done: int = 0
+    num_batches: int = 0
     rank: int = 0
-    ranks: int = 1
+    world_size: int = 1
 
 
-class TrainBatches:
-    """The batches of all epochs, one after another, from any of them on.
+class TrainDataLoader:
+    """Infinite, resumable iterable of one rank's training batches, epoch after epoch.
 
     Args:
-        pairs: What to train on.
-        plan: Their order.
-        position: Says where to begin; asked each time that iteration begins, since
-            Lightning knows it only once it has read the checkpoint.
+        dataset: The training pairs.
+        batch_sampler: Batches of every epoch.
+        position: Returns where to start; called when iteration starts, because
+            Lightning knows it only after loading the checkpoint.
     """
 
     def __init__(
         self,
-        pairs: ParallelDataset,
-        plan: TokenBatchSampler,
+        dataset: ParallelDataset,
+        batch_sampler: TokenBatchSampler,
         *,
         position: Callable[[], ResumePosition] = ResumePosition,
     ) -> None:
-        self.pairs = pairs
-        self.plan = plan
+        self.dataset = dataset
+        self.batch_sampler = batch_sampler
         self.position = position
 
     def __iter__(self) -> Iterator[Batch]:
-        done, rank, ranks = self.position()
-        per_epoch = self.plan.batches // ranks
-        epoch, skipped = divmod(done, per_epoch)
+        num_batches, rank, world_size = self.position()
+        per_epoch = self.batch_sampler.batches_per_epoch // world_size
+        epoch, start = divmod(num_batches, per_epoch)
         while True:
-            mine = self.plan.epoch(epoch)[rank::ranks][:per_epoch]
-            for place in range(skipped, per_epoch):
-                yield self._batch(mine[place])
-            epoch, skipped = epoch + 1, 0
-
-    def _batch(self, planned: PlannedBatch) -> Batch:
-        sources, targets = self.pairs.rows(planned.indices)
-        return collate(
-            sources, targets, rows=planned.indices, tokens=planned.num_tokens
-        )
+            plan = self.batch_sampler.plan_epoch(epoch)[rank::world_size]
+            for indices, num_tokens in plan[start:per_epoch]:
+                sources, targets = self.dataset.get_pairs(indices)
+                yield collate(sources, targets, indices=indices, num_tokens=num_tokens)
+            epoch, start = epoch + 1, 0
 
 
 def validation_batches(
@@ -189,17 +186,23 @@ def validation_batches(
     *,
     batch_tokens: int,
 ) -> list[Batch]:
-    """Batch pairs for validation: every pair once, sorted by length, none dropped."""
-    plan = TokenBatchSampler(
+    """Batch pairs for validation, sorted by length: every pair once.
+
+    Args:
+        sources: Token ids of each source, without control tokens.
+        targets: Likewise.
+        batch_tokens: Maximum of padded tokens in a batch, on its longer side.
+    """
+    batch_sampler = TokenBatchSampler(
         np.array([len(source) + 1 for source in sources]),
         np.array([len(target) + 1 for target in targets]),
         batch_tokens=batch_tokens,
     )
     return [
         collate(
-            [sources[row] for row in planned.indices],
-            [targets[row] for row in planned.indices],
-            rows=planned.indices,
+            [sources[i] for i in batch.indices],
+            [targets[i] for i in batch.indices],
+            indices=batch.indices,
         )
-        for planned in plan.epoch(0)
+        for batch in batch_sampler.plan_epoch(0)
     ]

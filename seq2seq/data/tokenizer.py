@@ -1,4 +1,7 @@
-"""SentencePiece: train, encode, decode. Knows text and ids; not batches or tensors."""
+"""SentencePiece tokenization: train a model, encode text to ids, decode ids to text.
+
+A SentencePiece "piece" is called a token here.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ from seq2seq.utils.files import atomic_file
 
 # Must be the order of types.PAD, UNK, BOS, EOS; a test compares them.
 PAD, UNK, BOS, EOS = CONTROL = (0, 1, 2, 3)
-LINES_AT_MOST = 500_000  # Training on 800,000 takes 1.9 GB.
-LINE_BYTES_AT_MOST = 4192
+MAX_LINES = 500_000  # Training on 800,000 takes 1.9 GB.
+MAX_LINE_BYTES = 4192
 
-# Every kind of white space becomes a blank; what has no width or steers a terminal
-# goes. All else stays as it is: NFKC would rewrite "…" and Chinese punctuation, which
-# references keep.
+# Normalization: white space of every kind becomes a space; zero-width and terminal
+# control characters are removed. Nothing else changes: NFKC would rewrite "…" and
+# Chinese punctuation, which references keep.
 _SPACES = [0x0, 0x9, 0xA, 0xB, 0xC, 0xD, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]
 _SPACES += [0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
-_GONE = [*range(0x1, 0x9), *range(0xE, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
-_GONE += [0xAD, 0x200B, 0x2060, 0xFEFF]
-_PLAIN: dict[int, str | None] = dict.fromkeys(_SPACES, " ") | dict.fromkeys(_GONE)
-_SPECIAL = re.compile("[" + re.escape("".join(map(chr, _PLAIN))) + "]")
+_REMOVED = [*range(0x1, 0x9), *range(0xE, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
+_REMOVED += [0xAD, 0x200B, 0x2060, 0xFEFF]
+_MAPPING: dict[int, str | None] = dict.fromkeys(_SPACES, " ") | dict.fromkeys(_REMOVED)
+_SPECIAL = re.compile("[" + re.escape("".join(map(chr, _MAPPING))) + "]")
 
 
 class Tokenizer:
@@ -37,7 +40,8 @@ class Tokenizer:
         model: The serialised model.
 
     Raises:
-        InputError: If these bytes are no SentencePiece model of ours.
+        UserError: If these bytes are no SentencePiece model, or one with other control
+            tokens.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -56,7 +60,7 @@ class Tokenizer:
             raise UserError(f"this is no SentencePiece model: {error}") from error
         if ids != list(CONTROL):
             raise UserError(
-                f"the tokenizer's control pieces are {ids}, but pad, unk, bos and eos "
+                f"the tokenizer's control tokens are {ids}, but pad, unk, bos and eos "
                 f"must be {list(CONTROL)}; train one with seq2seq train."
             )
 
@@ -65,7 +69,7 @@ class Tokenizer:
         """Read a model file.
 
         Raises:
-            InputError: If the file is missing or no model.
+            UserError: If the file is missing or no model.
         """
         try:
             model = path.read_bytes()
@@ -88,43 +92,45 @@ class Tokenizer:
         return Tokenizer, (self.model,)
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """Cut lines into ids, without control pieces; a blank line has none.
+        """Encode lines to ids, without control tokens; a blank line has none.
 
-        The number of threads changes nothing but the time it takes.
+        The result does not depend on the number of threads.
         """
-        plain = list(map(_plain, lines))
-        encoded: list[list[int]] = self._processor.encode(plain, num_threads=threads)
+        normalized = list(map(_normalize, lines))
+        encoded: list[list[int]] = self._processor.encode(
+            normalized, num_threads=threads
+        )
         return encoded
 
     def surface_tokens(self, lines: Sequence[str]) -> list[list[str]]:
-        """Cut lines into the pieces behind `encode`'s ids, as text.
+        """Tokenize lines, as `encode` does, into strings.
 
-        "▁" begins a word; an unknown piece shows what stands in the line.
+        "▁" begins a word; an unknown token is the text that it covers.
         """
-        plain = list(map(_plain, lines))
-        cut: list[list[str]] = self._processor.encode(
-            plain, out_type=str, num_threads=1
+        normalized = list(map(_normalize, lines))
+        tokens: list[list[str]] = self._processor.encode(
+            normalized, out_type=str, num_threads=1
         )
-        return cut
+        return tokens
 
     def id_to_tokens(self, ids: Sequence[int]) -> list[str]:
-        """Return the pieces with these ids, as text; "▁" begins a word."""
-        return [str(self._processor.id_to_piece(piece)) for piece in ids]
+        """Return the token of each id as a string; "▁" begins a word."""
+        return [str(self._processor.id_to_piece(token)) for token in ids]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """Join ids to text; an unknown piece shows as "⁇"."""
-        return [self._processor.decode(list(each)) for each in ids]
+        """Detokenize each sequence of ids; an unknown token becomes "⁇"."""
+        return [self._processor.decode(list(sequence)) for sequence in ids]
 
 
 def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenizer:
     """Train SentencePiece; the same lines and options give the same bytes.
 
     Args:
-        lines: The text; of more than LINES_AT_MOST lines every k-th is used.
+        lines: The text; of more than MAX_LINES lines, every 2nd, 4th, ... is used.
         options: The recipe's tokenizer section.
 
     Raises:
-        InputError: If the text yields fewer pieces than asked, or is empty.
+        UserError: If the text yields fewer tokens than vocab_size, or is empty.
 
     Source: Kudo and Richardson 2018; Kudo 2018 (unigram); Sennrich et al. 2016 (bpe).
     """
@@ -139,9 +145,9 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
             model_type=options.model_type,
             vocab_size=options.vocab_size,
             character_coverage=_coverage(sample, options),
-            normalization_rule_name="identity",  # _plain has done what we want.
-            num_threads=2,  # Fixed: the number changes the result.
-            max_sentence_length=LINE_BYTES_AT_MOST,
+            normalization_rule_name="identity",  # _normalize replaces it.
+            num_threads=2,  # Fixed: it changes the result.
+            max_sentence_length=MAX_LINE_BYTES,
             minloglevel=2,
             pad_id=PAD,
             unk_id=UNK,
@@ -149,59 +155,59 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
             eos_id=EOS,
         )
     except RuntimeError as error:
-        raise UserError(_too_large(str(error), options.vocab_size)) from error
+        raise UserError(_vocab_size_error(str(error), options.vocab_size)) from error
     return Tokenizer(model.getvalue())
 
 
-def _plain(line: str) -> str:
-    """Make white space blanks and drop what has no width."""
-    return line.translate(_PLAIN) if _SPECIAL.search(line) else line
+def _normalize(line: str) -> str:
+    """Replace white space by spaces and remove zero-width characters."""
+    return line.translate(_MAPPING) if _SPECIAL.search(line) else line
 
 
 def _sample(lines: Iterable[str]) -> list[str]:
-    """Keep every line, or every 2nd, 4th, ... once there are too many."""
-    kept: list[str] = []
+    """Take every line, or every 2nd, 4th, ... once there are too many."""
+    sample: list[str] = []
     step = 1
     for number, line in enumerate(lines):
         if number % step:
             continue
-        # A longer line would be skipped with a warning.
-        kept.append(_plain(line)[: LINE_BYTES_AT_MOST // 4])
-        if len(kept) == LINES_AT_MOST:
-            kept = kept[::2]
+        # SentencePiece would skip a longer line with a warning.
+        sample.append(_normalize(line)[: MAX_LINE_BYTES // 4])
+        if len(sample) == MAX_LINES:
+            sample = sample[::2]
             step *= 2
-    return kept
+    return sample
 
 
 def _coverage(sample: list[str], options: TokenizerOptions) -> float:
-    """Choose the share of characters that get a piece, where the recipe leaves it."""
+    """Return the share of characters that get a token, unless the recipe sets it."""
     if options.character_coverage is not None:
         return options.character_coverage
     counts: Counter[str] = Counter()
     for line in sample:
         counts.update(line)
-    room = options.vocab_size // 2
+    max_characters = options.vocab_size // 2
     if options.model_type == "char":
-        room = options.vocab_size - len(CONTROL)
-    if len(counts) <= room:
+        max_characters = options.vocab_size - len(CONTROL)
+    if len(counts) <= max_characters:
         return 1.0
-    covered = sum(count for _, count in counts.most_common(room))
+    covered = sum(count for _, count in counts.most_common(max_characters))
     return max(0.98, covered / counts.total())
 
 
-def _too_large(message: str, asked: int) -> str:
-    """Turn SentencePiece's complaint about the size into what to do."""
+def _vocab_size_error(message: str, vocab_size: int) -> str:
+    """Translate SentencePiece's error about the vocabulary size into what to do."""
     tail = message.strip().splitlines()[-1]
     if "<=" in tail:
-        most = tail.split("<=")[-1].strip(" .")
-        if most.isdigit():
+        max_size = tail.split("<=")[-1].strip(" .")
+        if max_size.isdigit():
             return (
-                f"tokenizer.vocab_size is {asked:,}, but this text yields at most "
-                f"{int(most):,} pieces. Lower tokenizer.vocab_size or add text."
+                f"tokenizer.vocab_size is {vocab_size:,}, but this text yields at most "
+                f"{int(max_size):,} tokens. Lower tokenizer.vocab_size or add text."
             )
-    if "smaller than required_chars" in message or "required_chars" in message:
+    if "required_chars" in message:
         return (
-            f"tokenizer.vocab_size is {asked:,}, fewer than the text's characters need."
-            " Raise tokenizer.vocab_size or lower tokenizer.character_coverage."
+            f"tokenizer.vocab_size is {vocab_size:,}, fewer than the text's characters "
+            "need. Raise tokenizer.vocab_size or lower tokenizer.character_coverage."
         )
     return f"SentencePiece cannot train on this text: {tail}"

@@ -152,13 +152,13 @@ def _facts(
 
 def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
     names = {
-        "read": "pairs read",
+        "total": "pairs read",
         "kept": "pairs kept",
         "blank": "dropped: blank",
         "duplicate": "dropped: duplicates",
         "copied": "dropped: copies of the source",
         "too_long": "dropped: too long",
-        "ratio": "dropped: of unlike lengths",
+        "length_ratio": "dropped: of unlike lengths",
         "fingerprint": "fingerprint",
     }
     train = content.get("train", {})

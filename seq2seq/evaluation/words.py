@@ -59,7 +59,7 @@ def word_frequencies(data: DataOptions, cache: Path) -> WordFrequencies:
     Raises:
         InputError: If the data cannot be read.
     """
-    corpus = open_split(data, data.splits.train, limit=data.max_pairs)
+    corpus = open_split(data, data.splits.train, max_pairs=data.max_pairs)
     kept = _read(cache)
     if kept.get("fingerprint") == corpus.fingerprint and kept.get("format") == _FORMAT:
         return WordFrequencies(

@@ -19,8 +19,8 @@ from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.collate import collate
 from seq2seq.data.dataset import ParallelDataset, open_dataset
 from seq2seq.data.preprocessing import (
+    Log,
     PreprocessedData,
-    Tell,
     load_eval_pairs,
     preprocess,
     training_corpora,
@@ -53,7 +53,7 @@ class Check(NamedTuple):
     advice: str = ""
 
 
-def run_checks(recipe: Recipe, tell: Tell) -> Iterator[Check]:
+def run_checks(recipe: Recipe, tell: Log) -> Iterator[Check]:
     """Look at a recipe's data and try its network on it.
 
     Args:
@@ -73,7 +73,7 @@ def run_checks(recipe: Recipe, tell: Tell) -> Iterator[Check]:
     plan = TokenBatchSampler(
         *pairs.lengths(),
         batch_tokens=options.batch_tokens,
-        step_batches=options.accumulate_grad_batches,
+        batches_per_step=options.accumulate_grad_batches,
         seed=recipe.seed,
     )
     yield _kept(prepared, recipe.data)
@@ -87,10 +87,10 @@ def run_checks(recipe: Recipe, tell: Tell) -> Iterator[Check]:
 
 
 def _kept(prepared: PreprocessedData, data: DataOptions) -> Check:
-    counts = prepared.counts
-    found = counts.sentence(data)
-    lost = counts.too_long + counts.ratio
-    if lost > 0.05 * counts.read:
+    stats = prepared.stats
+    found = stats.summary(data)
+    lost = stats.too_long + stats.length_ratio
+    if lost > 0.05 * stats.total:
         return Check("pairs", found, "raise data.max_length or data.max_length_ratio")
     return Check("pairs", found)
 
@@ -112,10 +112,10 @@ def _padding(plan: TokenBatchSampler, recipe: Recipe) -> Check:
     source, target = plan.padding_efficiency()
     found = (
         f"{source:.0%} of source and {target:.0%} of target positions are real, in "
-        f"{plan.batches:,} batches an epoch"
+        f"{plan.batches_per_epoch:,} batches an epoch"
     )
     advice = ""
-    if plan.steps < 20:
+    if plan.steps_per_epoch < 20:
         advice = "few steps an epoch: lower train.batch_tokens"
     elif min(source + 0.15, target) < 0.9:
         advice = "raise train.batch_tokens, or lower data.max_length_ratio"
@@ -213,7 +213,7 @@ class _Trial:
 
 
 def _batch(pairs: ParallelDataset, rows: NDArray[np.int64]) -> Batch:
-    return collate(*pairs.rows(rows), rows=rows)
+    return collate(*pairs.get_pairs(rows), indices=rows)
 
 
 def _overfitting(
@@ -229,7 +229,7 @@ def _overfitting(
     model = recipe.model.model_copy(update=plain)
     small = recipe.model_copy(update={"model": model, "train": train})
     trial = _Trial(small, prepared, device)
-    batches = plan.epoch(0)
+    batches = plan.plan_epoch(0)
     batch = _batch(pairs, batches[len(batches) // 2].indices[:OVERFIT_PAIRS])
     losses = [trial.step(batch) for _ in range(OVERFIT_STEPS)]
     found = (
@@ -253,7 +253,7 @@ def _costs(
 ) -> Iterator[Check]:
     """Train on the largest batch, which comes first, and time some others."""
     trial = _Trial(recipe, prepared, device)
-    planned = plan.epoch(0)
+    planned = plan.plan_epoch(0)
     trial.step(_batch(pairs, planned[0].indices))
     yield Check("memory", f"{_peak_mib(device):,} MiB at most, on the largest batch")
     places = np.linspace(0, len(planned) - 1, min(TIMED_BATCHES, len(planned)))
@@ -268,7 +268,10 @@ def _costs(
     whole = plan.source_lengths.sum() / source + plan.target_lengths.sum() / target
     epoch = seconds / positions * float(whole)
     train = recipe.train
-    limits = [train.max_epochs, train.max_steps and train.max_steps / plan.steps]
+    limits = [
+        train.max_epochs,
+        train.max_steps and train.max_steps / plan.steps_per_epoch,
+    ]
     epochs = min(limit for limit in limits if limit is not None)
     found = (
         f"{epoch / 60:.1f} minutes an epoch, {epoch * epochs / 3600:.1f} hours for "

@@ -23,7 +23,7 @@ from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.corpora import SentencePair
 from seq2seq.data.dataset import (
     ResumePosition,
-    TrainBatches,
+    TrainDataLoader,
     open_dataset,
 )
 from seq2seq.data.preprocessing import PreprocessedData, load_eval_pairs, preprocess
@@ -116,7 +116,7 @@ def train(
                 recipe.data,
                 recipe.tokenizer,
                 show,
-                step=bar,
+                progress=bar,
                 tokenizers=tokenizers_of(start),
             )
         validate_resume_data(run, prepared)
@@ -128,7 +128,7 @@ def train(
         lock = run_lock(run) if ranks.is_main else nullcontext()
         with lock, place.open("a", encoding="utf-8") as log:
             say = _Teller(console, log)
-            say.note(prepared.counts.sentence(recipe.data))
+            say.note(prepared.stats.summary(recipe.data))
             if ranks.is_main:
                 (run.path / LIST).unlink(missing_ok=True)  # Until all are in place.
                 with atomic_file(run.recipe) as file:
@@ -210,11 +210,14 @@ def _fit(job: _Job, cuts: int) -> None:
     plan = TokenBatchSampler(
         *pairs.lengths(),
         batch_tokens=options.batch_tokens,
-        step_batches=options.accumulate_grad_batches * ranks.world_size,
+        batches_per_step=options.accumulate_grad_batches * ranks.world_size,
         seed=recipe.seed,
     )
     _check_steps(plan, pairs=len(pairs), options=options, ranks=ranks)
-    limits = [options.max_steps, (options.max_epochs or 0) * plan.steps or None]
+    limits = [
+        options.max_steps,
+        (options.max_epochs or 0) * plan.steps_per_epoch or None,
+    ]
     total_steps = min(limit for limit in limits if limit is not None)
     torch.manual_seed(recipe.seed)
     module = TranslationModule(
@@ -226,9 +229,9 @@ def _fit(job: _Job, cuts: int) -> None:
     )
     efficiency = plan.padding_efficiency()
     told = {
-        "train": {"fingerprint": prepared.fingerprint, **vars(prepared.counts)},
+        "train": {"fingerprint": prepared.fingerprint, **vars(prepared.stats)},
         "valid": {"sentences": len(job.valid)},
-        "batches_per_epoch": plan.batches,
+        "batches_per_epoch": plan.batches_per_epoch,
         "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
         "ranks": ranks.world_size,
     }
@@ -236,13 +239,13 @@ def _fit(job: _Job, cuts: int) -> None:
         write_json(run.path / "data.json", told)
     count = sum(parameter.numel() for parameter in module.parameters())
     say(
-        f"{count:,} parameters; {plan.batches:,} batches an epoch; {total_steps:,} "
+        f"{count:,} parameters; {plan.batches_per_epoch:,} batches an epoch; {total_steps:,} "
         f"steps; {len(job.valid):,} pairs to validate on"
     )
     history = MetricsLogger(
         run.metrics,
         total_steps=total_steps,
-        steps_per_epoch=plan.steps,
+        steps_per_epoch=plan.steps_per_epoch,
         say=say,
         board=job.board,
     )
@@ -267,7 +270,7 @@ def _fit(job: _Job, cuts: int) -> None:
     lenses = [lens] if options.diagnostics else []
     callbacks = [health, history, *lenses, judge, *averages, keeper, *job.watchers]
     trainer = make_trainer(recipe, total_steps, callbacks, run, ranks)
-    batches = TrainBatches(
+    batches = TrainDataLoader(
         pairs,
         plan,
         position=lambda: ResumePosition(
@@ -317,9 +320,9 @@ def _check_steps(
 ) -> None:
     """Refuse a plan whose batches cannot be dealt out evenly."""
     needed = options.accumulate_grad_batches * ranks.world_size
-    if plan.batches % needed:
+    if plan.batches_per_epoch % needed:
         raise UserError(
-            f"{pairs:,} pairs make at most {plan.batches:,} batches, but an optimizer "
+            f"{pairs:,} pairs make at most {plan.batches_per_epoch:,} batches, but an optimizer "
             f"step needs {needed} of them: {options.accumulate_grad_batches} (train.accumulate_grad_batches) for "
             f"each of {ranks.world_size} processes. Lower either, or add text."
         )

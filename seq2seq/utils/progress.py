@@ -1,6 +1,6 @@
-"""How far the preparing of data is. Knows terminals; not data.
+"""Progress display of preprocessing: one rich task per stage.
 
-Training's own progress is told by training/callbacks/metrics_logger.py.
+Progress of training is shown by training/callbacks/metrics_logger.py.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from rich.progress import (
 
 
 class PreprocessingProgress:
-    """Show how many pairs a stage is done with; how many there are, no stream knows.
+    """A rich `Progress` of pairs per stage, without totals: a stream has no length.
 
     Args:
-        console: Where to show it; nothing is shown where it is no terminal.
+        console: Where to display it; nothing is displayed unless it is a terminal.
     """
 
     def __init__(self, console: Console) -> None:
@@ -34,16 +34,16 @@ class PreprocessingProgress:
         self.tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> PreprocessingProgress:
-        """Begin to show."""
+        """Start the display."""
         self.progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave no trace of it."""
+        """Stop the display and erase it."""
         self.progress.stop()
 
     def __call__(self, stage: str, pairs: int) -> None:
-        """Take in that a stage is done with so many more pairs."""
+        """Advance the task of this stage by so many pairs."""
         if stage not in self.tasks:
             self.tasks[stage] = self.progress.add_task(stage, total=None)
         self.progress.advance(self.tasks[stage], pairs)

@@ -14,7 +14,7 @@ import time
 import torch
 
 from seq2seq.data.batch_sampler import TokenBatchSampler
-from seq2seq.data.dataset import ParallelDataset, TrainBatches
+from seq2seq.data.dataset import ParallelDataset, TrainDataLoader
 from seq2seq.data.preprocessing import preprocess
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe.loader import read_recipe
@@ -43,7 +43,7 @@ def main() -> None:
         target_vocab_size=len(both.target),
     )
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    maker = iter(TrainBatches(pairs, plan))
+    maker = iter(TrainDataLoader(pairs, plan))
     next(maker)  # Plans the epoch.
     spent: dict[str, list[float]] = {"a batch": [], "a step": []}
     for _ in range(BATCHES):

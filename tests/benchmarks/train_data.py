@@ -56,7 +56,7 @@ def prepare_once(folder: Path) -> None:
     peak = peak_mib()
     train(recipe, folder / "run", console=Console(stderr=True))
     found = {
-        "kept": prepared.counts.kept,
+        "kept": prepared.stats.kept,
         "preparing": done - start,
         "cpu_preparing": used,
         "peak_preparing_mib": peak,

@@ -87,8 +87,8 @@ def floor(kind: str, data: str, steps: int, threads: int) -> None:
     prepared = preprocess(recipe.data, recipe.tokenizer, lambda line: None)
     pairs = open_dataset(prepared, recipe.data)
     plan = TokenBatchSampler(*pairs.lengths(), batch_tokens=4096, seed=recipe.seed)
-    taken = plan.epoch(0)[:steps]
-    batches = [collate(*pairs.rows(batch.rows)) for batch in taken]
+    taken = plan.plan_epoch(0)[:steps]
+    batches = [collate(*pairs.get_pairs(batch.indices)) for batch in taken]
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     model = Floor(kind, len(prepared.tokenizers.source))

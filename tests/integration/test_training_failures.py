@@ -165,7 +165,7 @@ class Small(nn.Module):
 def test_halves_add_up_to_the_batch(where: str, accumulated: bool, fits: int) -> None:
     sources = [list(range(4, 6 + row % 5)) for row in range(13)]
     targets = [list(range(4, 5 + row * 7 % 9)) for row in range(13)]
-    batch = collate(sources, targets, tokens=100)
+    batch = collate(sources, targets, num_tokens=100)
     whole, split = Small(), Small()
     if accumulated:
         for each in (*whole.parameters(), *split.parameters()):

@@ -129,7 +129,7 @@ class NonFiniteCheck(Callback):
         place = flags.index(False)
         rows = self._of_all(torch.cat(batches[place]))
         path = self.folder / f"not-finite-step-{steps[place]}.tsv"
-        sources, targets = self.pairs.rows(rows.numpy())
+        sources, targets = self.pairs.get_pairs(rows.numpy())
         texts = zip(
             rows.tolist(),
             self.tokenizers.source.decode([list(map(int, ids)) for ids in sources]),

@@ -21,7 +21,7 @@ from seq2seq.data.corpora import open_corpus
 from seq2seq.data.dataset import (
     ParallelDataset,
     ResumePosition,
-    TrainBatches,
+    TrainDataLoader,
     validation_batches,
 )
 from seq2seq.types import BOS, EOS, PAD
@@ -46,14 +46,14 @@ def rows_of(batches: list[PlannedBatch]) -> list[list[int]]:
 class Plain:
     """Stands in for encoded pairs: every row is its own number, on both sides."""
 
-    def rows(self, numbers: Any) -> tuple[Any, Any]:
+    def get_pairs(self, numbers: Any) -> tuple[Any, Any]:
         ids = [[int(number) + 4] for number in numbers]
         return ids, ids
 
 
 def train_batches(plan: TokenBatchSampler, **options: int) -> Iterator[Any]:
     position = ResumePosition(**options)
-    return iter(TrainBatches(Plain(), plan, position=lambda: position))
+    return iter(TrainDataLoader(Plain(), plan, position=lambda: position))
 
 
 def normal_lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,9 +69,9 @@ def normal_lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_every_epoch_covers_every_pair_once(
     lengths: list[tuple[int, int]], budget: int, step: int, epoch: int
 ) -> None:
-    plan = planned(lengths, batch_tokens=budget, step_batches=step)
-    batches = plan.epoch(epoch)
-    assert len(batches) == plan.batches
+    plan = planned(lengths, batch_tokens=budget, batches_per_step=step)
+    batches = plan.plan_epoch(epoch)
+    assert len(batches) == plan.batches_per_epoch
     assert all(len(batch.indices) for batch in batches)
     rows = [row for batch in rows_of(batches) for row in batch]
     assert sorted(rows) == list(range(len(lengths)))
@@ -82,11 +82,11 @@ def test_every_epoch_covers_every_pair_once(
 def test_a_plan_depends_on_seed_and_epoch_alone(
     lengths: list[tuple[int, int]], budget: int, step: int, seed: int, epoch: int
 ) -> None:
-    options = {"batch_tokens": budget, "step_batches": step, "seed": seed}
+    options = {"batch_tokens": budget, "batches_per_step": step, "seed": seed}
     plan = planned(lengths, **options)
-    plan.epoch(epoch + 1)  # What was asked before changes nothing.
-    again = planned(lengths, **options).epoch(epoch)
-    assert rows_of(plan.epoch(epoch)) == rows_of(again)
+    plan.plan_epoch(epoch + 1)  # What was asked before changes nothing.
+    again = planned(lengths, **options).plan_epoch(epoch)
+    assert rows_of(plan.plan_epoch(epoch)) == rows_of(again)
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -95,7 +95,7 @@ def test_epochs_and_seeds_differ() -> None:
         TokenBatchSampler(source, target, batch_tokens=200, seed=seed)
         for seed in (0, 1)
     ]
-    orders = [rows_of(plan.epoch(epoch)) for plan in plans for epoch in (0, 1)]
+    orders = [rows_of(plan.plan_epoch(epoch)) for plan in plans for epoch in (0, 1)]
     for first, second in [(0, 1), (0, 2), (1, 3), (1, 2)]:
         assert orders[first] != orders[second]
         # Who shares a batch differs as well, not only the order of the batches.
@@ -107,8 +107,8 @@ def test_epochs_and_seeds_differ() -> None:
 def test_no_batch_exceeds_the_budget_unless_it_is_one_pair(
     lengths: list[tuple[int, int]], budget: int, step: int
 ) -> None:
-    plan = planned(lengths, batch_tokens=budget, step_batches=step)
-    for rows in rows_of(plan.epoch(0)):
+    plan = planned(lengths, batch_tokens=budget, batches_per_step=step)
+    for rows in rows_of(plan.plan_epoch(0)):
         longest = max(max(lengths[row]) for row in rows)
         assert len(rows) == 1 or len(rows) * longest <= budget
 
@@ -118,11 +118,11 @@ def test_no_batch_exceeds_the_budget_unless_it_is_one_pair(
 def test_batches_fill_whole_steps_while_there_are_pairs(
     lengths: list[tuple[int, int]], budget: int, step: int
 ) -> None:
-    alone = planned(lengths, batch_tokens=budget).batches
-    plan = planned(lengths, batch_tokens=budget, step_batches=step)
+    alone = planned(lengths, batch_tokens=budget).batches_per_epoch
+    plan = planned(lengths, batch_tokens=budget, batches_per_step=step)
     needed = -(-alone // step) * step
-    assert plan.batches == min(needed, len(lengths))
-    assert plan.steps == -(-plan.batches // step)
+    assert plan.batches_per_epoch == min(needed, len(lengths))
+    assert plan.steps_per_epoch == -(-plan.batches_per_epoch // step)
 
 
 @quick
@@ -130,7 +130,7 @@ def test_batches_fill_whole_steps_while_there_are_pairs(
 def test_tokens_count_the_targets_of_the_whole_step(
     lengths: list[tuple[int, int]], budget: int, step: int
 ) -> None:
-    batches = planned(lengths, batch_tokens=budget, step_batches=step).epoch(0)
+    batches = planned(lengths, batch_tokens=budget, batches_per_step=step).plan_epoch(0)
     for first in range(0, len(batches), step):
         group = batches[first : first + step]
         tokens = sum(lengths[row][1] for rows in rows_of(group) for row in rows)
@@ -143,12 +143,14 @@ def test_the_batches_of_all_ranks_are_the_plan(
     count: int, budget: int, accumulate: int, seed: int
 ) -> None:
     lengths = [(row % 7 + 1, row % 5 + 1) for row in range(count)]
-    plan = planned(lengths, batch_tokens=budget, step_batches=2 * accumulate, seed=seed)
-    if plan.batches % 2:  # One pair to a batch, and an odd number of them.
+    plan = planned(
+        lengths, batch_tokens=budget, batches_per_step=2 * accumulate, seed=seed
+    )
+    if plan.batches_per_epoch % 2:  # One pair to a batch, and an odd number of them.
         return
-    ranks = [train_batches(plan, rank=rank, ranks=2) for rank in (0, 1)]
-    together = [next(ranks[i % 2]) for i in range(2 * plan.batches)]
-    assert rows_of(together) == rows_of(plan.epoch(0) + plan.epoch(1))
+    ranks = [train_batches(plan, rank=rank, world_size=2) for rank in (0, 1)]
+    together = [next(ranks[i % 2]) for i in range(2 * plan.batches_per_epoch)]
+    assert rows_of(together) == rows_of(plan.plan_epoch(0) + plan.plan_epoch(1))
 
 
 @quick
@@ -157,11 +159,17 @@ def test_a_continued_run_sees_what_an_uninterrupted_one_does(
     done: int, ranks: int
 ) -> None:
     source, target = normal_lengths(60)
-    plan = TokenBatchSampler(source, target, batch_tokens=80, step_batches=2, seed=3)
-    assert plan.batches // ranks < 50  # So some of these cross an epoch's end.
-    options = {"rank": ranks - 1, "ranks": ranks}
-    whole = list(islice(train_batches(plan, **options), done + plan.batches))
-    rest = islice(train_batches(plan, done=done, **options), plan.batches)
+    plan = TokenBatchSampler(
+        source, target, batch_tokens=80, batches_per_step=2, seed=3
+    )
+    assert (
+        plan.batches_per_epoch // ranks < 50
+    )  # So some of these cross an epoch's end.
+    options = {"rank": ranks - 1, "world_size": ranks}
+    whole = list(islice(train_batches(plan, **options), done + plan.batches_per_epoch))
+    rest = islice(
+        train_batches(plan, num_batches=done, **options), plan.batches_per_epoch
+    )
     assert rows_of(list(rest)) == rows_of(whole[done:])
 
 
@@ -191,7 +199,7 @@ def test_padding_efficiency_is_that_of_the_batches(
     for side, share in enumerate(plan.padding_efficiency()):
         padded = sum(
             len(rows) * max(lengths[row][side] for row in rows)
-            for rows in rows_of(plan.epoch(0))
+            for rows in rows_of(plan.plan_epoch(0))
         )
         assert share == sum(pair[side] for pair in lengths) / padded
 
@@ -226,8 +234,8 @@ def test_collate_takes_blank_sentences_and_narrow_ids() -> None:
     batch = collate(
         [np.array([], dtype=np.uint16)],
         [np.array([65_535], dtype=np.uint16)],
-        rows=np.array([7]),
-        tokens=99,
+        indices=np.array([7]),
+        num_tokens=99,
     )
     assert batch.source.tolist() == [[EOS]]
     assert batch.targets.tolist() == [[65_535, EOS]]
@@ -250,7 +258,7 @@ def test_pairs_are_read_across_chunks(tmp_path: Path) -> None:
     assert [pairs.source[row].tolist() for row in range(3)] == [[4], [], [8, 9, 10]]
     assert [pairs.target[row].tolist() for row in range(3)] == [[5, 6], [7], [11]]
     rows = np.array([2, 0])
-    batch = collate(*pairs.rows(rows), rows=rows, tokens=50)
+    batch = collate(*pairs.get_pairs(rows), indices=rows, num_tokens=50)
     assert batch.source.tolist() == [[8, 9, 10, EOS], [4, EOS, PAD, PAD]]
     assert batch.targets.tolist() == [[11, EOS, PAD], [5, 6, EOS]]
     assert batch.indices.tolist() == [2, 0]

@@ -203,8 +203,8 @@ def fake_phrasebook(monkeypatch: pytest.MonkeyPatch, version: int = 1) -> None:
 
 def test_the_phrasebook_goes_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_phrasebook(monkeypatch)
-    assert pairs("phrasebook", limit=1) == [("train 0 en", "train 0 de")]
-    assert pairs("phrasebook", source="de", target="en", limit=1) == [
+    assert pairs("phrasebook", max_pairs=1) == [("train 0 en", "train 0 de")]
+    assert pairs("phrasebook", source="de", target="en", max_pairs=1) == [
         ("train 0 de", "train 0 en")
     ]
     for split, size in {"train": 120_000, "valid": 500, "test": 500}.items():
@@ -244,8 +244,8 @@ def test_a_corpus_is_read_again_and_again_and_travels(tmp_path: Path) -> None:
 
 def test_a_limit_reads_no_further(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").write_bytes(b"a\tb\nc\td\nbad \xff line\n")
-    assert pairs(tmp_path, limit=2) == [("a", "b"), ("c", "d")]
-    assert "train.tsv:3" in complaint(tmp_path, limit=3)
+    assert pairs(tmp_path, max_pairs=2) == [("a", "b"), ("c", "d")]
+    assert "train.tsv:3" in complaint(tmp_path, max_pairs=3)
 
 
 def test_an_empty_corpus_is_no_error_here(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_fingerprint_changes_with_content_languages_and_limit(tmp_path: Path) 
     write_parallel(tmp_path)
     fingerprints = [
         opened(tmp_path).fingerprint,
-        opened(tmp_path, limit=2).fingerprint,
+        opened(tmp_path, max_pairs=2).fingerprint,
         opened(tmp_path, source="de", target="en").fingerprint,
     ]
     write_lines(tmp_path / "train.de", ["other"] * len(PAIRS))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from seq2seq.data.preprocessing import (
-    FILES,
+    CACHE_FILES,
     FilterStats,
     PreprocessedData,
     cache_dir,
@@ -59,7 +59,7 @@ def write(folder: Path, split: str, pairs: list[tuple[str, str]]) -> None:
 
 
 def data(folder: Path, **options: Any) -> DataOptions:
-    # A sentence of n characters has n + 1 pieces: a blank comes before it.
+    # A sentence of n characters has n + 1 tokens: a blank comes before it.
     given = {"max_length": 41, "max_length_ratio": 3.0, **options}
     return DataOptions(path=str(folder), source="en", target="de", **given)
 
@@ -87,57 +87,57 @@ def texts(found: PreprocessedData) -> list[tuple[str, str]]:
 
 def test_what_is_dropped_is_counted(corpus: Path) -> None:
     found, told = prepared(corpus)
-    assert found.counts == FilterStats(
-        read=15, kept=6, blank=3, duplicate=2, copied=1, too_long=2, ratio=1
+    assert found.stats == FilterStats(
+        total=15, kept=6, blank=3, duplicate=2, copied=1, too_long=2, length_ratio=1
     )
     assert texts(found) == GOOD
     sentence = (
         "kept 6 of 15 pairs: 3 blank, 2 duplicates, 1 copies of the source, "
-        "2 too long (>41 pieces), 1 of unlike lengths (>3x)"
+        "2 too long (>41 tokens), 1 of unlike lengths (>3x)"
     )
-    assert found.counts.sentence(data(corpus)) == sentence
-    assert told[0] == "training a char tokenizer of 60 pieces"
+    assert found.stats.summary(data(corpus)) == sentence
+    assert told[0] == "training a char tokenizer of 60 tokens"
     assert told[-1].endswith(f"train.de: {sentence}")
 
 
 def test_a_clean_corpus_needs_no_reasons() -> None:
     options = data(Path("any"))
     assert (
-        FilterStats(read=1234, kept=1234).sentence(options)
+        FilterStats(total=1234, kept=1234).summary(options)
         == "kept 1,234 of 1,234 pairs"
     )
 
 
 def test_duplicates_and_copies_may_stay(corpus: Path) -> None:
     found, _ = prepared(corpus, drop_duplicates=False, drop_copies=False)
-    assert found.counts.duplicate == found.counts.copied == 0
-    assert found.counts.kept == 9
+    assert found.stats.duplicate == found.stats.copied == 0
+    assert found.stats.kept == 9
     assert texts(found) == [*GOOD, GOOD[0], GOOD[1], ("Berlin", "Berlin")]
 
 
 def test_a_limit_reads_the_first_pairs_only(corpus: Path) -> None:
     found, _ = prepared(corpus, max_pairs=4)
-    assert found.counts == FilterStats(read=4, kept=4)
+    assert found.stats == FilterStats(total=4, kept=4)
     assert texts(found) == GOOD[:4]
 
 
 def test_the_longest_allowed_pair_stays(corpus: Path) -> None:
-    # 3 pieces allow 3 * 3 + 10.
+    # 3 tokens allow 3 * 3 + 10.
     write(corpus, "train", [("a" * 40, "b" * 40), ("ab", "c" * 18), ("ab", "c" * 19)])
     found, _ = prepared(corpus)
-    assert found.counts == FilterStats(read=3, kept=2, ratio=1)
+    assert found.stats == FilterStats(total=3, kept=2, length_ratio=1)
 
 
 def test_the_second_time_it_is_found_prepared(corpus: Path, cache: Path) -> None:
     first, told = prepared(corpus)
-    assert not any("prepared before" in line for line in told)
+    assert not any("from the cache" in line for line in told)
     before = first.path.stat().st_mtime_ns
     again, told = prepared(corpus)
     assert len(told) == 1
-    assert told[0].endswith("(prepared before)")
+    assert told[0].endswith("(from the cache)")
     assert again.path.stat().st_mtime_ns == before
     assert again.path.is_relative_to(cache)
-    assert (again.fingerprint, again.counts) == (first.fingerprint, first.counts)
+    assert (again.fingerprint, again.stats) == (first.fingerprint, first.stats)
     assert ids(again) == ids(first)
     for side in ("source", "target"):
         models = [getattr(each.tokenizers, side).model for each in (first, again)]
@@ -149,7 +149,7 @@ def test_the_same_corpus_elsewhere_is_the_same(corpus: Path) -> None:
     moved = corpus.rename(corpus.with_name("moved"))
     again, told = prepared(moved)
     assert again.fingerprint == first.fingerprint
-    assert "prepared before" in told[0]
+    assert "from the cache" in told[0]
 
 
 def test_a_run_that_broke_off_starts_over(corpus: Path) -> None:
@@ -166,7 +166,7 @@ def test_changed_data_is_prepared_anew(corpus: Path) -> None:
     write(corpus, "train", [*GOOD[:-1], ("a small j", "ein kleines J"), *BAD])
     again, told = prepared(corpus)
     assert again.fingerprint != first.fingerprint
-    assert not any("prepared before" in line for line in told)
+    assert not any("from the cache" in line for line in told)
     assert texts(again)[5] == ("a small j", "ein kleines J")
 
 
@@ -207,7 +207,7 @@ def test_a_corpus_of_nothing_usable_is_an_error_for_people(
         prepared(corpus)
     assert str(caught.value).endswith(
         "train.de: nothing is left to train on: kept 0 of 3 pairs: 2 too long (>41 "
-        "pieces), 1 of unlike lengths (>3x). Add text, or keep more of it in the "
+        "tokens), 1 of unlike lengths (>3x). Add text, or keep more of it in the "
         "recipe's data section."
     )
     assert not list(cache.rglob("counts.json"))
@@ -243,9 +243,9 @@ def test_ids_take_two_bytes(corpus: Path) -> None:
 def test_the_cache_holds_what_it_says(corpus: Path) -> None:
     found, _ = prepared(corpus)
     names = sorted(path.name for path in found.path.parent.iterdir())
-    assert names == sorted((*FILES, LIST))
+    assert names == sorted((*CACHE_FILES, LIST))
     counts = json.loads((found.path.parent / "counts.json").read_text())
-    assert FilterStats(**counts) == found.counts
+    assert FilterStats(**counts) == found.stats
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_for_people(

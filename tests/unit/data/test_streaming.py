@@ -21,7 +21,7 @@ from seq2seq.data.dataset import (
     open_dataset,
     temperature_weights,
 )
-from seq2seq.data.duplicates import Deduplicator, text_hashes
+from seq2seq.data.filtering import Deduplicator, text_hashes
 from seq2seq.data.preprocessing import PreprocessedData, preprocess
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
@@ -52,7 +52,7 @@ def data(path: object, **options: Any) -> DataOptions:
 
 
 def sources(found: PreprocessedData, pairs: ParallelDataset) -> list[str]:
-    ids, _ = pairs.rows(np.arange(len(pairs)))
+    ids, _ = pairs.get_pairs(np.arange(len(pairs)))
     return found.tokenizers.source.decode([np.asarray(each).tolist() for each in ids])
 
 
@@ -95,15 +95,15 @@ def peak(monkeypatch: pytest.MonkeyPatch, count: int) -> int:
     tracemalloc.start()
     try:
         found = preprocess(data("any"), CHARACTERS, lambda line: None, threads=1)
-        assert found.counts.kept == count
+        assert found.stats.kept == count
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
 def test_memory_does_not_grow_with_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleaning, "CHUNK", 200)
-    monkeypatch.setattr("seq2seq.data.tokenizer.LINES_AT_MOST", 400)
+    monkeypatch.setattr(cleaning, "CHUNK_SIZE", 200)
+    monkeypatch.setattr("seq2seq.data.tokenizer.MAX_LINES", 400)
     # It reads the files back, a MiB at a time, and these are smaller.
     monkeypatch.setattr(room, "write_checksums", lambda *_: None)
     peak(monkeypatch, 100)  # What is imported on the way.
@@ -118,7 +118,7 @@ def test_any_number_of_threads_writes_the_same_bytes(
 ) -> None:
     pairs = [(f"a small house {i * 7919 % 1000}", f"Haus {i}") for i in range(300)]
     folder = write(tmp_path / "corpus", "train", pairs)
-    monkeypatch.setattr(cleaning, "CHUNK", 64)
+    monkeypatch.setattr(cleaning, "CHUNK_SIZE", 64)
     found = []
     for threads in (1, 2, 5):
         monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / f"cache{threads}"))
@@ -127,7 +127,7 @@ def test_any_number_of_threads_writes_the_same_bytes(
             data(folder),
             CHARACTERS,
             lambda line: None,
-            step=lambda *step: steps.append(step),  # noqa: B023
+            progress=lambda *step: steps.append(step),  # noqa: B023
             threads=threads,
         )
         for stage in ("reading", "encoding"):
@@ -144,8 +144,12 @@ def test_corpora_are_mixed_by_weight(tmp_path: Path) -> None:
     options = data(main, mix=[extra, {"path": str(seldom), "weight": 0.5}])
     told: list[str] = []
     found = preprocess(options, CHARACTERS, told.append)
-    assert found.counts.parts == [2, 2, 6]  # A pair of two corpora counts once.
-    assert found.counts.duplicate == 1
+    assert found.stats.kept_per_corpus == [
+        2,
+        2,
+        6,
+    ]  # A pair of two corpora counts once.
+    assert found.stats.duplicate == 1
     assert "and 2 more" in told[-1]
     expected = ["a", "c", "e", "e", "e", "g", "g", "i", "k", "m"]
     assert sources(found, open_dataset(found, options)) == expected
@@ -182,7 +186,7 @@ def test_temperature_makes_shares_as_the_size_to_the_power_of_one_over_t(
     for temperature, times in ((1, 1), (2, 4), (100, 16)):
         options = data(main, mix=[{"path": str(small)}], temperature=temperature)
         found = preprocess(options, TokenizerOptions(vocab_size=20), lambda line: None)
-        taken = open_dataset(found, options).order
+        taken = open_dataset(found, options).indices
         assert np.bincount(taken)[:64].tolist() == [1] * 64
         # Of 64 and 4 pairs the roots are as 4 to 1, and so are 64 and 16.
         assert np.bincount(taken)[64:].mean() == pytest.approx(times, rel=0.05)
@@ -233,7 +237,7 @@ def test_a_stream_gives_what_the_copy_gives(tmp_path: Path) -> None:
     assert copied.path.read_bytes() == streamed.path.read_bytes()
     (folder / "train" / "part.jsonl").write_text(text + text.replace("dog", "cat"))
     again = preprocess(data(folder, streaming=True), CHARACTERS, lambda line: None)
-    assert again.counts.kept == 6
+    assert again.stats.kept == 6
 
 
 def test_streaming_of_what_is_no_dataset_is_refused(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_vocabulary_too_large_says_what_is_possible() -> None:
             train(model_type=kind, vocab_size=8000)
         found = re.fullmatch(
             r"tokenizer\.vocab_size is 8,000, but this text yields at most ([\d,]+) "
-            r"pieces\. Lower tokenizer\.vocab_size or add text\.",
+            r"tokens\. Lower tokenizer\.vocab_size or add text\.",
             str(caught.value),
         )
         assert found, str(caught.value)

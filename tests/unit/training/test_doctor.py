@@ -180,14 +180,14 @@ def test_the_largest_batches_come_first() -> None:
 
     random = np.random.default_rng(0)
     lengths = random.integers(1, 50, 500), random.integers(1, 50, 500)
-    plan = TokenBatchSampler(*lengths, batch_tokens=200, step_batches=4)
+    plan = TokenBatchSampler(*lengths, batch_tokens=200, batches_per_step=4)
 
     def size(rows: Any) -> int:
         return len(rows) * int(sum(side[rows].max() for side in lengths))
 
-    sizes = [size(batch.indices) for batch in plan.epoch(0)]
+    sizes = [size(batch.indices) for batch in plan.plan_epoch(0)]
     assert min(sizes[:4]) >= max(sizes[4:])
-    later = [size(batch.indices) for batch in plan.epoch(1)]
+    later = [size(batch.indices) for batch in plan.plan_epoch(1)]
     assert later[0] < max(later)
 
 

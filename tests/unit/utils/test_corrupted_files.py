@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from seq2seq.data.preprocessing import FILES, preprocess
+from seq2seq.data.preprocessing import CACHE_FILES, preprocess
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.runs.run_folder import RunFolder
@@ -122,12 +122,12 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataOptions:
     return DataOptions(path=str(tmp_path), source="en", target="de")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", CACHE_FILES)
 @pytest.mark.parametrize("act", ["flip", "cut", "remove"])
 def test_a_damaged_cache_is_made_anew(corpus: DataOptions, name: str, act: str) -> None:
     first = preprocess(corpus, CHARACTERS, print)
     folder = first.path.parent
-    whole = {each: (folder / each).read_bytes() for each in FILES}
+    whole = {each: (folder / each).read_bytes() for each in CACHE_FILES}
     content = bytearray(whole[name])
     content[len(content) // 2] ^= 4
     if act == "flip":
@@ -138,12 +138,12 @@ def test_a_damaged_cache_is_made_anew(corpus: DataOptions, name: str, act: str) 
         (folder / name).unlink()
     told: list[str] = []
     again = preprocess(corpus, CHARACTERS, told.append)
-    assert "preparing it anew" in told[0]
+    assert "preprocessing again" in told[0]
     assert again.fingerprint == first.fingerprint
-    assert {each: (folder / each).read_bytes() for each in FILES} == whole
+    assert {each: (folder / each).read_bytes() for each in CACHE_FILES} == whole
     told.clear()
     preprocess(corpus, CHARACTERS, told.append)
-    assert "prepared before" in told[0]
+    assert "from the cache" in told[0]
 
 
 PREPARE = """
