@@ -35,8 +35,8 @@ class Engine(Protocol):
         Args:
             source: Pieces and EOS, padded on the right, (N, S).
             lengths: Real pieces of each, EOS included, (N,), on the CPU.
-            required_tokens: Pieces that each translation must be able to hold, N times some, or
-                nothing; for engines that do not score all pieces.
+            required_tokens: Pieces that each translation must be able to hold, N times
+                some, or nothing; for engines that do not score all pieces.
 
         Returns:
             The state before the first target piece, and the memory.
@@ -52,8 +52,8 @@ class Engine(Protocol):
             last: The piece before, (R,).
             state: The state before it was read.
             memory: What `start` gave.
-            unnormalized: Whether the log-probabilities may be unnormalized, where that is
-                faster.
+            unnormalized: Whether the log-probabilities may be unnormalized, where that
+                is faster.
         """
         ...
 

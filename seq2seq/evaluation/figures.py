@@ -123,7 +123,8 @@ def attention_figures(system: SystemValue) -> list[tuple[int, str]]:
                 heat.weights,
                 [_piece(piece) for piece in heat.source],
                 [_piece(piece) for piece in heat.target],
-                alt=f"Attention of {escape_control_chars(system.name)} over segment {heat.segment}",
+                alt=f"Attention of {escape_control_chars(system.name)} over segment "
+                f"{heat.segment}",
             ),
         )
         for heat in system.alignments

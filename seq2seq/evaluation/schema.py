@@ -38,7 +38,7 @@ class ScoreValue:
 
 @dataclass(frozen=True)
 class TestValue:
-    """A difference of two systems; see seq2seq.metrics.significance.PairedTestResult."""
+    """A difference of two systems; see metrics.significance.PairedTestResult."""
 
     difference: float
     low: float

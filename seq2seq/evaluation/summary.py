@@ -77,9 +77,12 @@ def _compared(content: Report, comparison: ComparisonValue) -> str:
     agree = f"; {' and '.join(others)} agree" if others else ""
     return (
         f"{comparison.system} against {comparison.baseline}: "
-        f"{format_signed(test.difference)} BLEU ({format_signed(test.low)} to {format_signed(test.high)}), "
-        f"{significance_label(comparison, 'bleu')} (p {format_p_value(test.bootstrap_p)} by bootstrap, "
-        f"{format_p_value(test.randomization_p)} by randomization){agree}. By the chrF++ of "
+        f"{format_signed(test.difference)} BLEU ({format_signed(test.low)} to "
+        f"{format_signed(test.high)}), "
+        f"{significance_label(comparison, 'bleu')} (p "
+        f"{format_p_value(test.bootstrap_p)} by bootstrap, "
+        f"{format_p_value(test.randomization_p)} by randomization){agree}. By the "
+        "chrF++ of "
         f"single segments it is better for {comparison.wins:,}, the same for "
         f"{comparison.ties:,} and worse for {comparison.losses:,}."
     )

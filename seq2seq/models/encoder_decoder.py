@@ -189,8 +189,8 @@ class EncoderDecoder(nn.Module):
             last: As in `features`.
             state: As in `features`.
             memory: As in `features`.
-            unnormalized: Whether the largest of a row is all that matters; without their
-                sum scores take less time.
+            unnormalized: Whether the largest of a row is all that matters; without
+                their sum scores take less time.
         """
         found = self.features(last, state, memory)
         scores = self.decoder.logits(found.features).float()

@@ -18,14 +18,16 @@ class Attention(nn.Module):
     """Score every source position against the decoder's state, and read by the scores.
 
     The query is the decoder's current state, so a whole target needs one call. Nothing
-    is kept between calls: what was projected once comes back in as `AttentionMemory.keys`.
+    is kept between calls: what was projected once comes back in as
+    `AttentionMemory.keys`.
 
     Args:
         query_size: Size of the decoder's state.
         state_size: Size of the encoder's states.
         kind: dot compares both as they are, general through a learned matrix, additive
             through a hidden layer.
-        num_heads: Into how many parts both are cut; each reads its own part of the states.
+        num_heads: Into how many parts both are cut; each reads its own part of the
+            states.
 
     Raises:
         ValueError: If the sizes do not fit the kind or the heads.
@@ -41,7 +43,8 @@ class Attention(nn.Module):
         super().__init__()
         if query_size % num_heads or state_size % num_heads:
             raise ValueError(
-                f"{num_heads} heads do not divide the sizes {query_size} and {state_size}."
+                f"{num_heads} heads do not divide the sizes {query_size} and "
+                f"{state_size}."
             )
         if kind == "dot" and query_size != state_size:
             raise ValueError(

@@ -83,7 +83,8 @@ class Recipe(RecipeSection):
     def _nothing_is_locked_across_parts(self) -> Recipe:
         if self.model.locked_dropout and self.train.truncated_bptt_steps is not None:
             raise ValueError(
-                "train.truncated_bptt_steps trains on a sentence in parts, across which "
+                "train.truncated_bptt_steps trains on a sentence in parts, across "
+                "which "
                 "model.locked_dropout cannot lock; turn one of them off"
             )
         return self

@@ -257,7 +257,8 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
         text = f"{format_value(base)} is no file, seen from this file's folder"
         if not inside:
             text = (
-                f"{format_value(base)} leads out of this file's folder; name a shipped recipe, "
+                f"{format_value(base)} leads out of this file's folder; name a shipped "
+                "recipe, "
                 "or a file in this folder or below"
             )
     raise to_recipe_error([ConfigError(base.place, f"{EXTENDS}: {text}")])

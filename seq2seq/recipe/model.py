@@ -157,7 +157,8 @@ class ModelOptions(RecipeSection):
             )
         if looks.architecture == "gnmt" and decoder.layers == 1:
             raise ValueError(
-                "attention.architecture: gnmt needs a decoder of at least 2 layers, one to "
+                "attention.architecture: gnmt needs a decoder of at least 2 layers, "
+                "one to "
                 "ask and one to read"
             )
         if looks.input_feeding and self.locked_dropout:

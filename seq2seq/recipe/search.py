@@ -117,7 +117,8 @@ class SearchOptions(RecipeSection):
     def _groups_are_of_one_size(self) -> SearchOptions:
         if self.beam_size % self.num_beam_groups:
             raise ValueError(
-                f"num_beam_groups: {self.num_beam_groups} does not divide beam_size: {self.beam_size}"
+                f"num_beam_groups: {self.num_beam_groups} does not divide beam_size: "
+                f"{self.beam_size}"
             )
         return self
 

@@ -21,8 +21,8 @@ class BackpointerTable:
     """The steps of one search, in order.
 
     Attributes:
-        backpointers: For each step the pieces it read, and the rows of the step before that
-            they follow, (2, R).
+        backpointers: For each step the pieces it read, and the rows of the step before
+            that they follow, (2, R).
         attention: For each step what it read of the source, (R, S); none without
             attention.
     """

@@ -80,7 +80,8 @@ def beam_search(
     needed = any(demands.required_phrases)
     if needed and options.num_beam_groups > 1:
         raise ValueError(
-            "required phrases and num_beam_groups both give out the beam's places; use one."
+            "required phrases and num_beam_groups both give out the beam's places; use "
+            "one."
         )
 
     limits = demands.validate()

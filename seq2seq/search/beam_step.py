@@ -21,7 +21,8 @@ class BeamStep(NamedTuple):
     A log-probability of -inf marks a place where there is nothing.
 
     Attributes:
-        eos_scores: Log-probabilities of the best K candidates that are EOS, (N, at most K).
+        eos_scores: Log-probabilities of the best K candidates that are EOS, (N, at most
+            K).
         eos_beams: The beam that each of those ends, from 0 to W - 1, like ended.
         log_probs: Log-probabilities of the beams that go on, (N, W').
         tokens: Their new pieces, (N, W').

@@ -33,10 +33,10 @@ class DecodingConstraints:
         source_lengths: Source pieces of each sentence, (N,), as attention sees them;
             needed for the coverage penalty alone.
         prefixes: How each translation begins.
-        required_phrases: Phrases that each translation contains. One may lie within another or
-            overlap it, and one that is named twice need come only once.
-        banned_phrases: Phrases that no translation contains, unless its prefix or a required
-            phrase does.
+        required_phrases: Phrases that each translation contains. One may lie within
+            another or overlap it, and one that is named twice need come only once.
+        banned_phrases: Phrases that no translation contains, unless its prefix or a
+            required phrase does.
         banned_strings: Text that no translation spells, with the same exceptions.
     """
 

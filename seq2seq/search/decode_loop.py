@@ -68,8 +68,8 @@ def decode_loop(
             which the step works.
         rules: What may not come, a place for each row.
         choose: Chooses among what may.
-        scored: Whether unnormalized log-probabilities are to be made absolute; else what
-            is said of them is NaN.
+        scored: Whether unnormalized log-probabilities are to be made absolute; else
+            what is said of them is NaN.
 
     Raises:
         ValueError: If the step returns NaN or +inf.

@@ -32,13 +32,15 @@ class LogitsProcessors(NamedTuple):
     log-probability that the model gives it.
 
     Attributes:
-        no_repeat_ngram_size: No n-gram of so many pieces comes twice; 0 for no such rule.
+        no_repeat_ngram_size: No n-gram of so many pieces comes twice; 0 for no such
+            rule.
         allow_unknown: Whether UNK may come.
         min_lengths: Pieces before EOS may come, (N,).
         prefixes: How translations begin, (N, longest), PAD where they are free.
-        banned_prefixes: Forbidden phrases without their last piece, (N, F, length), ANYTHING to
-            their left.
-        banned_last_tokens: The last pieces of forbidden phrases, (N, F), PAD where there is none.
+        banned_prefixes: Forbidden phrases without their last piece, (N, F, length),
+            ANYTHING to their left.
+        banned_last_tokens: The last pieces of forbidden phrases, (N, F), PAD where
+            there is none.
         banned_strings: Text that must not be spelt.
     """
 

@@ -140,7 +140,8 @@ def _weigh(
         log_probs = torch.tensor(list(different.values()), dtype=torch.float64)
         shares = torch.softmax(sharpness * log_probs, dim=0)
         expected = (shares * costs).sum()
-        # log p rises where the cost lies below its mean; chunked_cross_entropy has -log p.
+        # log p rises where the cost lies below its mean; chunked_cross_entropy has -log
+        # p.
         slopes = -shares * (costs - expected) * (len(reference) + 1)
         for pieces, slope in zip(different, slopes.tolist(), strict=True):
             candidates.append(_Candidate(row, pieces, slope))

@@ -239,7 +239,8 @@ def _fit(job: _Job, cuts: int) -> None:
         write_json(run.path / "data.json", told)
     count = sum(parameter.numel() for parameter in module.parameters())
     say(
-        f"{count:,} parameters; {plan.batches_per_epoch:,} batches an epoch; {total_steps:,} "
+        f"{count:,} parameters; {plan.batches_per_epoch:,} batches an epoch; "
+        f"{total_steps:,} "
         f"steps; {len(job.valid):,} pairs to validate on"
     )
     history = MetricsLogger(
@@ -322,7 +323,9 @@ def _check_steps(
     needed = options.accumulate_grad_batches * ranks.world_size
     if plan.batches_per_epoch % needed:
         raise UserError(
-            f"{pairs:,} pairs make at most {plan.batches_per_epoch:,} batches, but an optimizer "
-            f"step needs {needed} of them: {options.accumulate_grad_batches} (train.accumulate_grad_batches) for "
+            f"{pairs:,} pairs make at most {plan.batches_per_epoch:,} batches, but an "
+            "optimizer "
+            f"step needs {needed} of them: {options.accumulate_grad_batches} "
+            "(train.accumulate_grad_batches) for "
             f"each of {ranks.world_size} processes. Lower either, or add text."
         )

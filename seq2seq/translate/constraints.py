@@ -116,7 +116,8 @@ class TokenizedConstraints:
     def unsatisfied_error(self, fault: str) -> UserError:
         """Say that the search found nothing without this fault."""
         return UserError(
-            f"{self.location}: no translation was found that {fault} and all else that is "
+            f"{self.location}: no translation was found that {fault} and all else that "
+            "is "
             "asked of it. Ask for less, widen the beam, or raise "
             "search.max_length_ratio."
         )
@@ -136,7 +137,8 @@ class TokenizedConstraints:
             pieces += sum(map(len, set(self.required)))
         if pieces > limit:
             raise UserError(
-                f"{self.location}: prefix and required phrases have {pieces} pieces, but "
+                f"{self.location}: prefix and required phrases have {pieces} pieces, "
+                "but "
                 f"the translation of this line may have at most {limit}. Ask for less "
                 "or raise search.max_length_ratio."
             )
@@ -227,7 +229,8 @@ def check_supported(
         wrong = "samples hold no required phrases; use beam search"
     elif request.required and search.num_beam_groups > 1:
         wrong = (
-            "required phrases and search.num_beam_groups both give out the beam's places; use "
+            "required phrases and search.num_beam_groups both give out the beam's "
+            "places; use "
             "one of them"
         )
     elif options.replace_unknown:

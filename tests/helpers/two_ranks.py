@@ -1,7 +1,7 @@
 """Train a recipe on two gloo processes; a script, since every process is one.
 
-python tests/helpers/two_ranks.py RECIPE OUTPUT [STEP]: with STEP, all die right after it. Each
-process leaves its final weights in OUTPUT-RANK.pt.
+python tests/helpers/two_ranks.py RECIPE OUTPUT [STEP]: with STEP, all die right after
+it. Each process leaves its final weights in OUTPUT-RANK.pt.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Train on two gloo processes, of which the second has an infinite loss at step 3.
 
-python tests/helpers/two_ranks_non_finite.py RECIPE OUTPUT: as long as the learning rate is above 0.4.
-Its gradient stays finite, so that the first process cannot know. Each process leaves
-the rows of its batch of that step in OUTPUT-RANK.json.
+python tests/helpers/two_ranks_non_finite.py RECIPE OUTPUT: as long as the learning rate
+is above 0.4. Its gradient stays finite, so that the first process cannot know. Each
+process leaves the rows of its batch of that step in OUTPUT-RANK.json.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class DiagnosticsCallback(Callback):
 
 
 def column_names(network: EncoderDecoder) -> list[str]:
-    """Name what diagnostics.csv tells of a network: its gates, attention if it has it."""
+    """Name the columns of diagnostics.csv: norms, gates, attention if there is any."""
     found = ["step", *NORMS, "clipped_share"]
     for name, layer in _layers(network).items():
         for gate in gate_names(layer):
