@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from seq2seq.translate.options import TranslationOptions
     from seq2seq.translate.process_pool import TranslatorFactory, TranslatorPool
     from seq2seq.translate.resumable_output import ResumableOutput
-    from seq2seq.utils.files import Mend
+    from seq2seq.utils.files import DecodeErrorHandler
 
 
 class Forms(Enum):
@@ -249,7 +249,7 @@ def _records(
     piped: Form,
     field: str | None,
     constraints: bool,
-    mend: Mend | None,
+    mend: DecodeErrorHandler | None,
 ) -> Iterator[Record]:
     """Read all files, or standard input."""
     from seq2seq.translate.formats import read_records
@@ -258,10 +258,12 @@ def _records(
     read = partial(read_records, field=field, constraints=constraints, mend=mend)
     if not files:
         name = "standard input"
-        lines = decode_lines(stdin, name, mend=mend)
+        lines = decode_lines(stdin, name, on_decode_error=mend)
         yield from read(lines, name, form=piped)
     for number, (path, form) in enumerate(zip(files, forms, strict=True)):
-        for record in read(read_lines(path, mend=mend), str(path), form=form):
+        for record in read(
+            read_lines(path, on_decode_error=mend), str(path), form=form
+        ):
             # The columns are named once.
             if number == 0 or not record.header:
                 yield record

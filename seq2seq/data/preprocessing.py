@@ -23,7 +23,7 @@ from seq2seq.data.filtering import Deduplicator, FilterStats, filter_pairs
 from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
-from seq2seq.utils.checksums import LIST, find_corruption, write_checksums
+from seq2seq.utils.checksums import CHECKSUM_FILE, find_corruption, write_checksums
 from seq2seq.utils.files import atomic_file, remove_temp_files
 
 FORMAT = 3  # Raise it when the cache's content or the meaning of an option changes.
@@ -199,7 +199,7 @@ def _names(corpora: Sequence[ParallelCorpus]) -> str:
 
 def _load_cached(folder: Path, fingerprint: str, log: Log) -> PreprocessedData | None:
     """Return the cached result, or None if it is missing, unfinished or corrupted."""
-    if not (folder / LIST).is_file():
+    if not (folder / CHECKSUM_FILE).is_file():
         return None
     if corruption := find_corruption(folder, CACHE_FILES):
         log(f"{corruption}; preprocessing again")
@@ -320,7 +320,7 @@ def _write_cache(
         tokenizers: The tokenizers of both sides.
         stats: Number of pairs kept and dropped; if none is kept, nothing is written.
     """
-    (folder / LIST).unlink(missing_ok=True)
+    (folder / CHECKSUM_FILE).unlink(missing_ok=True)
     vocab_size = max(len(tokenizers.source), len(tokenizers.target))
     _write_arrow(folder / "pairs.arrow", chunks, vocab_size)
     if stats.kept == 0:

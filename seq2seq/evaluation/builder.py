@@ -126,7 +126,7 @@ def _measures(
         system.hypotheses,
         test_set.references,
         language=test_set.target_language,
-        samples=samples,
+        n_bootstrap=samples,
     )
     all_of_it = {"bleu": found.bleu, "chrf": found.chrf, "ter": found.ter}
     for metric, numbers in system.outside.items():
@@ -140,7 +140,7 @@ def _measures(
         score = Score(
             float(segments.mean()),
             "mean of the segments' scores, from a file",
-            bootstrap_interval(statistics, mean_from_stats, samples=samples),
+            bootstrap_interval(statistics, mean_from_stats, n_bootstrap=samples),
         )
         all_of_it[metric] = MetricResult(score, segments, statistics, mean_from_stats)
     return all_of_it

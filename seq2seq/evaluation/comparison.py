@@ -107,8 +107,8 @@ def compare_systems(
             baseline[metric].statistics,
             system[metric].statistics,
             system[metric].score_from_stats,
-            samples=samples,
-            trials=trials,
+            n_bootstrap=samples,
+            n_trials=trials,
         )
         for metric in baseline
         if metric in system

@@ -1,6 +1,6 @@
-"""BLEU, chrF and TER by sacreBLEU, with signatures and intervals.
+"""BLEU, chrF and TER by sacreBLEU, with signatures and bootstrap confidence intervals.
 
-Knows lines; not files or what translated them.
+Source: Post 2018.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sacrebleu.metrics.ter import TER
 
 from seq2seq.errors import UserError
 from seq2seq.metrics.significance import (
-    SAMPLES,
+    N_BOOTSTRAP,
     Floats,
-    Formula,
     Interval,
+    ScoreFunction,
     bleu_from_stats,
     bootstrap_interval,
     chrf_from_stats,
@@ -35,12 +35,12 @@ _TOKENIZER_LANGUAGE = {
 
 @dataclass(frozen=True)
 class Score:
-    """A number and how it came about.
+    """A corpus score with its signature and confidence interval.
 
     Attributes:
         score: From 0 to 100 (TER may exceed it).
         signature: sacreBLEU's: version, tokenizer, case, references.
-        interval: Where 95% of 1,000 resampled test sets score.
+        interval: 95% confidence interval over 1,000 bootstrap resamples.
     """
 
     score: float
@@ -50,13 +50,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a set of hypotheses scored.
+    """Corpus scores of a set of hypotheses.
 
     Attributes:
         bleu: Papineni et al. 2002; higher is better.
         chrf: Popović 2015; higher is better.
         ter: Snover et al. 2006; lower is better.
-        sentences: How many were scored.
+        sentences: Number of sentences scored.
     """
 
     bleu: Score
@@ -67,36 +67,35 @@ class Scores:
 
 @dataclass(frozen=True)
 class MetricResult:
-    """One metric, sentence by sentence.
+    """Corpus and sentence scores of one metric.
 
     Attributes:
-        score: The corpus's.
-        segments: Each sentence's own score, (sentences,).
-        statistics: What adds up to the corpus's score, (sentences, columns).
-        score_from_stats: How it does.
+        score: The corpus score.
+        segments: Sentence-level scores, (sentences,).
+        statistics: Sufficient statistics of each sentence, (sentences, columns).
+        score_from_stats: Maps their sums to corpus scores.
     """
 
     score: Score
     segments: Floats
     statistics: Floats
-    score_from_stats: Formula
+    score_from_stats: ScoreFunction
 
     def subset(self, rows: Sequence[int]) -> tuple[float, Interval]:
-        """Score some of the sentences, with the interval of that score."""
-        chosen = self.statistics[list(rows)]
-        score_corpus = float(
-            self.score_from_stats(chosen.sum(axis=0, keepdims=True))[0]
-        )
-        return score_corpus, bootstrap_interval(chosen, self.score_from_stats)
+        """Score the sentences at these rows as a corpus, with confidence interval."""
+        statistics = self.statistics[list(rows)]
+        sums = statistics.sum(axis=0, keepdims=True)
+        score = float(self.score_from_stats(sums)[0])
+        return score, bootstrap_interval(statistics, self.score_from_stats)
 
 
 @dataclass(frozen=True)
 class MetricResults:
-    """The metrics that need nothing but text.
+    """Results of the string-based metrics.
 
     Attributes:
         bleu: Higher is better.
-        chrf: chrF++ (Popović 2017), which counts words too; higher is better.
+        chrf: chrF++ (Popović 2017), with word unigrams and bigrams; higher is better.
         ter: Lower is better.
     """
 
@@ -106,29 +105,32 @@ class MetricResults:
 
 
 def bleu_metric(language: str, *, lowercase: bool = False) -> BLEU:
-    """Return BLEU with the tokenizer that sacreBLEU has for the target language.
+    """Return BLEU with sacreBLEU's tokenizer for the target language.
 
     Raises:
-        InputError: If that tokenizer's package is not installed.
+        UserError: If that tokenizer's package is not installed.
     """
-    first = language.lower().replace("_", "-").split("-")[0]
-    known = [name for name, codes in _TOKENIZER_LANGUAGE.items() if first in codes]
+    primary = language.lower().replace("_", "-").split("-")[0]
+    code = next(
+        (name for name, codes in _TOKENIZER_LANGUAGE.items() if primary in codes),
+        primary,
+    )
     try:
-        return BLEU(trg_lang=known[0] if known else first, lowercase=lowercase)
+        return BLEU(trg_lang=code, lowercase=lowercase)
     except (ImportError, RuntimeError) as error:
         raise UserError(
             f"BLEU for the language {language!r} needs a tokenizer that is not "
-            f"installed: pip install "
-            f"'seq2seq-recurrent[{known[0] if known else first}]'."
+            f"installed: pip install 'seq2seq-recurrent[{code}]'."
         ) from error
 
 
 def bleu_ci(
     hypotheses: Sequence[str], references: Sequence[str], *, language: str
 ) -> tuple[float, Interval]:
-    """Score a validation, blank references and all."""
-    found = _measure(bleu_metric(language), hypotheses, [references], bleu_from_stats)
-    return found.score.score, found.score.interval
+    """Return corpus BLEU and its confidence interval; references may be blank."""
+    metric = bleu_metric(language)
+    score = _evaluate(metric, hypotheses, [references], bleu_from_stats).score
+    return score.score, score.interval
 
 
 def score_corpus(
@@ -141,26 +143,26 @@ def score_corpus(
     """Score hypotheses against one reference each.
 
     Args:
-        hypotheses: One line for each sentence; a blank one counts as nothing right.
-        references: The lines they should be.
-        language: The target language, which decides on BLEU's tokenizer.
-        lowercase: Whether BLEU and chrF disregard case, as older papers did; TER
-            always does.
+        hypotheses: One line per sentence; a blank one matches nothing.
+        references: One line per sentence.
+        language: Code of the target language; selects BLEU's tokenizer.
+        lowercase: Whether BLEU and chrF ignore case, as in older papers; TER always
+            does.
 
     Raises:
-        InputError: If the counts differ, there are none, or a reference is blank.
+        UserError: If the counts differ, there are none, or a reference is blank.
 
     Source: Post 2018 (sacreBLEU).
     """
     _check(hypotheses, [references])
     bleu = bleu_metric(language, lowercase=lowercase)
     chrf = CHRF(lowercase=lowercase)
-    found = (
-        _measure(bleu, hypotheses, [references], bleu_from_stats).score,
-        _measure(chrf, hypotheses, [references], chrf_from_stats).score,
-        _measure(TER(), hypotheses, [references], ter_from_stats).score,
+    return Scores(
+        bleu=_evaluate(bleu, hypotheses, [references], bleu_from_stats).score,
+        chrf=_evaluate(chrf, hypotheses, [references], chrf_from_stats).score,
+        ter=_evaluate(TER(), hypotheses, [references], ter_from_stats).score,
+        sentences=len(references),
     )
-    return Scores(*found, len(references))
 
 
 def score_segments(
@@ -168,21 +170,21 @@ def score_segments(
     references: Sequence[Sequence[str]],
     *,
     language: str,
-    samples: int = SAMPLES,
+    n_bootstrap: int = N_BOOTSTRAP,
 ) -> MetricResults:
-    """Score hypotheses as a whole and one by one.
+    """Score hypotheses as a corpus and sentence by sentence.
 
-    A sentence's own BLEU leaves out orders that are too long for it, as sacreBLEU's
-    does.
+    Sentence-level BLEU uses sacreBLEU's effective order: it leaves out the orders that
+    a short sentence has no n-grams of.
 
     Args:
-        hypotheses: One line for each sentence; a blank one counts as nothing right.
-        references: One or more lists of lines, all as long.
-        language: The target language, which decides on BLEU's tokenizer.
-        samples: Resampled corpora behind the intervals.
+        hypotheses: One line per sentence; a blank one matches nothing.
+        references: One or more lists of lines, all of the same length.
+        language: Code of the target language; selects BLEU's tokenizer.
+        n_bootstrap: Bootstrap resamples for the confidence intervals.
 
     Raises:
-        InputError: If the counts differ, there are none, or a reference is blank.
+        UserError: If the counts differ, there are none, or a reference is blank.
     """
     _check(hypotheses, references)
     metrics = (
@@ -192,43 +194,42 @@ def score_segments(
     )
     return MetricResults(
         *(
-            _measure(metric, hypotheses, references, formula, samples)
-            for metric, formula in metrics
+            _evaluate(metric, hypotheses, references, score_from_stats, n_bootstrap)
+            for metric, score_from_stats in metrics
         )
     )
 
 
-def _measure(
+def _evaluate(
     metric: Any,
     hypotheses: Sequence[str],
     references: Sequence[Sequence[str]],
-    formula: Formula,
-    samples: int = SAMPLES,
+    score_from_stats: ScoreFunction,
+    n_bootstrap: int = N_BOOTSTRAP,
 ) -> MetricResult:
-    """Take sacreBLEU's statistics once, for the score, its parts and its interval."""
+    """Extract sacreBLEU's statistics once; derive all scores and the interval."""
     rows = metric._extract_corpus_statistics(
         list(hypotheses), [list(lines) for lines in references]
     )
     statistics = np.array(rows, dtype=np.float64)
-    whole = float(metric._aggregate_and_compute(rows).score)
+    score = float(metric._aggregate_and_compute(rows).score)
     signature = str(metric.get_signature())
+    interval = bootstrap_interval(statistics, score_from_stats, n_bootstrap=n_bootstrap)
     if isinstance(metric, BLEU):
         metric.effective_order = True
     segments = [
         float(metric._compute_score_from_stats(list(row)).score) for row in rows
     ]
     return MetricResult(
-        Score(
-            whole, signature, bootstrap_interval(statistics, formula, samples=samples)
-        ),
+        Score(score, signature, interval),
         np.array(segments),
         statistics,
-        formula,
+        score_from_stats,
     )
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-    """Refuse what cannot be scored; sacreBLEU scores unequal counts without a word."""
+    """Check counts and references; sacreBLEU accepts unequal counts silently."""
     for lines in references:
         if len(hypotheses) != len(lines):
             raise UserError(

@@ -1,8 +1,11 @@
-"""Intervals and paired tests by resampling sentences. Knows counts; not text.
+"""Bootstrap confidence intervals and paired significance tests of corpus scores.
 
-BLEU, chrF and TER of a corpus are functions of sums over its sentences, so a resampled
-corpus is a sum over drawn rows, and a thousand of them are one matrix product. Seed and
-order of draws are sacreBLEU's, and so are intervals and p-values (a test compares).
+BLEU, chrF and TER are functions of sums of sentence statistics, so a bootstrap resample
+is a weighted sum of rows, and a thousand resamples are one matrix product. Seed and
+order of the random numbers are sacreBLEU's, so intervals and p-values agree with it.
+
+Source: Koehn 2004 (paired bootstrap resampling), Riezler and Maxwell 2005 (approximate
+randomization).
 """
 
 from __future__ import annotations
@@ -14,32 +17,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Formula = Callable[[Floats], Floats]
-"""From sums of statistics, (B, columns), to scores, (B,)."""
+ScoreFunction = Callable[[Floats], Floats]
+"""Maps sums of sentence statistics, (B, columns), to corpus scores, (B,)."""
 
 SEED = 12345
-SAMPLES = 1000
-TRIALS = 10_000
-_BLOCK = 256  # Draws at a time; a multiple of 32, so that blocks do not change them.
+N_BOOTSTRAP = 1000
+N_TRIALS = 10_000
+_BLOCK = (
+    256  # Resamples per block; a multiple of 32, so blocks do not change the draws.
+)
 
 
 class Interval(NamedTuple):
-    """Where 95% of the resampled scores lie."""
+    """A 95% confidence interval."""
 
     low: float
     high: float
 
 
 class PairedTestResult(NamedTuple):
-    """How one system differs from another.
+    """Difference of two systems and its significance.
 
     Attributes:
-        difference: The system's score less the baseline's.
-        interval: 95% of the differences of resampled corpora.
-        bootstrap_p: Chance of such a difference by paired bootstrap resampling
-            (Koehn 2004), two-sided.
-        randomization_p: The same by approximate randomization (Riezler and Maxwell
-            2005), two-sided.
+        difference: The system's score minus the baseline's.
+        interval: 95% confidence interval of the difference, by bootstrap.
+        bootstrap_p: Two-sided p-value of paired bootstrap resampling (Koehn 2004).
+        randomization_p: Two-sided p-value of approximate randomization (Riezler and
+            Maxwell 2005).
     """
 
     difference: float
@@ -49,48 +53,52 @@ class PairedTestResult(NamedTuple):
 
 
 def bleu_from_stats(sums: Floats) -> Floats:
-    """Return BLEU with exponential smoothing of sums, (B, 10) to (B,).
+    """Return BLEU with exponential smoothing, (B, 10) to (B,).
 
     Columns: length, reference length, four counts of matches, four of n-grams.
 
     Source: Papineni et al. 2002; Chen and Cherry 2014 (smoothing 3), as in sacreBLEU.
     """
-    length, wanted = sums[:, 0], sums[:, 1]
+    length, reference_length = sums[:, 0], sums[:, 1]
     matches, totals = sums[:, 2:6], sums[:, 6:10]
     # An order without n-grams ends the product, yet the root stays the fourth.
-    there = np.cumprod(totals > 0, axis=1, dtype=bool)
-    missed = there & (matches == 0)
-    smooth = np.where(missed, 0.5 ** np.cumsum(missed, axis=1), matches)
-    precision = np.where(there, 100.0 * smooth / np.maximum(totals, 1), 0.0)
+    valid = np.cumprod(totals > 0, axis=1, dtype=bool)
+    unmatched = valid & (matches == 0)
+    smoothed = np.where(unmatched, 0.5 ** np.cumsum(unmatched, axis=1), matches)
+    precision = np.where(valid, 100.0 * smoothed / np.maximum(totals, 1), 0.0)
     # sacreBLEU's logarithm of 0 is -9999999999, which makes such a score 0.
     logs = np.log(np.where(precision > 0, precision, 1.0))
-    whole = np.exp(logs.sum(axis=1) / 4) * (precision > 0).all(axis=1)
+    geometric_mean = np.exp(logs.sum(axis=1) / 4) * (precision > 0).all(axis=1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        brevity = np.where(length < wanted, np.exp(1 - wanted / length), 1.0)
-    score = np.where((length > 0) & (matches.sum(axis=1) > 0), brevity * whole, 0.0)
+        brevity = np.where(
+            length < reference_length, np.exp(1 - reference_length / length), 1.0
+        )
+    has_matches = (length > 0) & (matches.sum(axis=1) > 0)
+    score = np.where(has_matches, brevity * geometric_mean, 0.0)
     return np.asarray(score, dtype=np.float64)
 
 
 def chrf_from_stats(sums: Floats) -> Floats:
-    """Return chrF of sums, (B, 3 * orders) to (B,), beta 2.
+    """Return chrF with beta 2, (B, 3 * orders) to (B,).
 
     Columns: n-grams of the hypothesis, of the reference, matches; order by order.
 
     Source: Popović 2015 and 2017, averaged over orders as in sacreBLEU.
     """
     counts = sums.reshape(len(sums), -1, 3)
-    hypothesis, reference, match = (counts[:, :, i] for i in range(3))
-    there = (hypothesis > 0) & (reference > 0)
-    orders = np.maximum(there.sum(axis=1), 1)
-    precision = np.where(there, match / np.maximum(hypothesis, 1), 0).sum(1) / orders
-    recall = np.where(there, match / np.maximum(reference, 1), 0).sum(1) / orders
-    below = 4 * precision + recall
-    score = 100 * 5 * precision * recall / np.where(below > 0, below, 1.0)
+    hypothesis, reference, matches = (counts[:, :, i] for i in range(3))
+    effective = (hypothesis > 0) & (reference > 0)
+    orders = np.maximum(effective.sum(axis=1), 1)
+    precision = np.where(effective, matches / np.maximum(hypothesis, 1), 0).sum(1)
+    precision /= orders
+    recall = np.where(effective, matches / np.maximum(reference, 1), 0).sum(1) / orders
+    denominator = 4 * precision + recall
+    score = 100 * 5 * precision * recall / np.where(denominator > 0, denominator, 1.0)
     return np.asarray(score, dtype=np.float64)
 
 
 def ter_from_stats(sums: Floats) -> Floats:
-    """Return TER of sums of edits and reference lengths, (B, 2) to (B,).
+    """Return TER of edits and reference length, (B, 2) to (B,).
 
     Source: Snover et al. 2006.
     """
@@ -100,106 +108,117 @@ def ter_from_stats(sums: Floats) -> Floats:
 
 
 def mean_from_stats(sums: Floats) -> Floats:
-    """Return the mean of a score that came from elsewhere: sum and count, (B, 2)."""
+    """Return the mean of external segment scores: sum and count, (B, 2) to (B,)."""
     return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1), dtype=np.float64)
 
 
 def bootstrap_interval(
-    statistics: Floats, formula: Formula, *, samples: int = SAMPLES, seed: int = SEED
+    statistics: Floats,
+    score_from_stats: ScoreFunction,
+    *,
+    n_bootstrap: int = N_BOOTSTRAP,
+    seed: int = SEED,
 ) -> Interval:
-    """Bootstrap a 95% interval of a corpus score.
+    """Estimate a 95% confidence interval of a corpus score by bootstrap resampling.
 
     Args:
-        statistics: A row for each sentence, (sentences, columns).
-        formula: What makes a score of their sum.
-        samples: Corpora to draw, each as large as this one.
-        seed: Decides the draws.
+        statistics: Sentence statistics, (sentences, columns).
+        score_from_stats: Maps their sums to scores.
+        n_bootstrap: Number of resamples, each as large as the corpus.
+        seed: Seed of the random numbers.
 
     Source: Koehn 2004, section 3; percentiles as in sacreBLEU.
     """
-    return _middle(_bootstrap(statistics, formula, samples, seed))
+    return _percentile_interval(
+        _bootstrap_scores(statistics, score_from_stats, n_bootstrap, seed)
+    )
 
 
 def paired_test(
     baseline: Floats,
     system: Floats,
-    formula: Formula,
+    score_from_stats: ScoreFunction,
     *,
-    samples: int = SAMPLES,
-    trials: int = TRIALS,
+    n_bootstrap: int = N_BOOTSTRAP,
+    n_trials: int = N_TRIALS,
     seed: int = SEED,
 ) -> PairedTestResult:
     """Test whether two systems differ on the same sentences.
 
     Args:
-        baseline: A row for each sentence, (sentences, columns).
-        system: Likewise, sentence by sentence.
-        formula: What makes a score of their sum.
-        samples: Corpora to draw for the paired bootstrap.
-        trials: Swaps to try for approximate randomization.
-        seed: Decides the draws.
+        baseline: Sentence statistics, (sentences, columns).
+        system: Sentence statistics of the same sentences, (sentences, columns).
+        score_from_stats: Maps their sums to scores.
+        n_bootstrap: Resamples of the paired bootstrap.
+        n_trials: Trials of approximate randomization.
+        seed: Seed of the random numbers.
     """
-    totals = np.stack([system.sum(axis=0), baseline.sum(axis=0)])
-    scores = formula(totals)
+    scores = score_from_stats(np.stack([system.sum(axis=0), baseline.sum(axis=0)]))
     difference = float(scores[0] - scores[1])
-    drawn = _bootstrap(system, formula, samples, seed)
-    drawn = drawn - _bootstrap(baseline, formula, samples, seed)
-    absolute = np.abs(drawn)
-    bootstrap_p = _p_value(absolute - absolute.mean(), abs(difference))
+    resampled = _bootstrap_scores(system, score_from_stats, n_bootstrap, seed)
+    resampled = resampled - _bootstrap_scores(
+        baseline, score_from_stats, n_bootstrap, seed
+    )
+    absolute = np.abs(resampled)
     swapped = np.concatenate(
         [
-            formula(swap @ baseline + (1 - swap) @ system)
-            - formula(swap @ system + (1 - swap) @ baseline)
-            for swap in _swaps(len(system), trials, seed)
+            score_from_stats(mask @ baseline + (1 - mask) @ system)
+            - score_from_stats(mask @ system + (1 - mask) @ baseline)
+            for mask in _swap_masks(len(system), n_trials, seed)
         ]
     )
     return PairedTestResult(
         difference,
-        _middle(drawn),
-        bootstrap_p,
+        _percentile_interval(resampled),
+        _p_value(absolute - absolute.mean(), abs(difference)),
         _p_value(np.abs(swapped), abs(difference)),
     )
 
 
-def _p_value(drawn: Floats, difference: float) -> float:
-    """Count what chance does; one is added so that nothing is ever impossible.
+def _p_value(null_differences: Floats, difference: float) -> float:
+    """Return the share of differences under the null hypothesis that exceed this one.
 
-    A difference of 0 is chance's for sure, though sacreBLEU, which counts greater ones
-    only, gives it the smallest p-value there is.
+    Both counts are incremented, so that no p-value is 0. The p-value of a difference of
+    0 is 1; sacreBLEU, which counts strictly greater differences, gives it the smallest.
     """
     if difference == 0:
         return 1.0
     # Sums of the same rows in another order differ in the last digits.
-    beyond = int((drawn > difference + 1e-9).sum())
-    return (beyond + 1) / (len(drawn) + 1)
+    exceeding = int((null_differences > difference + 1e-9).sum())
+    return (exceeding + 1) / (len(null_differences) + 1)
 
 
-def _middle(scores: Floats) -> Interval:
+def _percentile_interval(scores: Floats) -> Interval:
     ordered = np.sort(scores)
-    cut = len(ordered) // 40
-    return Interval(float(ordered[cut]), float(ordered[len(ordered) - cut - 1]))
+    tail = len(ordered) // 40
+    return Interval(float(ordered[tail]), float(ordered[len(ordered) - tail - 1]))
 
 
-def _bootstrap(statistics: Floats, formula: Formula, samples: int, seed: int) -> Floats:
-    """Score resampled corpora, (samples,)."""
-    drawn = _draws(len(statistics), samples, seed)
-    return np.concatenate([formula(times @ statistics) for times in drawn])
+def _bootstrap_scores(
+    statistics: Floats, score_from_stats: ScoreFunction, n_bootstrap: int, seed: int
+) -> Floats:
+    """Score bootstrap resamples of the corpus, (n_bootstrap,)."""
+    blocks = _bootstrap_counts(len(statistics), n_bootstrap, seed)
+    return np.concatenate([score_from_stats(counts @ statistics) for counts in blocks])
 
 
-def _draws(sentences: int, samples: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each sentence is drawn, (block, sentences)."""
+def _bootstrap_counts(sentences: int, n_bootstrap: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each resample contains each sentence, (block, sentences)."""
     generator = np.random.default_rng(seed)
-    for begin in range(0, samples, _BLOCK):
-        size = (min(_BLOCK, samples - begin), sentences)
+    for start in range(0, n_bootstrap, _BLOCK):
+        size = (min(_BLOCK, n_bootstrap - start), sentences)
         rows = generator.choice(sentences, size=size, replace=True)
         rows += np.arange(size[0])[:, None] * sentences
         counts = np.bincount(rows.ravel(), minlength=size[0] * sentences)
         yield counts.reshape(size).astype(np.float64)
 
 
-def _swaps(sentences: int, trials: int, seed: int) -> Iterator[Floats]:
-    """Yield which sentences change sides, as 0 and 1, (block, sentences)."""
+def _swap_masks(sentences: int, n_trials: int, seed: int) -> Iterator[Floats]:
+    """Yield which sentences two systems swap in each trial, 0 or 1, (block, sentences).
+
+    Source: Riezler and Maxwell 2005.
+    """
     generator = np.random.default_rng(seed)
-    for begin in range(0, trials, _BLOCK):
-        size = (min(_BLOCK, trials - begin), sentences)
+    for start in range(0, n_trials, _BLOCK):
+        size = (min(_BLOCK, n_trials - start), sentences)
         yield generator.integers(2, size=size, dtype=bool).astype(np.float64)

@@ -1,7 +1,7 @@
-"""Checkpoints that are whole or not there, and that hold nothing but plain values.
+"""Lightning's CheckpointIO with atomic writes, checksums and one backup.
 
-Knows files, torch's own format and its sum; not what is in a checkpoint. The newest one
-and the one before it are kept, so that there is never a moment without a good one.
+The previous checkpoint is kept beside the last one, so at every moment one valid
+checkpoint exists on disk. Reading never unpickles code.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from seq2seq.errors import UserError
-from seq2seq.runs.checkpoint_reader import LENGTH, MARK, read_checkpoint
+from seq2seq.runs.checkpoint_reader import (
+    COMMENT_LENGTH,
+    COMMENT_PREFIX,
+    read_checkpoint,
+)
 from seq2seq.utils.files import atomic_file, temp_path
 
-# What Lightning restores a training from.
-_STATE = {
+# The entries that Lightning resumes training from.
+_TRAINING_STATE = {
     "callbacks": dict,
     "global_step": int,
     "loops": dict,
@@ -31,16 +35,16 @@ _STATE = {
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write beside the target and rename; read without running what a file brings.
+    """Write to a temporary file and rename it; read with weights_only.
 
     Args:
-        kept: Where a checkpoint goes that is replaced, by its place; a place that is
-            not named is overwritten.
+        backups: Maps a checkpoint's path to the path that the old file is moved to when
+            it is replaced; without an entry it is overwritten.
     """
 
-    def __init__(self, kept: dict[Path, Path]) -> None:
+    def __init__(self, backups: dict[Path, Path]) -> None:
         super().__init__()
-        self.kept = kept
+        self.backups = backups
 
     def save_checkpoint(
         self,
@@ -48,10 +52,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path: str | Path,
         storage_options: Any | None = None,
     ) -> None:
-        """Write a checkpoint, fsynced, under its name only once it is whole.
+        """Write and fsync a checkpoint; it gets its name only once it is complete.
 
         Raises:
-            InputError: If the disk is full or the folder cannot be written.
+            UserError: If the disk is full or the folder cannot be written.
         """
         path = Path(path)
         try:
@@ -60,8 +64,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 write_checkpoint(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-                if path in self.kept and path.is_file():
-                    _keep(path, self.kept[path])
+                if path in self.backups and path.is_file():
+                    _backup(path, self.backups[path])
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise UserError(
@@ -75,104 +79,107 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         map_location: Any | None = None,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """Read a checkpoint; pickled code is refused whatever is asked."""
+        """Read a checkpoint to the CPU; pickled code is refused in any case."""
         return read_checkpoint(Path(path))
 
 
 def write_checkpoint(checkpoint: dict[str, Any], file: BinaryIO) -> None:
-    """Write a checkpoint with its sum, as `weights.read_checkpoint` reads it."""
-    summing = _HashingWriter(file)
-    stream: Any = summing  # torch calls write and flush, whatever its type says.
+    """Write a checkpoint and its SHA-256, the format of `read_checkpoint`."""
+    writer = _HashingWriter(file)
+    stream: Any = writer  # torch calls write and flush, whatever its type says.
     torch.save(checkpoint, stream)
     # torch leaves the comment empty: the last two bytes are its length.
-    assert summing.held == b"\0\0"
-    file.write(LENGTH + MARK + summing.total.hexdigest().encode())
+    assert writer.tail == b"\0\0"
+    file.write(COMMENT_LENGTH + COMMENT_PREFIX + writer.digest.hexdigest().encode())
 
 
 def latest_valid_checkpoint(
-    places: tuple[Path, ...], say: Callable[[str], None]
+    paths: tuple[Path, ...], log: Callable[[str], None]
 ) -> Path | None:
-    """Choose what to continue from.
+    """Choose the checkpoint to resume from.
 
     Args:
-        places: Training states, the newest first; they need not exist.
-        say: Is told what is passed over, and why.
+        paths: Checkpoints, the latest first; they need not exist.
+        log: Called with a warning for each invalid one that is skipped.
 
     Returns:
-        The first that is whole; None where there is none at all.
+        The first valid one; None if none exists.
 
     Raises:
-        InputError: If there are some, but none is whole.
+        UserError: If some exist, but none is valid.
     """
-    faults = []
-    for place in places:
-        if not place.exists():
+    errors = []
+    for path in paths:
+        if not path.exists():
             continue
         try:
-            read_training_state(place)
+            read_training_state(path)
         except UserError as error:
-            faults.append(str(error))
+            errors.append(str(error))
             continue
-        for fault in faults:
-            say(f"{fault} Going back to {place}.")
-        return place
-    if faults:
+        for message in errors:
+            log(f"{message} Going back to {path}.")
+        return path
+    if errors:
         raise UserError(
-            f"{' '.join(faults)} No state is left to continue from: restore one, or "
+            f"{' '.join(errors)} No state is left to continue from: restore one, or "
             "remove the folder to train anew."
         )
     return None
 
 
 def read_training_state(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that a training can continue from.
+    """Read a checkpoint that training can resume from.
 
     Raises:
-        InputError: If it is missing, damaged or holds less than that.
+        UserError: If it is missing, damaged, or lacks optimizer or loop state.
     """
-    found = read_checkpoint(path)
-    for name, kind in _STATE.items():
-        if not isinstance(found.get(name), kind):
+    checkpoint = read_checkpoint(path)
+    for name, expected_type in _TRAINING_STATE.items():
+        if not isinstance(checkpoint.get(name), expected_type):
             raise UserError(
                 f"{path} is no training state ({name} is missing); use another one."
             )
-    return found
+    return checkpoint
 
 
 class _HashingWriter:
-    """Sum up what passes, but for the last two bytes, which are about to change."""
+    """Hash and forward all bytes except the last two, which are held back in `tail`.
+
+    They are the length of the zip comment, which the checksum will replace.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.total = hashlib.sha256()
-        self.held = b""
+        self.digest = hashlib.sha256()
+        self.tail = b""
 
     def write(self, data: Any) -> int:
-        """Write what came before the last two bytes of all that was given."""
+        """Write all bytes so far except the last two."""
         view = memoryview(data).cast("B")
         if len(view) < 2:
-            view = memoryview(self.held + bytes(view))
-            self.held = b""
-        for part in (self.held, view[:-2]):
-            self.total.update(part)
-            self.file.write(part)
-        self.held = bytes(view[-2:])
+            view = memoryview(self.tail + bytes(view))
+            self.tail = b""
+        for block in (self.tail, view[:-2]):
+            self.digest.update(block)
+            self.file.write(block)
+        self.tail = bytes(view[-2:])
         return len(memoryview(data))
 
     def flush(self) -> None:
-        """Hand what was written on."""
+        """Flush the file; the tail stays held back."""
         self.file.flush()
 
 
-def _keep(path: Path, place: Path) -> None:
-    """Give the file at `path` the name `place` as well, in one step."""
-    linked = temp_path(place.parent)
+def _backup(path: Path, backup: Path) -> None:
+    """Give the file at `path` the name `backup` as well, in one step."""
+    link = temp_path(backup.parent)
     try:
-        os.link(path, linked)
-        linked.replace(place)
+        os.link(path, link)
+        link.replace(backup)
     except OSError:
-        # A file system without hard links: for a moment only the previous one is there.
-        path.replace(place)
+        # Without hard links, for a moment only the backup exists.
+        path.replace(backup)
     finally:
         # Renaming one name of a file to another of its names does nothing.
-        linked.unlink(missing_ok=True)
+        link.unlink(missing_ok=True)

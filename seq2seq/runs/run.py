@@ -1,4 +1,4 @@
-"""Trained runs as engines. Knows run folders and checkpoints; not lines or search."""
+"""A trained run: its recipe, tokenizers and network, read from the run folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from seq2seq.utils.files import sha256_file
 
 @dataclass(frozen=True)
 class Run:
-    """What a run folder says about itself, weights aside.
+    """A run folder's contents, without the weights.
 
     Attributes:
         folder: The run folder.
-        checkpoint: The file with the weights to use.
-        recipe: What the run was trained from.
-        source: The source side's tokenizer.
-        target: The target side's tokenizer.
+        checkpoint: The file to load weights from.
+        recipe: The resolved recipe.
+        source: The source tokenizer.
+        target: The target tokenizer.
     """
 
     folder: RunFolder
@@ -39,26 +39,27 @@ class Run:
 
         Args:
             path: A run folder, or a checkpoint in one.
-            checkpoint: best or last; of a run without the best, the last.
+            checkpoint: best or last; if best does not exist, last is used.
 
         Raises:
-            InputError: If there is no run, or its files are damaged.
+            UserError: If this is no run, or its files are damaged.
         """
         path = Path(path)
-        inside = path.suffix == ".ckpt"
-        folder = RunFolder(path.parent.parent if inside else path)
+        is_checkpoint = path.suffix == ".ckpt"
+        folder = RunFolder(path.parent.parent if is_checkpoint else path)
         recipe = folder.read_recipe()
         source, target = folder.read_tokenizers()
-        chosen = folder.best if checkpoint == "best" else folder.last
-        if not chosen.is_file() and folder.last.is_file():
-            chosen = folder.last
-        return cls(folder, path if inside else chosen, recipe, source, target)
+        if not is_checkpoint:
+            path = folder.best if checkpoint == "best" else folder.last
+            if not path.is_file() and folder.last.is_file():
+                path = folder.last
+        return cls(folder, path, recipe, source, target)
 
     def network(self) -> EncoderDecoder:
         """Build the network and load its weights.
 
         Raises:
-            InputError: If the checkpoint is missing, damaged or of another network.
+            UserError: If the checkpoint is missing, damaged or of another network.
         """
         network = EncoderDecoder(
             self.recipe.model,
@@ -75,29 +76,28 @@ class Run:
         return network
 
     def fingerprint(self) -> str:
-        """Sum up what decides on translations: weights, tokenizers and recipe."""
-        total = hashlib.sha256()
+        """Hash what determines translations: weights, tokenizers and recipe."""
+        digest = hashlib.sha256()
         for path in (
             self.checkpoint,
             self.folder.tokenizer("source"),
             self.folder.tokenizer("target"),
             self.folder.recipe,
         ):
-            total.update(sha256_file(path).encode())
-        return total.hexdigest()
+            digest.update(sha256_file(path).encode())
+        return digest.hexdigest()
 
     def require_same_tokenizers(self, other: Run) -> None:
-        """Check that ids mean the same to both runs.
+        """Check that both runs share their vocabularies.
 
         Raises:
-            InputError: If a tokenizer differs by a byte.
+            UserError: If a tokenizer differs by a byte.
         """
         for side in ("source", "target"):
-            one, two = getattr(self, side).model, getattr(other, side).model
-            if one != two:
+            if getattr(self, side).model != getattr(other, side).model:
                 raise UserError(
                     f"{self.folder.path} and {other.folder.path} have different "
-                    f"{side} tokenizers, so their pieces mean different things. Use "
+                    f"{side} tokenizers, so their token ids mean different things. Use "
                     "runs that were trained on the same data with the same tokenizer "
                     "options."
                 )

@@ -13,7 +13,7 @@ from torch import Tensor
 from seq2seq.engines.factory import open_runs
 from seq2seq.errors import UserError
 from seq2seq.runs.checkpoint_io import write_checkpoint
-from seq2seq.runs.checkpoint_reader import NETWORK
+from seq2seq.runs.checkpoint_reader import NETWORK_PREFIX
 from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
 from seq2seq.utils.files import atomic_file
@@ -86,6 +86,6 @@ def _mean(runs: Sequence[Run]) -> dict[str, Tensor]:
             kinds[name] = tensor.dtype
             total[name] = total.get(name, 0.0) + tensor.double()
     return {
-        f"{NETWORK}{name}": (tensor / len(runs)).to(kinds[name])
+        f"{NETWORK_PREFIX}{name}": (tensor / len(runs)).to(kinds[name])
         for name, tensor in total.items()
     }

@@ -64,7 +64,7 @@ from seq2seq.training.resume import (
     validate_resume_world_size,
 )
 from seq2seq.training.trainer import make_trainer, validation_loader
-from seq2seq.utils.checksums import LIST
+from seq2seq.utils.checksums import CHECKSUM_FILE
 from seq2seq.utils.files import atomic_file
 from seq2seq.utils.progress import PreprocessingProgress
 
@@ -130,7 +130,9 @@ def train(
             say = _Teller(console, log)
             say.note(prepared.stats.summary(recipe.data))
             if ranks.is_main:
-                (run.path / LIST).unlink(missing_ok=True)  # Until all are in place.
+                (run.path / CHECKSUM_FILE).unlink(
+                    missing_ok=True
+                )  # Until all are in place.
                 with atomic_file(run.recipe) as file:
                     file.write(text.encode())
                 tokenizers = prepared.tokenizers

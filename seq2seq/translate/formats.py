@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from seq2seq.errors import UserError
 from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.translate.options import Translation
-from seq2seq.utils.files import COMPRESSIONS, Mend
+from seq2seq.utils.files import COMPRESSIONS, DecodeErrorHandler
 
 Form = Literal["text", "tsv", "jsonl"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -58,7 +58,7 @@ def read_records(
     form: Form,
     field: str | None,
     constraints: bool = False,
-    mend: Mend | None = None,
+    mend: DecodeErrorHandler | None = None,
 ) -> Iterator[Record]:
     """Find what is to be translated.
 

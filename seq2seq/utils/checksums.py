@@ -1,7 +1,6 @@
-"""SHA-256 sums of files, in a list beside them that `sha256sum -c` can check.
+"""SHA-256 checksums of files, in a SHA256SUMS file that `sha256sum -c` can check.
 
-Knows files; not what is in them. The sums tell damage, not malice: who can change a
-file can change its sum.
+They detect corruption, not tampering: who can change a file can change its checksum.
 """
 
 from __future__ import annotations
@@ -13,50 +12,54 @@ from pathlib import Path
 from seq2seq.errors import UserError
 from seq2seq.utils.files import atomic_file, sha256_file
 
-LIST = "SHA256SUMS"
-LIST_BYTES_AT_MOST = 1 << 16
+CHECKSUM_FILE = "SHA256SUMS"
+MAX_LIST_BYTES = 1 << 16
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def write_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Sum up files of a folder, once they are complete.
+    """Write the checksums of files in a folder, once they are complete.
 
     Args:
-        folder: Where the list goes.
-        names: The files, seen from there.
+        folder: The folder of the SHA256SUMS file.
+        names: Paths of the files, relative to it.
     """
     lines = [f"{sha256_file(folder / name)}  {name}\n" for name in names]
-    with atomic_file(folder / LIST) as file:
+    with atomic_file(folder / CHECKSUM_FILE) as file:
         file.write("".join(lines).encode())
 
 
 def require_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Compare files with the list.
+    """Verify files against their checksums.
 
     Raises:
-        InputError: If one is missing or not what was written, or if the list is.
+        UserError: If one of them or the SHA256SUMS file is missing or damaged.
     """
-    if fault := find_corruption(folder, names):
-        raise UserError(f"{fault}. Restore it from a copy.")
+    if damage := find_corruption(folder, names):
+        raise UserError(f"{damage}. Restore it from a copy.")
 
 
 def find_corruption(folder: Path, names: Iterable[str]) -> str | None:
-    """Tell what is wrong with the first file that is not as listed; None if all are."""
-    listed = folder / LIST
+    """Describe the first missing or damaged file; None if all match."""
+    checksum_file = folder / CHECKSUM_FILE
     try:
-        with listed.open("rb") as file:
-            text = file.read(LIST_BYTES_AT_MOST).decode()
+        with checksum_file.open("rb") as file:
+            text = file.read(MAX_LIST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
-        return f"{listed} cannot be read ({getattr(error, 'strerror', None) or error})"
+        reason = getattr(error, "strerror", None) or error
+        return f"{checksum_file} cannot be read ({reason})"
     # Not splitlines: a flipped bit can make another line end of a line feed.
-    found = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
-    sums = {match[2]: match[1] for match in found if match}
+    matches = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
+    checksums = {match[2]: match[1] for match in matches if match}
     for name in names:
-        if name not in sums or None in found:
-            return f"{listed} is damaged"
+        if name not in checksums or None in matches:
+            return f"{checksum_file} is damaged"
         if not (folder / name).is_file():
             return f"{folder / name} is missing"
-        if sha256_file(folder / name) != sums[name]:
-            return f"{folder / name} is damaged: {listed} has another sum for it"
+        if sha256_file(folder / name) != checksums[name]:
+            return (
+                f"{folder / name} is damaged: {checksum_file} has another checksum "
+                "for it"
+            )
     return None

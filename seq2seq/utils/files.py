@@ -1,8 +1,7 @@
-"""Lines of text in files: strict on the way in, all or nothing on the way out.
+"""Read and write lines of UTF-8 text, plain or compressed; writes are atomic.
 
-Knows bytes, UTF-8 and compression; not sentence pairs, languages or pieces. Only a line
-feed ends a line: U+2028, U+0085, vertical tabs, form feeds, a lone carriage return and
-NUL are text, so line i of one file stays line i of every other.
+Only a line feed ends a line: U+2028, U+0085, vertical tabs, form feeds, a lone carriage
+return and NUL are text, so line i of one file stays line i of every other.
 """
 
 from __future__ import annotations
@@ -25,14 +24,16 @@ COMPRESSIONS = (".gz", ".xz", ".zst")
 """The suffixes that are read and written compressed."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+_DECOMPRESSION_ERRORS = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
-Mend = Callable[[str], None]
-"""Takes note of a place, such as `in.txt:7`, where U+FFFD replaces what is damaged."""
+DecodeErrorHandler = Callable[[str], None]
+"""Called with the location, such as `in.txt:7`, of a line that is not UTF-8."""
 
 
-def read_lines(path: Path, *, mend: Mend | None = None) -> Iterator[str]:
+def read_lines(
+    path: Path, *, on_decode_error: DecodeErrorHandler | None = None
+) -> Iterator[str]:
     """Read a text file line by line, in constant memory.
 
     One carriage return before the line feed is dropped, and so is a byte-order mark at
@@ -40,41 +41,43 @@ def read_lines(path: Path, *, mend: Mend | None = None) -> Iterator[str]:
 
     Args:
         path: The file; compressed if it ends in .gz, .xz or .zst.
-        mend: Told of lines that are not UTF-8, which are then mended; if None, they are
-            refused.
+        on_decode_error: Called for every line that is not UTF-8; U+FFFD then replaces
+            its invalid bytes. If None, such a line is an error.
 
     Yields:
-        The lines, without their ends.
+        The lines, without line endings.
 
     Raises:
-        InputError: If the file is missing, a folder, unreadable, damaged or not UTF-8.
+        UserError: If the file is missing, a folder, unreadable, damaged or not UTF-8.
     """
     try:
         with path.open("rb") as file:
             if path.suffix in COMPRESSIONS and not file.peek(1):
                 raise UserError(_damaged(str(path), "it is empty"))
             with _decompressed(file, path.suffix) as stream:
-                yield from decode_lines(stream, str(path), mend=mend)
+                yield from decode_lines(
+                    stream, str(path), on_decode_error=on_decode_error
+                )
     except OSError as error:
         raise UserError(_unreadable(path, error)) from error
 
 
 def decode_lines(
-    stream: BinaryIO, name: str, *, mend: Mend | None = None
+    stream: BinaryIO, name: str, *, on_decode_error: DecodeErrorHandler | None = None
 ) -> Iterator[str]:
-    """Read the lines of an open byte stream, such as standard input, as they come.
+    """Read the lines of an open byte stream, such as standard input, lazily.
 
     Args:
         stream: Uncompressed bytes, or a file object that decompresses; stays open.
-        name: What an error message calls the stream.
-        mend: Told of lines that are not UTF-8, which are then mended; if None, they are
-            refused.
+        name: Name of the stream for error messages.
+        on_decode_error: Called for every line that is not UTF-8; U+FFFD then replaces
+            its invalid bytes. If None, such a line is an error.
 
     Yields:
-        The lines, without their ends.
+        The lines, without line endings.
 
     Raises:
-        InputError: If a line is not UTF-8 or the compressed bytes are damaged. Lines
+        UserError: If a line is not UTF-8 or the compressed bytes are damaged. Lines
             and the positions of bytes in them count from 1.
     """
     try:
@@ -87,8 +90,8 @@ def decode_lines(
             try:
                 yield line.decode("utf-8")
             except UnicodeDecodeError as error:
-                if mend is not None:
-                    mend(f"{name}:{number}")
+                if on_decode_error is not None:
+                    on_decode_error(f"{name}:{number}")
                     yield line.decode("utf-8", "replace")
                     continue
                 raise UserError(
@@ -96,22 +99,22 @@ def decode_lines(
                     f"{error.start + 1} is not UTF-8. Convert the text to UTF-8 first, "
                     "for example with iconv."
                 ) from error
-    except _DAMAGE as error:
+    except _DECOMPRESSION_ERRORS as error:
         raise UserError(_damaged(name, error)) from error
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Write lines to a text file that appears whole or not at all.
+    """Write lines to a text file atomically.
 
     Args:
         path: The file; compressed if it ends in .gz, .xz or .zst.
-        lines: The lines, without their ends.
+        lines: The lines, without line endings.
 
     Returns:
         The number of lines.
 
     Raises:
-        InputError: If a line holds a line feed or half a surrogate pair, or if the file
+        UserError: If a line holds a line feed or half a surrogate pair, or if the file
             cannot be written.
     """
     count = 0
@@ -123,7 +126,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
                     "lines of it. Replace it by a space."
                 )
             if count == 1 and line.startswith("\ufeff"):
-                # Readers take the first mark for a signature and keep the second.
+                # Readers drop the first byte-order mark and keep the second.
                 stream.write(_BYTE_ORDER_MARK)
             try:
                 stream.write(line.encode("utf-8") + b"\n")
@@ -138,20 +141,20 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its place only when the block ends without an exception.
+    """Open a file for an atomic write.
 
-    The bytes go to a temporary file in the same folder, reach the disk, and are renamed
-    over `path` in one step. Otherwise the temporary file goes and `path` stays as it
-    was. A pipe or device, such as /dev/stdout, is written to directly.
+    The bytes go to a temporary file in the same folder, which is fsynced and renamed to
+    `path` when the block ends; on an exception it is removed and `path` is unchanged.
+    A pipe or device, such as /dev/stdout, is written to directly.
 
     Args:
-        path: The file to make or replace; its folder must exist.
+        path: The file to create or replace; its folder must exist.
 
     Yields:
         The stream to write bytes to.
 
     Raises:
-        InputError: If the operating system refuses: no folder, permission or space.
+        UserError: If the operating system refuses: no folder, permission or space.
     """
     try:
         # A symbolic link stays one: the file behind it is replaced.
@@ -185,30 +188,30 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def temp_path(folder: Path) -> Path:
-    """Name a file that is not there yet, for what is about to take its place."""
+    """Return a new name for a temporary file in the folder."""
     return folder / f".seq2seq-{secrets.token_hex(8)}.tmp"
 
 
 def remove_temp_files(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed; none may be at work."""
+    """Remove the temporary files of killed processes; none may be running."""
     for leftover in folder.glob(".seq2seq-*.tmp"):
         leftover.unlink(missing_ok=True)
 
 
 def sha256_file(path: Path) -> str:
-    """Sum up a file's bytes, as they lie on the disk, in 64 hexadecimal digits.
+    """Return the SHA-256 of a file's bytes, in 64 hexadecimal digits.
 
     Raises:
-        InputError: If the file cannot be read.
+        UserError: If the file cannot be read.
     """
-    total = hashlib.sha256()
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as stream:
             while block := stream.read(1 << 20):
-                total.update(block)
+                digest.update(block)
     except OSError as error:
         raise UserError(_unreadable(path, error)) from error
-    return total.hexdigest()
+    return digest.hexdigest()
 
 
 def _unreadable(path: Path, error: OSError) -> str:
@@ -224,17 +227,17 @@ def _damaged(name: str, reason: object) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where folders can be opened."""
+    """Make a rename survive a power cut, where folders can be opened."""
     if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(descriptor)
         finally:
-            os.close(handle)
+            os.close(descriptor)
 
 
 def _decompressed(file: BinaryIO, suffix: str) -> AbstractContextManager[BinaryIO]:
-    """Give the text's bytes; damage shows while reading."""
+    """Open the decompressed bytes; damage shows while reading."""
     stream: Any = nullcontext(file)
     if suffix == ".gz":
         stream = gzip.GzipFile(fileobj=file, mode="rb")
@@ -246,7 +249,7 @@ def _decompressed(file: BinaryIO, suffix: str) -> AbstractContextManager[BinaryI
 
 
 def _compressed(file: BinaryIO, suffix: str) -> AbstractContextManager[BinaryIO]:
-    """Compress what is written; the same lines give the same bytes."""
+    """Open a compressing stream; the same lines give the same bytes."""
     stream: Any = nullcontext(file)
     if suffix == ".gz":
         # No name and no time in the header.
@@ -261,15 +264,15 @@ def _compressed(file: BinaryIO, suffix: str) -> AbstractContextManager[BinaryIO]
 
 
 class _ZstdFile(io.RawIOBase):
-    """Decompress frame after frame, and notice a file that is cut off.
+    """Decompress all frames, and detect a truncated file.
 
-    zstandard's own stream_reader ends a truncated frame without a word.
+    zstandard's own stream_reader ends a truncated frame silently.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         import zstandard
 
-        self._damage = zstandard.ZstdError
+        self._error = zstandard.ZstdError
         self._new_frame = zstandard.ZstdDecompressor().decompressobj
         self._frame: Any = None
         self._file = file
@@ -280,7 +283,7 @@ class _ZstdFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what comes next; 0 at the end.
+        """Fill the buffer with decompressed bytes; return 0 at the end.
 
         Raises:
             EOFError: If the bytes are damaged or end within a frame.
@@ -294,13 +297,13 @@ class _ZstdFile(io.RawIOBase):
             self._frame = self._frame or self._new_frame()
             try:
                 self._text = memoryview(self._frame.decompress(chunk))
-            except self._damage as error:
+            except self._error as error:
                 raise EOFError(str(error)) from error
             self._unread = b""
             if self._frame.eof:
                 self._unread, self._frame = self._frame.unused_data, None
-        with memoryview(buffer) as room:
-            size = min(len(room), len(self._text))
-            room[:size] = self._text[:size]
+        with memoryview(buffer) as view:
+            size = min(len(view), len(self._text))
+            view[:size] = self._text[:size]
         self._text = self._text[size:]
         return size

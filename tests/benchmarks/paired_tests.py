@@ -1,4 +1,4 @@
-"""Paired tests of 1,000 segments, ours against sacreBLEU's, and how often they err.
+"""Time of paired tests of 1,000 segments beside sacreBLEU's, and false positives.
 
     python tests/benchmarks/paired_tests.py
 
@@ -38,39 +38,44 @@ def main() -> None:
     random = np.random.default_rng(0)
     references = [target for _, target in phrase_pairs("train", count=1000)]
     one, other = noisy(references, random), noisy(references, random)
-    ours, theirs = [], []
+    seconds: list[float] = []
+    sacrebleu_seconds: list[float] = []
     for _ in range(REPEATS):
         started = time.process_time()
-        both = [
+        results = [
             score_segments(lines, [references], language="de") for lines in (one, other)
         ]
         for metric in ("bleu", "chrf", "ter"):
-            baseline, system = (getattr(each, metric) for each in both)
+            baseline, system = (getattr(result, metric) for result in results)
             paired_test(baseline.statistics, system.statistics, system.score_from_stats)
-        ours.append(time.process_time() - started)
+        seconds.append(time.process_time() - started)
         started = time.process_time()
         metrics = {"b": BLEU(), "c": CHRF(word_order=2), "t": TER()}
         for test in ("bs", "ar"):
             PairedTest([("one", one), ("other", other)], metrics, [references], test)()
-        theirs.append(time.process_time() - started)
-    mine, its = statistics.median(ours), statistics.median(theirs)
-    print(f"scores, intervals and both tests: ours {mine:.2f} s, sacreBLEU {its:.2f} s")
-    print(f"ratio {its / mine:.1f}")
+        sacrebleu_seconds.append(time.process_time() - started)
+    median = statistics.median(seconds)
+    baseline_median = statistics.median(sacrebleu_seconds)
+    print(
+        f"scores, intervals and both tests: seq2seq {median:.2f} s, "
+        f"sacreBLEU {baseline_median:.2f} s"
+    )
+    print(f"ratio {baseline_median / median:.1f}")
     rows = score_segments(one, [references], language="de").bleu.statistics
-    found = np.zeros(3)
+    false_positives = np.zeros(3)
     for _ in range(NULLS):
         order = random.permutation(len(rows))
         test = paired_test(
             rows[order[:500]],
             rows[order[500:]],
             bleu_from_stats,
-            samples=500,
-            trials=500,
+            n_bootstrap=500,
+            n_trials=500,
         )
-        wrong = test.bootstrap_p < 0.05, test.randomization_p < 0.05
-        found += [*wrong, all(wrong)]
-    shares = ", ".join(f"{share:.1%}" for share in found / NULLS)
-    print(f"differences found where there are none: {shares} (bootstrap, ar, both)")
+        significant = test.bootstrap_p < 0.05, test.randomization_p < 0.05
+        false_positives += [*significant, all(significant)]
+    shares = ", ".join(f"{share:.1%}" for share in false_positives / NULLS)
+    print(f"false positives at 0.05: {shares} (bootstrap, ar, both)")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from seq2seq.data.preprocessing import (
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.types import UNK
-from seq2seq.utils.checksums import LIST
+from seq2seq.utils.checksums import CHECKSUM_FILE
 
 GOOD = [(f"a small {word}", f"ein kleines {word.upper()}") for word in "bcdfgh"]
 BAD = [
@@ -155,7 +155,7 @@ def test_the_same_corpus_elsewhere_is_the_same(corpus: Path) -> None:
 def test_a_run_that_broke_off_starts_over(corpus: Path) -> None:
     first, _ = prepared(corpus)
     expected = ids(first)
-    (first.path.parent / LIST).unlink()
+    (first.path.parent / CHECKSUM_FILE).unlink()
     again, told = prepared(corpus)
     assert len(told) > 1
     assert ids(again) == expected
@@ -243,7 +243,7 @@ def test_ids_take_two_bytes(corpus: Path) -> None:
 def test_the_cache_holds_what_it_says(corpus: Path) -> None:
     found, _ = prepared(corpus)
     names = sorted(path.name for path in found.path.parent.iterdir())
-    assert names == sorted((*CACHE_FILES, LIST))
+    assert names == sorted((*CACHE_FILES, CHECKSUM_FILE))
     counts = json.loads((found.path.parent / "counts.json").read_text())
     assert FilterStats(**counts) == found.stats
 

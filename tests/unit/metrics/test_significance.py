@@ -65,9 +65,9 @@ def sentence(random: np.random.Generator, language: str) -> str:
 
 def noisy(random: np.random.Generator, line: str, language: str) -> str:
     units = list(line) if language in CHARACTERS else line.split()
-    kept = [unit for unit in units if random.random() > 0.25]
-    joined = ("" if language in CHARACTERS else " ").join(kept)
-    return joined if random.random() > 0.1 else ""
+    units = [unit for unit in units if random.random() > 0.25]
+    text = ("" if language in CHARACTERS else " ").join(units)
+    return text if random.random() > 0.1 else ""
 
 
 def generated(seed: int, language: str) -> tuple[list[str], list[list[str]]]:
@@ -114,15 +114,15 @@ def test_a_tokenizer_that_is_missing_is_named_before_anything_is_trained(
 ) -> None:
     for name in (package, f"sacrebleu.tokenizers.tokenizer_{extra}_mecab"):
         monkeypatch.setitem(sys.modules, name, None)
-    said = (
+    message = (
         "needs a tokenizer that is not installed: "
         rf"pip install 'seq2seq-recurrent\[{extra}\]'"
     )
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         bleu_metric(code)
     data = {"path": str(tmp_path / "nowhere"), "source": "en", "target": code}
     recipe = Recipe.model_validate({"data": data, "train": {"max_steps": 1}})
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -150,14 +150,14 @@ def check_against_the_command(
         command.main()
         sys.stdout.close()
         sys.stdin.close()
-    said = json.loads((tmp_path / "stdout").read_text(encoding="utf-8"))
-    found = score_segments(hypotheses, references, language=language)
-    ours = (found.bleu, found.chrf, found.ter)
-    for its, mine in zip(said, ours, strict=True):
-        assert f"{its['score']:.2f}" == f"{mine.score.score:.2f}"
-        assert its["signature"] == mine.score.signature
-    assert f"nrefs:{len(references)}" in found.bleu.score.signature
-    return found.bleu.score.signature
+    expected = json.loads((tmp_path / "stdout").read_text(encoding="utf-8"))
+    results = score_segments(hypotheses, references, language=language)
+    metrics = (results.bleu, results.chrf, results.ter)
+    for reference, metric in zip(expected, metrics, strict=True):
+        assert f"{reference['score']:.2f}" == f"{metric.score.score:.2f}"
+        assert reference["signature"] == metric.score.signature
+    assert f"nrefs:{len(references)}" in results.bleu.score.signature
+    return results.bleu.score.signature
 
 
 METRICS: list[tuple[Any, Any]] = [
@@ -168,11 +168,11 @@ METRICS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("metric", "formula"), METRICS)
+@pytest.mark.parametrize(("metric", "score_from_stats"), METRICS)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_a_formula_over_sums_is_the_metrics_own(
-    metric: Any, formula: Any, data: st.DataObject
+def test_a_score_from_sums_is_the_metrics_own(
+    metric: Any, score_from_stats: Any, data: st.DataObject
 ) -> None:
     line = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
     references = data.draw(st.lists(line.filter(bool), min_size=1, max_size=4))
@@ -180,19 +180,20 @@ def test_a_formula_over_sums_is_the_metrics_own(
     hypotheses = data.draw(st.lists(line, min_size=size, max_size=size))
     rows = metric._extract_corpus_statistics(hypotheses, [references])
     sums = np.array(rows, dtype=np.float64).sum(axis=0, keepdims=True)
-    wanted = metric.corpus_score(hypotheses, [references]).score
-    assert formula(sums)[0] == pytest.approx(wanted, abs=1e-9)
+    expected = metric.corpus_score(hypotheses, [references]).score
+    assert score_from_stats(sums)[0] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_an_interval_is_as_wide_as_sacrebleus(seed: int) -> None:
     language = "zh" if seed % 4 == 3 else "de"
     hypotheses, references = generated(seed, language)
-    found = score_segments(hypotheses, references, language=language).bleu.score
-    low, high = found.interval
-    its = bleu_metric(language).corpus_score(hypotheses, references, n_bootstrap=1000)
-    assert (high - low) / 2 == pytest.approx(its._ci, abs=1e-3)
-    assert low <= found.score <= high
+    score = score_segments(hypotheses, references, language=language).bleu.score
+    low, high = score.interval
+    metric = bleu_metric(language)
+    expected = metric.corpus_score(hypotheses, references, n_bootstrap=1000)
+    assert (high - low) / 2 == pytest.approx(expected._ci, abs=1e-3)
+    assert low <= score.score <= high
 
 
 def two_systems() -> tuple[list[str], list[str], list[list[str]]]:
@@ -207,22 +208,24 @@ def test_p_values_are_sacrebleus(test: str, samples: int) -> None:
     one, other, references = two_systems()
     metrics = {"bleu": BLEU(), "chrf": CHRF(word_order=2), "ter": TER()}
     named = [("one", one), ("other", other)]
-    _, its = PairedTest(named, metrics, references, test, n_samples=samples)()
-    ours = [score_segments(lines, references, language="de") for lines in (one, other)]
+    _, expected = PairedTest(named, metrics, references, test, n_samples=samples)()
+    results = [
+        score_segments(lines, references, language="de") for lines in (one, other)
+    ]
     for name, key in (("bleu", "BLEU"), ("chrf", "chrF2++"), ("ter", "TER")):
-        baseline, system = (getattr(each, name) for each in ours)
-        found = paired_test(
+        baseline, system = (getattr(scores, name) for scores in results)
+        result = paired_test(
             baseline.statistics,
             system.statistics,
             system.score_from_stats,
-            samples=samples,
-            trials=samples,
+            n_bootstrap=samples,
+            n_trials=samples,
         )
-        wanted: Any = its[key][1]
-        mine = found.bootstrap_p if test == "bs" else found.randomization_p
-        assert mine == pytest.approx(wanted.p_value, abs=3 / samples)
-        low, high = found.interval
-        assert low < found.difference < high
+        reference: Any = expected[key][1]
+        p_values = {"bs": result.bootstrap_p, "ar": result.randomization_p}
+        assert p_values[test] == pytest.approx(reference.p_value, abs=3 / samples)
+        low, high = result.interval
+        assert low < result.difference < high
 
 
 def test_halves_of_one_system_do_not_differ() -> None:
@@ -234,20 +237,20 @@ def test_halves_of_one_system_do_not_differ() -> None:
     for _ in range(100):
         order = random.permutation(len(rows))
         halves = rows[order[:150]], rows[order[150:]]
-        found = paired_test(*halves, bleu_from_stats, samples=200, trials=400)
-        insignificant += max(found.randomization_p, found.bootstrap_p) >= 0.05
+        test = paired_test(*halves, bleu_from_stats, n_bootstrap=200, n_trials=400)
+        insignificant += max(test.randomization_p, test.bootstrap_p) >= 0.05
     assert insignificant >= 90
 
 
 def test_a_clear_difference_is_found_and_none_is_not() -> None:
     one, _, references = two_systems()
     other = [line if number % 3 else "" for number, line in enumerate(one)]
-    mine = score_segments(one, references, language="de").chrf
+    better = score_segments(one, references, language="de").chrf
     worse = score_segments(other, references, language="de").chrf
-    found = paired_test(mine.statistics, worse.statistics, chrf_from_stats)
-    assert found.difference < 0
-    assert max(found.bootstrap_p, found.randomization_p) < 0.05
-    same = paired_test(mine.statistics, mine.statistics, chrf_from_stats)
+    test = paired_test(better.statistics, worse.statistics, chrf_from_stats)
+    assert test.difference < 0
+    assert max(test.bootstrap_p, test.randomization_p) < 0.05
+    same = paired_test(better.statistics, better.statistics, chrf_from_stats)
     assert same.difference == 0
     assert same.interval == (0, 0)
     # sacreBLEU counts greater differences only, and calls equal systems significant.
@@ -268,14 +271,14 @@ def test_chinese_is_cut_as_chinese_whatever_its_code(code: str) -> None:
 
 
 def test_scores_of_evaluate_have_intervals() -> None:
-    found = score_corpus(
+    scores = score_corpus(
         ["ein Hund", "die Katze"], ["ein Hund", "der Kater"], language="de"
     )
-    assert found.ter.interval.low <= found.ter.score <= found.ter.interval.high
+    assert scores.ter.interval.low <= scores.ter.score <= scores.ter.interval.high
 
 
 @pytest.mark.parametrize(
-    ("hypotheses", "references", "says"),
+    ("hypotheses", "references", "message"),
     [
         (["a"] * 3, [["a"] * 2], "3 hypotheses came for 2 references"),
         (["a"] * 3, [["a"] * 3, ["a"] * 4], "3 hypotheses came for 4 references"),
@@ -284,9 +287,9 @@ def test_scores_of_evaluate_have_intervals() -> None:
     ],
 )
 def test_what_cannot_be_scored_is_refused(
-    hypotheses: list[str], references: list[list[str]], says: str
+    hypotheses: list[str], references: list[list[str]], message: str
 ) -> None:
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         score_segments(hypotheses, references, language="de")
 
 
@@ -294,7 +297,7 @@ def test_scores_are_sacrebleus(tmp_path: Path) -> None:
     hypothesis, reference = tmp_path / "hypothesis", tmp_path / "reference"
     hypothesis.write_text("Der Hund schläft auf dem Bett.\nEr geht.\n")
     reference.write_text("Der Hund schläft unter dem Bett.\nEr ging nach Hause.\n")
-    found = evaluate_hypotheses(hypothesis, reference, language="de")
+    evaluation = evaluate_hypotheses(hypothesis, reference, language="de")
     command = [sys.executable, "-m", "sacrebleu", str(reference), "-i", str(hypothesis)]
     for metric in ("bleu", "chrf", "ter"):
         done = subprocess.run(
@@ -303,10 +306,10 @@ def test_scores_are_sacrebleus(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        said = json.loads(done.stdout)
-        ours = getattr(found.scores, metric)
-        assert round(ours.score, 6) == said["score"]
-        assert ours.signature == said["signature"]
+        expected = json.loads(done.stdout)
+        score = getattr(evaluation.scores, metric)
+        assert round(score.score, 6) == expected["score"]
+        assert score.signature == expected["signature"]
 
 
 def test_unequal_counts_are_not_scored(tmp_path: Path) -> None:

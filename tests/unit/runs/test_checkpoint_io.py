@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, hostile or half written: a whole one is kept."""
+"""Damaged, hostile and partly written checkpoints: a valid one always remains."""
 
 from __future__ import annotations
 
@@ -33,152 +33,163 @@ def state(step: int) -> dict[str, Any]:
     }
 
 
-class Places:
+class Checkpoints:
     def __init__(self, folder: Path) -> None:
         run = RunFolder(folder)
         self.last, self.previous = run.last, run.previous
-        self.files = AtomicCheckpointIO({self.last: self.previous})
+        self.io = AtomicCheckpointIO({self.last: self.previous})
 
     def save(self, step: int) -> None:
-        self.files.save_checkpoint(state(step), self.last)
+        self.io.save_checkpoint(state(step), self.last)
 
     def steps(self) -> list[int]:
-        return [read_checkpoint(each)["global_step"] for each in self.both]
+        return [read_checkpoint(path)["global_step"] for path in self.paths]
 
     @property
-    def both(self) -> tuple[Path, Path]:
+    def paths(self) -> tuple[Path, Path]:
         return self.last, self.previous
 
     def names(self) -> list[str]:
-        return sorted(each.name for each in self.last.parent.iterdir())
+        return sorted(path.name for path in self.last.parent.iterdir())
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path)
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path)
 
 
-def test_the_checkpoint_before_the_newest_is_kept(places: Places) -> None:
+def test_the_checkpoint_before_the_newest_is_kept(checkpoints: Checkpoints) -> None:
     for step in (1, 2, 3):
-        places.save(step)
-    assert places.steps() == [3, 2]
-    assert places.names() == ["last.ckpt", "previous.ckpt"]
+        checkpoints.save(step)
+    assert checkpoints.steps() == [3, 2]
+    assert checkpoints.names() == ["last.ckpt", "previous.ckpt"]
 
 
 def test_a_save_that_broke_off_between_its_renames_leaves_nothing_behind(
-    places: Places,
+    checkpoints: Checkpoints,
 ) -> None:
-    places.save(1)
-    places.previous.hardlink_to(places.last)  # Two names of one file.
-    places.save(2)
-    assert places.steps() == [2, 1]
-    assert places.names() == ["last.ckpt", "previous.ckpt"]
+    checkpoints.save(1)
+    checkpoints.previous.hardlink_to(checkpoints.last)  # Two names of one file.
+    checkpoints.save(2)
+    assert checkpoints.steps() == [2, 1]
+    assert checkpoints.names() == ["last.ckpt", "previous.ckpt"]
 
 
 def test_the_previous_one_is_kept_where_there_are_no_hard_links(
-    places: Places, monkeypatch: pytest.MonkeyPatch
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*paths: Any) -> None:
         raise OSError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
     for step in (1, 2, 3):
-        places.save(step)
-    assert places.steps() == [3, 2]
-    assert places.names() == ["last.ckpt", "previous.ckpt"]
+        checkpoints.save(step)
+    assert checkpoints.steps() == [3, 2]
+    assert checkpoints.names() == ["last.ckpt", "previous.ckpt"]
 
 
-def test_torch_and_any_zip_reader_still_read_a_checkpoint(places: Places) -> None:
-    places.save(7)
-    plain = torch.load(places.last, weights_only=True)
+def test_torch_and_any_zip_reader_still_read_a_checkpoint(
+    checkpoints: Checkpoints,
+) -> None:
+    checkpoints.save(7)
+    plain = torch.load(checkpoints.last, weights_only=True)
     assert plain["global_step"] == 7
-    with zipfile.ZipFile(places.last) as parts:
+    with zipfile.ZipFile(checkpoints.last) as parts:
         assert parts.comment.startswith(b"seq2seq sha256 ")
         assert parts.testzip() is None
 
 
-def test_a_flipped_bit_anywhere_is_refused(places: Places) -> None:
-    places.save(1)
-    content = places.last.read_bytes()
+def test_a_flipped_bit_anywhere_is_refused(checkpoints: Checkpoints) -> None:
+    checkpoints.save(1)
+    content = checkpoints.last.read_bytes()
     size = len(content)
     near_the_end = range(size - 120, size)
-    for place in (*range(0, size, size // 80), *near_the_end):
+    for position in (*range(0, size, size // 80), *near_the_end):
         damaged = bytearray(content)
-        damaged[place] ^= 1 << place % 8
-        places.last.write_bytes(damaged)
+        damaged[position] ^= 1 << position % 8
+        checkpoints.last.write_bytes(damaged)
         with pytest.raises(UserError, match="is damaged or no checkpoint of ours"):
-            read_checkpoint(places.last)
+            read_checkpoint(checkpoints.last)
 
 
-def test_a_checkpoint_from_before_there_were_sums_is_checked_by_its_crcs(
-    places: Places,
+def test_a_checkpoint_from_before_there_were_checksums_is_checked_by_its_crcs(
+    checkpoints: Checkpoints,
 ) -> None:
-    places.last.parent.mkdir(parents=True)
-    torch.save(state(4), places.last)
-    assert read_checkpoint(places.last)["global_step"] == 4
-    content = bytearray(places.last.read_bytes())
+    checkpoints.last.parent.mkdir(parents=True)
+    torch.save(state(4), checkpoints.last)
+    assert read_checkpoint(checkpoints.last)["global_step"] == 4
+    content = bytearray(checkpoints.last.read_bytes())
     content[content.index(torch.full((50,), 4.0).numpy().tobytes()) + 9] ^= 1
-    places.last.write_bytes(content)
+    checkpoints.last.write_bytes(content)
     with pytest.raises(UserError, match="CRC-32"):
-        read_checkpoint(places.last)
+        read_checkpoint(checkpoints.last)
 
 
-def test_what_unpacks_to_more_than_it_is_is_refused(places: Places) -> None:
-    places.last.parent.mkdir(parents=True)
-    with zipfile.ZipFile(places.last, "w", zipfile.ZIP_DEFLATED) as parts:
+def test_what_unpacks_to_more_than_it_is_is_refused(checkpoints: Checkpoints) -> None:
+    checkpoints.last.parent.mkdir(parents=True)
+    with zipfile.ZipFile(checkpoints.last, "w", zipfile.ZIP_DEFLATED) as parts:
         parts.writestr("archive/data.pkl", b"\0" * 10_000_000)
     with pytest.raises(UserError, match="compressed"):
-        read_checkpoint(places.last)
+        read_checkpoint(checkpoints.last)
 
 
 @pytest.mark.parametrize("weights", [None, [], {"a": 1}, {1: torch.ones(1)}, {"a": {}}])
-def test_what_holds_no_weights_is_refused(places: Places, weights: Any) -> None:
-    places.files.save_checkpoint({"state_dict": weights}, places.last)
+def test_what_holds_no_weights_is_refused(
+    checkpoints: Checkpoints, weights: Any
+) -> None:
+    checkpoints.io.save_checkpoint({"state_dict": weights}, checkpoints.last)
     with pytest.raises(UserError, match="holds no weights"):
-        read_checkpoint(places.last)
+        read_checkpoint(checkpoints.last)
 
 
-def test_a_damaged_newest_state_gives_way_to_the_one_before(places: Places) -> None:
-    places.save(1)
-    places.save(2)
-    places.last.write_bytes(places.last.read_bytes()[:-500])
-    said: list[str] = []
-    assert latest_valid_checkpoint(places.both, said.append) == places.previous
-    [line] = said
+def test_a_damaged_newest_state_gives_way_to_the_one_before(
+    checkpoints: Checkpoints,
+) -> None:
+    checkpoints.save(1)
+    checkpoints.save(2)
+    checkpoints.last.write_bytes(checkpoints.last.read_bytes()[:-500])
+    messages: list[str] = []
+    assert (
+        latest_valid_checkpoint(checkpoints.paths, messages.append)
+        == checkpoints.previous
+    )
+    [line] = messages
     assert "last.ckpt is damaged" in line
-    assert line.endswith(f"Going back to {places.previous}.")
+    assert line.endswith(f"Going back to {checkpoints.previous}.")
 
 
-def test_a_missing_newest_state_gives_way_too(places: Places) -> None:
-    places.save(1)
-    places.save(2)
-    places.last.unlink()
-    assert latest_valid_checkpoint(places.both, print) == places.previous
-    places.previous.unlink()
-    assert latest_valid_checkpoint(places.both, print) is None
+def test_a_missing_newest_state_gives_way_too(checkpoints: Checkpoints) -> None:
+    checkpoints.save(1)
+    checkpoints.save(2)
+    checkpoints.last.unlink()
+    assert latest_valid_checkpoint(checkpoints.paths, print) == checkpoints.previous
+    checkpoints.previous.unlink()
+    assert latest_valid_checkpoint(checkpoints.paths, print) is None
 
 
 def test_training_does_not_start_over_where_every_state_is_damaged(
-    places: Places,
+    checkpoints: Checkpoints,
 ) -> None:
-    places.save(1)
-    places.save(2)
-    places.last.write_bytes(b"")
-    places.files.save_checkpoint({"state_dict": {}}, places.previous)  # Weights alone.
-    with pytest.raises(UserError, match="No state is left to continue from") as found:
-        latest_valid_checkpoint(places.both, print)
+    checkpoints.save(1)
+    checkpoints.save(2)
+    checkpoints.last.write_bytes(b"")
+    checkpoints.io.save_checkpoint(
+        {"state_dict": {}}, checkpoints.previous
+    )  # Weights alone.
+    with pytest.raises(UserError, match="No state is left to continue from") as error:
+        latest_valid_checkpoint(checkpoints.paths, print)
     assert "previous.ckpt is no training state (callbacks is missing)" in str(
-        found.value
+        error.value
     )
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO])
 @pytest.mark.parametrize("at", [1, 3, 9, 20])
 def test_a_disk_that_fails_amid_a_save_loses_nothing(
-    places: Places, monkeypatch: pytest.MonkeyPatch, number: int, at: int
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch, number: int, at: int
 ) -> None:
-    places.save(1)
-    places.save(2)
+    checkpoints.save(1)
+    checkpoints.save(2)
     write, calls = _HashingWriter.write, [0]
 
     def fail(self: _HashingWriter, data: Any) -> int:
@@ -189,7 +200,7 @@ def test_a_disk_that_fails_amid_a_save_loses_nothing(
 
     monkeypatch.setattr(_HashingWriter, "write", fail)
     with pytest.raises(UserError, match=r"last\.ckpt cannot be written: "):
-        places.save(3)
+        checkpoints.save(3)
     assert calls[0] >= at
-    assert places.steps() == [2, 1]
-    assert places.names() == ["last.ckpt", "previous.ckpt"]
+    assert checkpoints.steps() == [2, 1]
+    assert checkpoints.names() == ["last.ckpt", "previous.ckpt"]

@@ -20,7 +20,7 @@ from seq2seq.runs.run_folder import RunFolder
 from seq2seq.training.callbacks.csv_log import CSVLog
 from seq2seq.training.resume import run_lock
 from seq2seq.utils.checksums import (
-    LIST,
+    CHECKSUM_FILE,
     find_corruption,
     require_checksums,
     write_checksums,
@@ -29,29 +29,32 @@ from seq2seq.utils.checksums import (
 PACKAGE = Path(__file__).resolve().parents[3] / "seq2seq"
 
 
-# Sums, folders and locks --------------------------------------------------------------
+# Checksums, folders and locks ---------------------------------------------------------
 
 
-def test_sums_are_those_of_sha256sum(tmp_path: Path) -> None:
+def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "c").write_bytes(b"two")
     write_checksums(tmp_path, ["a", "b/c"])
     require_checksums(tmp_path, ["a", "b/c"])
     done = subprocess.run(
-        ["sha256sum", "-c", LIST], cwd=tmp_path, capture_output=True, check=False
+        ["sha256sum", "-c", CHECKSUM_FILE],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
     )
     assert done.stdout == b"a: OK\nb/c: OK\n"
 
 
-def test_every_flipped_bit_of_the_list_of_sums_is_found(tmp_path: Path) -> None:
+def test_every_flipped_bit_of_the_checksum_file_is_detected(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"one")
     write_checksums(tmp_path, ["a"])
-    content = (tmp_path / LIST).read_bytes()
+    content = (tmp_path / CHECKSUM_FILE).read_bytes()
     for bit in range(len(content) * 8):
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
-        (tmp_path / LIST).write_bytes(damaged)
+        (tmp_path / CHECKSUM_FILE).write_bytes(damaged)
         assert find_corruption(tmp_path, ["a"]), bit
 
 
@@ -127,8 +130,8 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataOptions:
 def test_a_damaged_cache_is_made_anew(corpus: DataOptions, name: str, act: str) -> None:
     first = preprocess(corpus, CHARACTERS, print)
     folder = first.path.parent
-    whole = {each: (folder / each).read_bytes() for each in CACHE_FILES}
-    content = bytearray(whole[name])
+    expected = {file: (folder / file).read_bytes() for file in CACHE_FILES}
+    content = bytearray(expected[name])
     content[len(content) // 2] ^= 4
     if act == "flip":
         (folder / name).write_bytes(content)
@@ -136,14 +139,14 @@ def test_a_damaged_cache_is_made_anew(corpus: DataOptions, name: str, act: str) 
         (folder / name).write_bytes(content[: len(content) // 3])
     else:
         (folder / name).unlink()
-    told: list[str] = []
-    again = preprocess(corpus, CHARACTERS, told.append)
-    assert "preprocessing again" in told[0]
+    messages: list[str] = []
+    again = preprocess(corpus, CHARACTERS, messages.append)
+    assert "preprocessing again" in messages[0]
     assert again.fingerprint == first.fingerprint
-    assert {each: (folder / each).read_bytes() for each in CACHE_FILES} == whole
-    told.clear()
-    preprocess(corpus, CHARACTERS, told.append)
-    assert "from the cache" in told[0]
+    assert {file: (folder / file).read_bytes() for file in CACHE_FILES} == expected
+    messages.clear()
+    preprocess(corpus, CHARACTERS, messages.append)
+    assert "from the cache" in messages[0]
 
 
 PREPARE = """
@@ -165,10 +168,10 @@ def test_four_trainings_share_one_cache(corpus: DataOptions) -> None:
         )
         for _ in range(4)
     ]
-    said = [process.communicate() for process in running]
-    assert [process.returncode for process in running] == [0] * 4, said
-    made = [out for out, _ in said if "training a char tokenizer" in out]
-    assert len(made) == 1
+    outputs = [process.communicate() for process in running]
+    assert [process.returncode for process in running] == [0] * 4, outputs
+    trained = [out for out, _ in outputs if "training a char tokenizer" in out]
+    assert len(trained) == 1
 
 
 # The network, and what the code may not do --------------------------------------------
@@ -212,26 +215,26 @@ FORBIDDEN: dict[str, Callable[[ast.Call], bool]] = {
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
-def faults(code: str) -> list[str]:
-    found = []
+def unsafe_names(code: str) -> list[str]:
+    names = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            found += [each.name for each in node.names if each.name in PICKLES]
+            names += [alias.name for alias in node.names if alias.name in PICKLES]
         elif isinstance(node, ast.ImportFrom) and node.module in PICKLES:
-            found.append(node.module)
+            names.append(node.module)
         elif isinstance(node, ast.keyword) and node.arg in (
             "weights_only",
             "allow_pickle",
             "trust_remote_code",
         ):
-            wanted = node.arg == "weights_only"
-            if not isinstance(node.value, ast.Constant) or node.value.value != wanted:
-                found.append(node.arg)
+            safe = node.arg == "weights_only"
+            if not isinstance(node.value, ast.Constant) or node.value.value != safe:
+                names.append(node.arg)
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if name in FORBIDDEN and FORBIDDEN[name](node):
-                found.append(name)
-    return found
+                names.append(name)
+    return names
 
 
 @pytest.mark.parametrize(
@@ -250,11 +253,11 @@ def faults(code: str) -> list[str]:
     ],
 )
 def test_the_lint_finds_what_runs_code(code: str) -> None:
-    assert faults(code)
+    assert unsafe_names(code)
 
 
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem
 )
 def test_no_code_runs_what_a_file_brings(path: Path) -> None:
-    assert faults(path.read_text(encoding="utf-8")) == []
+    assert unsafe_names(path.read_text(encoding="utf-8")) == []
