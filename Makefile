@@ -6,10 +6,10 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c co
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test lint types clean
+.PHONY: help quickstart test test-fast lint format types docs clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 quickstart: $(VENV)/.installed ## train and evaluate a small English-German translator
 	@$(BIN)/seq2seq train quickstart
@@ -19,19 +19,32 @@ test: lint types ## everything that has to hold: lint, types and tests
 	@echo "running the tests"
 	@$(BIN)/python -m pytest -n 2
 
+test-fast: $(VENV)/.installed-dev ## the unit tests and those of the documentation, in under a minute
+	@echo "running the fast tests"
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not realdata" tests/unit tests/docs
+
 lint: $(VENV)/.installed-dev ## check style and format
 	@echo "checking style and format"
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 
+format: $(VENV)/.installed-dev ## rewrite the code in the project's style
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format -q .
+
 types: $(VENV)/.installed-dev ## check types
 	@echo "checking types"
 	@$(BIN)/mypy
 
+# The variable silences a notice about MkDocs 2, which is not in use.
+docs: $(VENV)/.installed-docs ## build the documentation with its API reference into site/
+	@echo "building the documentation in site/"
+	@log=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$log" >&2; exit 1; }
+
 clean: ## remove caches and build products; .venv and runs stay
 	@echo "removing caches and build products"
-	@rm -rf dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@find seq2seq tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf dist build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find seq2seq tests docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps stand in the environment, so deleting it is enough to start afresh.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -46,4 +59,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "adding the tools for development"
 	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "adding the tools for documentation"
+	@$(PIP_INSTALL) -e '.[docs]'
 	@touch $@
