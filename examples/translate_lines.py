@@ -1,0 +1,38 @@
+"""Translate lines of standard input with a trained run.
+
+seq2seq train quickstart
+echo "The old man buys a red car." | python examples/translate_lines.py runs/quickstart
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from seq2seq.translate import TranslationOptions, Translator
+
+
+def main(run: str, lines: Iterable[str]) -> None:
+    """Print each line's translation, with its score and the runners-up.
+
+    Args:
+        run: A run folder, or a checkpoint in one.
+        lines: Source sentences.
+    """
+    # Keys of the recipe's search section can be overridden, as by `-o`.
+    translator = Translator.load(run, overrides=["search.beam_size=5"])
+
+    # Text in, text out: a string for each line, in order.
+    lines = [line.rstrip("\n") for line in lines]
+    for line, translation in zip(lines, translator(lines), strict=True):
+        print(f"{line} -> {translation}")
+
+    # The n-best list of each line, with scores: log-probability by length penalty.
+    options = TranslationOptions(n_best=3)
+    for translation in translator.translate_batch(lines, options):
+        for hypothesis in translation.candidates:
+            print(f"  {hypothesis.score:.3f} {hypothesis.text}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.stdin)
