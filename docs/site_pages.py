@@ -1,6 +1,6 @@
 """MkDocs hook: pages of the site that are not files in docs/.
 
-README.md, CONTRIBUTING.md, CHANGELOG.md and recipes/README.md become pages. The
+README.md, CONTRIBUTING.md, CHANGELOG.md, recipes/ and examples/ become pages. The
 reference is generated from the code: the commands, the keys of a recipe and a page for
 each package, so that nothing new is left out. Links, written for a reader of the
 checkout, are rewritten for the site.
@@ -26,6 +26,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "recipes/README.md": "recipes.md",
+    "examples/README.md": "examples.md",
 }
 PACKAGE = ROOT / "seq2seq"
 MODULES = sorted(path.stem for path in PACKAGE.glob("[a-z]*.py"))
