@@ -11,6 +11,15 @@ class UserError(ValueError):
     exit_status = 1
 
 
+def misaligned_error(counts: str) -> UserError:
+    """Return the error for parallel files or lists of unequal length.
+
+    Args:
+        counts: A clause with both lengths, such as "a has 2 lines but b has 3".
+    """
+    return UserError(f"{counts}; line i of one must belong to line i of the other.")
+
+
 class RecipeError(UserError):
     """A recipe is wrong; the message has a line for each fault, the status is 2."""
 

@@ -1,4 +1,4 @@
-"""seq2seq recipe: ls, show, cp, validate, schema. Knows arguments and recipes."""
+"""Commands `seq2seq recipe ls`, `show`, `cp`, `validate` and `schema`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from seq2seq.cli.options import Overrides, RecipeName
 from seq2seq.errors import UserError
 
-recipes = typer.Typer(help="List, read and check recipes.", no_args_is_help=True)
+recipes = typer.Typer(
+    help="List, print, copy and validate recipes.", no_args_is_help=True
+)
 
 
 @recipes.command("ls")
@@ -26,7 +28,7 @@ def recipe_ls() -> None:
 
 @recipes.command("show")
 def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
-    """Print a recipe with every key, as a training would use it."""
+    """Print a recipe with all keys, defaults and overrides included."""
     from seq2seq.recipe.loader import read_recipe, recipe_yaml
 
     print(recipe_yaml(read_recipe(recipe, override or [])), end="")
@@ -35,16 +37,18 @@ def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
 @recipes.command("cp")
 def recipe_cp(
     recipe: RecipeName,
-    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    target: Annotated[
+        Path, typer.Argument(help="The YAML file to write; it must not exist.")
+    ],
 ) -> None:
-    """Copy a recipe to a file of your own, to change it."""
+    """Copy a recipe to a new file, to edit it."""
     from seq2seq.recipe.loader import read_recipe, recipe_path, recipe_yaml
     from seq2seq.utils.files import atomic_file
 
     if target.exists():
         raise UserError(f"{target} is there already; name another file.")
     text = recipe_path(recipe).read_text(encoding="utf-8")
-    if "\nextends:" in f"\n{text}":  # Its base is not beside the copy.
+    if "\nextends:" in f"\n{text}":  # The base recipe is not copied.
         text = recipe_yaml(read_recipe(recipe))
     with atomic_file(target) as file:
         file.write(text.encode())
@@ -53,7 +57,7 @@ def recipe_cp(
 
 @recipes.command("validate")
 def recipe_validate(recipe: RecipeName, override: Overrides = None) -> None:
-    """Check a recipe and say all that is wrong with it."""
+    """Validate a recipe and list all of its errors."""
     from seq2seq.recipe.loader import read_recipe
 
     read_recipe(recipe, override or [])

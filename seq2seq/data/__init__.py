@@ -1,1 +1,1 @@
-"""From sentence pairs to batches of tensors. Knows nothing of models or search."""
+"""Data: corpora, filtering, tokenization, preprocessing and batching."""

@@ -1,8 +1,4 @@
-"""What the library `datasets` can load: folders by its conventions, and the Hub's.
-
-Knows `datasets` and the Hugging Face Hub; not rows and columns (rows.py), nor how a
-folder of plain files names its splits (corpus.py).
-"""
+"""Load datasets with the library `datasets`: from the Hub, or from a local folder."""
 
 from __future__ import annotations
 
@@ -24,10 +20,10 @@ HUB_TIMEOUT_SECONDS = 10.0
 
 
 class LoadedSplit(NamedTuple):
-    """A split that `datasets` has made ready.
+    """A split that `datasets` has loaded.
 
     Attributes:
-        dataset: A datasets.Dataset, mapped from disk.
+        dataset: A datasets.Dataset, or an IterableDataset if streaming.
         fingerprint: Changes when the rows may change.
     """
 
@@ -43,17 +39,17 @@ def load_folder(
     known_splits: Sequence[str] = (),
     streaming: bool = False,
 ) -> LoadedSplit:
-    """Load a split of a local folder by the conventions of the Hub, without a network.
+    """Load a split of a local folder by the conventions of the Hub, offline.
 
     Args:
-        folder: Where the files are.
+        folder: The folder of the files.
         split: The name of the split.
-        config: The configuration, where the folder's README.md defines several.
-        known_splits: Other splits that a message about a missing one should list.
-        streaming: Whether to read the files each time instead of copying them.
+        config: The configuration, if the folder's README.md defines several.
+        known_splits: Further splits to list in the error about a missing one.
+        streaming: Whether to stream the files instead of copying them to the cache.
 
     Raises:
-        InputError: If `datasets` finds no such split, or cannot read it faithfully.
+        UserError: If there is no such split, or `datasets` cannot read it faithfully.
     """
     with _quiet(), _offline():
         # An absolute path is never taken for a Hub id or a file format.
@@ -73,10 +69,10 @@ def load_folder(
         )
     if streaming:
         # A stream has no fingerprint of its own: all files that may hold its rows.
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        parts = [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
-        text = "\0".join([*parts, str(config), split])
-        return LoadedSplit(dataset, hashlib.sha256(text.encode()).hexdigest())
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = [f"{path.relative_to(folder)} {sha256_file(path)}" for path in paths]
+        identity = "\0".join([*files, str(config), split])
+        return LoadedSplit(dataset, hashlib.sha256(identity.encode()).hexdigest())
     return LoadedSplit(dataset, str(dataset._fingerprint))
 
 
@@ -88,14 +84,14 @@ def load_hub(
     revision: str | None,
     streaming: bool = False,
 ) -> LoadedSplit:
-    """Load a split from the Hugging Face Hub, or from the cache if it is out of reach.
+    """Load a split from the Hugging Face Hub, or from the cache if it is unreachable.
 
-    Code that a dataset brings along is never run. Asking the Hub first costs one
-    request; without it, `datasets` retries for 23 seconds where there is no network.
+    Loading scripts of datasets are never run. The Hub is queried first, in one request:
+    without that, `datasets` retries for 23 seconds where there is no network.
 
     Raises:
-        InputError: If the dataset, revision, configuration or split does not exist, or
-            neither the Hub nor the cache can give it.
+        UserError: If the dataset, revision, configuration or split does not exist, or
+            neither the Hub nor the cache has it.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
@@ -107,7 +103,7 @@ def load_hub(
 
     try:
         with _quiet():
-            found = HfApi().dataset_info(
+            info = HfApi().dataset_info(
                 name, revision=revision, timeout=HUB_TIMEOUT_SECONDS
             )
     except GatedRepoError as error:
@@ -126,14 +122,14 @@ def load_hub(
             "on the Hugging Face Hub that you may see. Correct data.path, or log in if "
             "the dataset is private: hf auth login"
         ) from error
-    except Exception as error:  # whichever HTTP library huggingface_hub uses
+    except Exception as error:  # Of whichever HTTP library huggingface_hub uses.
         return _load_cached(name, split, config, revision, error)
     with _quiet():
-        # The full id: some datasets answer to a short name, which `datasets` would
-        # take for a file format if it is one, such as json.
-        dataset = _load(found.id, name, split, config, found.sha, (), streaming)
-    commit = str(found.sha) if streaming else _commit(dataset)
-    return LoadedSplit(dataset, _hub_fingerprint(found.id, dataset, split, commit))
+        # The full id: some datasets have a short name as well, and `datasets` would
+        # take one such as json for a file format.
+        dataset = _load(info.id, name, split, config, info.sha, (), streaming)
+    commit = str(info.sha) if streaming else _commit(dataset)
+    return LoadedSplit(dataset, _hub_fingerprint(info.id, dataset, split, commit))
 
 
 def _load_cached(
@@ -143,7 +139,7 @@ def _load_cached(
     revision: str | None,
     reason: Exception,
 ) -> LoadedSplit:
-    """Load what an earlier run fetched; `datasets` takes the newest copy."""
+    """Load what an earlier run downloaded; `datasets` takes the newest copy."""
     unreachable = UserError(
         f"There is no folder {Path(name).resolve()}, the Hugging Face Hub cannot be "
         f"reached ({one_line(reason)}), and no earlier run left a copy in the cache. "
@@ -177,14 +173,14 @@ def _load(
     known_splits: Sequence[str] = (),
     streaming: bool = False,
 ) -> Any:
-    """Call datasets.load_dataset; every failure becomes one line."""
+    """Call datasets.load_dataset; every exception becomes a UserError of one line."""
     import datasets
 
     try:
         return datasets.load_dataset(
             path, config, revision=revision, split=split, streaming=streaming
         )
-    except Exception as error:  # it documents none of them
+    except Exception as error:  # It documents none of them.
         reason = one_line(error)
         if "split" in reason and "Should be one of" in reason:
             splits = re.findall(r"'([^']+)'", reason.partition("Should be one of")[2])
@@ -198,28 +194,31 @@ def _load(
 
 
 def missing_split_error(name: str, split: str, splits: Iterable[str]) -> str:
-    """Say which splits there are, and which of them may be meant."""
+    """Return a message that lists the splits and suggests the most similar one."""
     names = sorted(set(splits))
-    listed = f"it has {', '.join(names)}" if names else "it has none that can be read"
-    close = get_close_matches(split, names, n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]}?" if close else "."
-    return f"{name} has no split {split!r}: {listed}{hint} Name one in data.splits."
+    available = ", ".join(names) or "none that can be read"
+    similar = get_close_matches(split, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {similar[0]}?" if similar else "."
+    return (
+        f"{name} has no split {split!r}: it has {available}{hint} Name one in "
+        "data.splits."
+    )
 
 
 def _commit(dataset: Any) -> str:
-    """Find the commit: the cache keeps each one's files in a folder of that name."""
-    files = [Path(file["filename"]) for file in dataset.cache_files]
-    return files[0].parent.name if files else ""
+    """Return the commit, which is the name of the folder of the cached files."""
+    paths = [Path(file["filename"]) for file in dataset.cache_files]
+    return paths[0].parent.name if paths else ""
 
 
 def _hub_fingerprint(name: str, dataset: Any, split: str, commit: str) -> str:
-    parts = [name, str(dataset.info.config_name), commit, split]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    identity = [name, str(dataset.info.config_name), commit, split]
+    return hashlib.sha256("\0".join(identity).encode()).hexdigest()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Hugging Face's libraries from printing; errors still come as exceptions."""
+    """Silence the logs and progress bars of Hugging Face's libraries."""
     with ExitStack() as restore:
         restore.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
@@ -236,7 +235,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """Let `datasets` look at this machine only."""
+    """Restrict `datasets` to local files and its cache."""
     from datasets import config
 
     before = config.HF_HUB_OFFLINE

@@ -314,11 +314,7 @@ def _write_cache(
 ) -> None:
     """Write all files, the checksums last, which mark the cache as complete.
 
-    Args:
-        folder: The cache folder.
-        chunks: Encoded pairs; `stats` is complete once they are consumed.
-        tokenizers: The tokenizers of both sides.
-        stats: Number of pairs kept and dropped; if none is kept, nothing is written.
+    `stats` is complete once `chunks` are consumed; if no pair is kept, nothing stays.
     """
     (folder / CHECKSUM_FILE).unlink(missing_ok=True)
     vocab_size = max(len(tokenizers.source), len(tokenizers.target))

@@ -1,60 +1,99 @@
-"""Rows with named columns: JSONL, Parquet, and datasets that are ready to be read.
+"""Readers of sentence pairs: parallel files, TSV, JSONL, Parquet, loaded `datasets`.
 
-Knows rows and columns; not where files or datasets come from, nor what becomes of the
-pairs. A row is {"translation": {"en": ..., "de": ...}} or flat,
-{"en": ..., "de": ...}; a text that is null counts as empty.
+A row is {"translation": {"en": ..., "de": ...}} or flat, {"en": ..., "de": ...}, where
+null is empty text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, misaligned_error
 from seq2seq.utils.files import read_lines
 
 ROWS_PER_READ = 1000
 
+TextPair = tuple[str, str]
 
-def json_pairs(
-    paths: Sequence[Path], languages: tuple[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Read pairs from JSONL files, one object a line, in constant memory.
+
+def parallel_pairs(source: Path, target: Path) -> Iterator[TextPair]:
+    """Read pairs from two files, line by line.
 
     Raises:
-        InputError: If a line is not such an object; the message has file and line.
+        UserError: At the end, if the files differ in length.
+    """
+    sides = read_lines(source), read_lines(target)
+    for count, (first, second) in enumerate(zip_longest(*sides)):
+        if first is None or second is None:
+            longer = count + 1 + sum(1 for side in sides for _ in side)
+            counts = (count, longer) if first is None else (longer, count)
+            lines = f"{counts[0]:,} line{'' if counts[0] == 1 else 's'}"
+            raise misaligned_error(
+                f"{source} has {lines} but {target.name} has {counts[1]:,}"
+            )
+        yield first, second
+
+
+def tsv_pairs(path: Path, swapped: bool) -> Iterator[TextPair]:
+    """Read pairs from the first two columns of a TSV file; quotes are plain text.
+
+    Args:
+        path: The file.
+        swapped: Whether the target stands in the first column.
+
+    Raises:
+        UserError: If a line has no tab.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        first, tab, rest = line.partition("\t")
+        if not tab:
+            raise UserError(
+                f"{path}:{number}: there is no tab. Every line of a TSV file must hold "
+                "a sentence, a tab and its translation."
+            )
+        second = rest.partition("\t")[0]
+        yield (second, first) if swapped else (first, second)
+
+
+def json_pairs(paths: Sequence[Path], languages: tuple[str, str]) -> Iterator[TextPair]:
+    """Read pairs from JSONL files, one object per line, in constant memory.
+
+    Raises:
+        UserError: If a line is not such an object; the message names file and line.
     """
     for path in paths:
         for number, line in enumerate(read_lines(path), 1):
-            where = f"{path}:{number}"
+            origin = f"{path}:{number}"
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise UserError(
-                    f"{where}: this is not JSON: {error}. Every line of a JSONL file "
+                    f"{origin}: this is not JSON: {error}. Every line of a JSONL file "
                     "must be one object."
                 ) from error
             if not isinstance(row, dict):
                 raise UserError(
-                    f"{where}: this is not a JSON object. Every line of a JSONL file "
+                    f"{origin}: this is not a JSON object. Every line of a JSONL file "
                     "must be one object."
                 )
             if isinstance(nested := row.get("translation"), dict):
                 row = nested
-            _demand_columns(row, languages, where)
-            source, target = (_text(row[language], where) for language in languages)
+            _check_columns(row, languages, origin)
+            source, target = (_text(row[language], origin) for language in languages)
             yield source, target
 
 
 def parquet_pairs(
     paths: Sequence[Path], languages: tuple[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Read pairs from Parquet files, some rows at a time.
+) -> Iterator[TextPair]:
+    """Read pairs from Parquet files, ROWS_PER_READ rows at a time.
 
     Raises:
-        InputError: If a file is damaged or lacks the columns.
+        UserError: If a file is damaged or lacks the columns.
     """
     import pyarrow
     from pyarrow import parquet
@@ -63,15 +102,12 @@ def parquet_pairs(
         try:
             with parquet.ParquetFile(path) as file:
                 schema = file.schema_arrow
-                columns = _columns(
-                    schema.names,
-                    [field.name for field in schema.field("translation").type]
-                    if "translation" in schema.names
-                    and pyarrow.types.is_struct(schema.field("translation").type)
-                    else [],
-                    languages,
-                    str(path),
-                )
+                nested: list[str] = []
+                if "translation" in schema.names:
+                    column_type = schema.field("translation").type
+                    if pyarrow.types.is_struct(column_type):
+                        nested = [field.name for field in column_type]
+                columns = _select_columns(schema.names, nested, languages, str(path))
                 for batch in file.iter_batches(ROWS_PER_READ, columns=columns):
                     yield from _batch_pairs(batch.to_pydict(), languages, str(path))
         except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
@@ -83,50 +119,49 @@ def parquet_pairs(
 
 def dataset_pairs(
     dataset: Any, languages: tuple[str, str], name: str
-) -> Iterator[tuple[str, str]]:
-    """Read pairs from a datasets.Dataset, some rows at a time.
+) -> Iterator[TextPair]:
+    """Read pairs from a datasets.Dataset, ROWS_PER_READ rows at a time.
 
     Raises:
-        InputError: If it lacks the columns.
+        UserError: If it lacks the columns.
     """
-    if dataset.features is None:  # A stream learns of them from its first rows.
+    if dataset.features is None:  # A stream infers them from its first rows.
         dataset = dataset._resolve_features()
-    nested = dataset.features.get("translation")
+    feature = dataset.features.get("translation")
     # A Translation feature lists its languages, a plain struct is a mapping of them.
-    nested = getattr(nested, "languages", nested)
-    inner = list(nested) if isinstance(nested, (Mapping, list, tuple)) else []
-    columns = _columns(dataset.column_names, inner, languages, name)
+    feature = getattr(feature, "languages", feature)
+    nested = list(feature) if isinstance(feature, (Mapping, list, tuple)) else []
+    columns = _select_columns(dataset.column_names, nested, languages, name)
     for batch in dataset.select_columns(columns).iter(batch_size=ROWS_PER_READ):
         yield from _batch_pairs(batch, languages, name)
 
 
-def _columns(
-    outer: Sequence[str], inner: Sequence[str], languages: tuple[str, str], name: str
+def _select_columns(
+    columns: Sequence[str], nested: Sequence[str], languages: tuple[str, str], name: str
 ) -> list[str]:
-    """Choose what to read: the nested translations, or a column for each language."""
-    if inner:
-        _demand_columns(inner, languages, name)
+    """Return the column of nested translations, or the column of each language."""
+    if nested:
+        _check_columns(nested, languages, name)
         return ["translation"]
-    _demand_columns(outer, languages, name)
+    _check_columns(columns, languages, name)
     return list(languages)
 
 
-def _demand_columns(
-    columns: Iterable[str], languages: tuple[str, str], name: str
+def _check_columns(
+    columns: Collection[str], languages: tuple[str, str], name: str
 ) -> None:
-    found = list(columns)
-    missing = [language for language in languages if language not in found]
+    missing = [language for language in languages if language not in columns]
     if missing:
         raise UserError(
             f"{name} has no column {' and no column '.join(map(repr, missing))}; the "
-            f"columns are {', '.join(map(repr, found)) or 'none'}. Rows need one for "
+            f"columns are {', '.join(map(repr, columns)) or 'none'}. Rows need one for "
             "each of data.source and data.target, by itself or within 'translation'."
         )
 
 
 def _batch_pairs(
     batch: Mapping[str, list[Any]], languages: tuple[str, str], name: str
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[TextPair]:
     first, second = languages
     if "translation" in batch:
         rows = [row or {} for row in batch["translation"]]
@@ -137,24 +172,24 @@ def _batch_pairs(
         yield _text(source, name), _text(target, name)
 
 
-def _text(value: object, where: str) -> str:
+def _text(value: object, origin: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
         raise UserError(
-            f"{where}: {value!r:.40} is not text. A language's column must hold text."
+            f"{origin}: {value!r:.40} is not text. A language's column must hold text."
         )
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{where}: U+{ord(value[error.start]):04X} is half a surrogate pair, which "
-            "UTF-8 cannot hold. Remove it."
+            f"{origin}: U+{ord(value[error.start]):04X} is half a surrogate pair, "
+            "which UTF-8 cannot hold. Remove it."
         ) from error
     return value
 
 
 def one_line(error: BaseException) -> str:
-    """Join a message's lines; without its final full stop."""
+    """Return the message in one line, without its final full stop."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text.removesuffix(".")

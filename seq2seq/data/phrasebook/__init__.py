@@ -1,1 +1,1 @@
-"""The phrasebook: an English-German corpus drawn from a grammar."""
+"""The phrasebook: a corpus sampled from a synchronous grammar of English and German."""

@@ -1,8 +1,4 @@
-"""Function words of the embedded corpus and their forms, English beside German.
-
-Knows the words that hold a sentence together: determiners, pronouns, modal verbs and
-prepositions. Knows no nouns and no other verbs (`lexicon`), no word order, no chance.
-"""
+"""Function words of the phrasebook: determiners, pronouns, modals, prepositions."""
 
 from typing import NamedTuple
 
@@ -12,7 +8,7 @@ Forms = tuple[tuple[tuple[str, str], ...], ...]
 
 
 class Determiner(NamedTuple):
-    """What stands before a noun; the German table gives (its form, adjective ending).
+    """A determiner; the German table has (its form, the adjective's ending).
 
     A negated determiner carries the negation of its clause: not a, kein.
     """
@@ -80,8 +76,8 @@ MODALS = {
     "would": ("would", "like to ", ("möchte", "möchtest", "möchte", "möchten")),
     "want": ("", "want to ", ("will", "willst", "will", "wollen")),
 }
-"""English auxiliary, what follows it, and the German present by person."""
-PLACE_PREPOSITIONS = {
+"""English auxiliary, link to the verb, and the German present by person."""
+LOCATION_PREPOSITIONS = {
     "station": ("at", "an"),
     "lake": ("at", "an"),
     "beach": ("at", "an"),
@@ -90,6 +86,12 @@ PLACE_PREPOSITIONS = {
     "bridge": ("on", "auf"),
     "street": ("on", "auf"),
 }
-"""How one is at a place; every other place is "in" in both languages."""
-BESIDE = (("on", "auf"), ("under", "unter"), ("next to", "neben"), ("behind", "hinter"))
-"""Prepositions for furniture: with the dative a place, with the accusative a way."""
+"""Prepositions of locations; every other one has "in" in both languages."""
+FURNITURE_PREPOSITIONS = (
+    ("on", "auf"),
+    ("under", "unter"),
+    ("next to", "neben"),
+    ("behind", "hinter"),
+)
+"""Prepositions of furniture: a location with the dative, a direction with the
+accusative."""

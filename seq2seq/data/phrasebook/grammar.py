@@ -1,8 +1,7 @@
-"""Phrases and clauses of the embedded corpus, built in both languages at once.
+"""Synchronous grammar of the phrasebook: phrases and clauses in both languages.
 
-Knows agreement, cases, tenses and word order: verb-second and verb-final, separable
-verbs, two perfects, the English do-support. Knows no chance: what is said is chosen
-by its callers (`clauses`, `sentences`).
+Agreement, cases, tenses and word order: verb-second and verb-final, separable verbs,
+two perfects, English do-support. Nothing is random here.
 
 "you" is always "du"; the English past is the German Perfekt (only "be" keeps its
 Präteritum). A time stands first in German if it does in English.
@@ -31,27 +30,27 @@ from seq2seq.data.phrasebook.lexicon import (
 
 
 class Phrase(NamedTuple):
-    """A noun phrase, pronoun or place in both languages, in its final case."""
+    """A noun phrase, pronoun or adverbial in both languages, in its final case."""
 
     english: str
     german: str
     person: int = THIRD
-    head: str = ""  # English noun, for combinations
+    head: str = ""  # English noun, for combinations.
     pronoun: bool = False
     definite: bool = True
     negated: bool = False
 
 
 class Clause(NamedTuple):
-    """A clause before its word order is chosen; empty parts are left out."""
+    """The parts of a clause before they are ordered; empty ones are left out."""
 
     subject: Phrase
     auxiliary: str
-    predicate: str  # the rest of the English clause
+    predicate: str  # The rest of the English clause.
     finite: str
     middle: str
-    end: str  # German verb parts that close a main clause
-    last: str  # all German verb parts, as they close a subordinate clause
+    end: str  # German verb parts at the end of a main clause.
+    last: str  # All German verb parts, as ordered in a subordinate clause.
 
 
 NOTHING = Phrase("", "")
@@ -62,7 +61,7 @@ BE = Verb(
 
 
 def words(*parts: str) -> str:
-    """Join the parts that are not empty by one blank."""
+    """Join the parts that are not empty by a space."""
     return " ".join(filter(None, parts))
 
 
@@ -84,7 +83,7 @@ def noun_phrase(
     plural: bool = False,
     case: int = NOMINATIVE,
 ) -> Phrase:
-    """Build a noun phrase; gender, number and case decide every German ending."""
+    """Build a noun phrase; gender, number and case determine every German ending."""
     form, ending = determiner.german[case][PLURAL if plural else noun.gender]
     english, german = noun.english[plural], noun.german[plural][case]
     if adjective:
@@ -118,15 +117,15 @@ _CONTRACTED = {
 
 
 def prepositional(english: str, german: str, phrase: Phrase) -> Phrase:
-    """Put a preposition before a phrase that is already in the case it governs."""
+    """Add a preposition to a phrase that is already in the case it governs."""
     article, _, rest = phrase.german.partition(" ")
     joined = _CONTRACTED.get(f"{german} {article}")
     text = f"{joined} {rest}" if joined else f"{german} {phrase.german}"
     return phrase._replace(english=f"{english} {phrase.english}", german=text)
 
 
-def _english_verb(verb: Verb, person: int, tense: str, ask: bool) -> Pair:
-    """Give the auxiliary ("" for none) and the main verb; `ask` demands do-support."""
+def _english_verb(verb: Verb, person: int, tense: str, interrogative: bool) -> Pair:
+    """Return the auxiliary ("" for none) and main verb; a question needs do-support."""
     base, third, past, participle = verb.english
     single = person == THIRD
     if verb is BE and tense == "present":
@@ -138,7 +137,7 @@ def _english_verb(verb: Verb, person: int, tense: str, ask: bool) -> Pair:
     if tense in MODALS and tense != "want":
         auxiliary, link, _ = MODALS[tense]
         return auxiliary, link + base
-    if ask:
+    if interrogative:
         base = "want to " + base if tense == "want" else base
         return ("did" if tense == "past" else "does" if single else "do"), base
     if tense == "want":
@@ -147,7 +146,7 @@ def _english_verb(verb: Verb, person: int, tense: str, ask: bool) -> Pair:
 
 
 def _german_verb(verb: Verb, person: int, tense: str) -> tuple[str, str, str]:
-    """Give the finite verb and what closes a main and a subordinate clause."""
+    """Return the finite verb and the final verbs of a main and a subordinate clause."""
     if tense in MODALS:
         finite, end = MODALS[tense][2][person], verb.infinitive
     elif tense == "present":
@@ -170,7 +169,7 @@ def clause(
     time: Pair = ("", ""),
     adverb: Pair = ("", ""),
     negated: bool = False,
-    ask: bool = False,
+    interrogative: bool = False,
 ) -> Clause:
     """Build a clause; the German middle field has one fixed order.
 
@@ -180,17 +179,19 @@ def clause(
         subject: In the nominative.
         verb: Agrees with the subject in both languages.
         objects: In their cases and in English order.
-        complement: A place, an object with a preposition or a predicate.
+        complement: A location, a prepositional object or a predicate.
         tense: present, past, perfect, or a key of MODALS.
-        time: Stands at the end in English.
-        adverb: Stands before the main verb in English.
+        time: Is last in English.
+        adverb: Precedes the main verb in English.
         negated: Uses "nicht", unless an object is negated by "kein".
-        ask: Uses the English do-support of a question.
+        interrogative: Uses the English do-support of a question.
 
     Returns:
         The parts, to be ordered by `statement`, `question` or `subordinate`.
     """
-    auxiliary, main = _english_verb(verb, subject.person, tense, ask or negated)
+    auxiliary, main = _english_verb(
+        verb, subject.person, tense, interrogative or negated
+    )
     light: list[str] = []
     definite: list[str] = []
     other: list[str] = []
@@ -199,8 +200,8 @@ def clause(
     for phrase in objects:
         english.append(phrase.english)
         kein = kein or phrase.negated
-        place = light if phrase.pronoun else definite if phrase.definite else other
-        place.append(phrase.german)
+        slot = light if phrase.pronoun else definite if phrase.definite else other
+        slot.append(phrase.german)
     if verb.particle:
         english.insert(1 if light else 0, verb.particle)
     denial = ""
@@ -221,7 +222,7 @@ def clause(
 
 
 def statement(part: Clause, front: Pair = ("", "")) -> Pair:
-    """Order a main clause; with `front`, the German verb comes before its subject."""
+    """Order a main clause; with `front`, the German verb precedes its subject."""
     subject, auxiliary, predicate, finite, middle, end, _ = part
     english = words(front[0], subject.english, auxiliary, predicate)
     if front[1]:
@@ -230,21 +231,21 @@ def statement(part: Clause, front: Pair = ("", "")) -> Pair:
 
 
 def question(part: Clause, word: Pair = ("", "")) -> Pair:
-    """Order a question; `word` is what it begins with, such as (where, wo)."""
+    """Order a question; `word` is its interrogative, such as (where, wo), if any."""
     subject, auxiliary, predicate, finite, middle, end, _ = part
     english = words(word[0], auxiliary, subject.english, predicate)
     return english, words(word[1], finite, subject.german, middle, end)
 
 
 def subordinate(conjunction: Pair, part: Clause) -> Pair:
-    """Order a subordinate clause: the German verb comes last."""
+    """Order a subordinate clause: the German verb is last."""
     subject = part.subject
     english = words(conjunction[0], subject.english, part.auxiliary, part.predicate)
     return english, words(conjunction[1], subject.german, part.middle, part.last)
 
 
 def sentence(pair: Pair, mark: str = ".") -> Pair:
-    """Give both sides a capital and the final mark."""
+    """Capitalise both sides and add the final mark."""
     english, german = pair
     return (
         f"{english[0].upper()}{english[1:]}{mark}",

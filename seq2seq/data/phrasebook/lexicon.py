@@ -1,15 +1,13 @@
-"""Content words of the embedded corpus and their forms, English beside German.
+"""Content words of the phrasebook: adjectives, nouns, verbs and names.
 
-Knows adjectives, nouns, verbs and names: their inflection, gender, class and what they
-combine with. Knows no words that only hold a sentence together (`function_words`), no
-numbers or times (`times`), no sentences, no word order and no chance.
-Every word and table was written for this project.
+With inflection, gender, semantic class and the classes that they combine with. Every
+word and table was written for this project.
 """
 
 from typing import NamedTuple
 
 Pair = tuple[str, str]
-"""The same in English and in German: a word, a phrase or a sentence."""
+"""A word, a phrase or a sentence in English and in German."""
 NOMINATIVE, ACCUSATIVE, DATIVE = range(3)
 """Index of a case in every German table."""
 MASCULINE, FEMININE, NEUTER, PLURAL = range(4)
@@ -33,15 +31,15 @@ class Noun(NamedTuple):
     german: tuple[tuple[str, str, str], tuple[str, str, str]]  # [plural][case]
     gender: int
     adjectives: tuple[Adjective, ...]
-    person: bool
-    place: bool  # used in the singular only
+    is_person: bool
+    is_location: bool  # Occurs in the singular only.
 
 
 class Verb(NamedTuple):
-    """A verb with its frame: who does it, what it governs, and what it is done to."""
+    """A verb with its frame: classes of subjects and objects, and their case."""
 
     english: tuple[str, str, str, str]  # base, third person, past, participle
-    particle: str  # stands before a noun, but after a pronoun: pick up, pick him up
+    particle: str  # Before a noun, but after a pronoun: pick up, pick him up.
     german: tuple[str, str, str, str]  # present, by person
     prefix: str  # separable prefix
     infinitive: str
@@ -51,7 +49,7 @@ class Verb(NamedTuple):
     frame: str
     objects: tuple[Noun, ...]
     preposition: tuple[str, str, int]  # English, German, case; of the object
-    stative: bool  # lasting states are told in the present only
+    stative: bool  # Stative verbs occur in the present only.
 
 
 HABEN = ("habe", "hast", "hat", "haben")
@@ -73,8 +71,8 @@ fast schnell, slow langsam, interesting interessant, boring langweilig, funny lu
 clean sauber, dirty schmutzig, quiet ruhig
 """
 
-# Class: the adjectives that suit it.
-_SUITS = {
+# Semantic class to the adjectives that fit it.
+_CLASS_ADJECTIVES = {
     "person": "old young friendly happy sad clever rich poor strong tired sick famous"
     " hungry funny boring interesting",
     "animal": "old young big small hungry tired brown black white fast slow strong",
@@ -156,7 +154,7 @@ _NOUNS = {
 }
 
 # English base past participle | German infinitive, third person, participle
-# | subjects | frame and objects. ! lasting state, + separable, * perfect with sein.
+# | subjects | frame and objects. ! stative, + separable, * perfect with sein.
 _VERBS = """
 buy bought bought | kaufen kauft gekauft | person | accusative fruit food text thing dish clothes vehicle furniture
 sell sold sold | verkaufen verkauft verkauft | person | accusative fruit food thing clothes vehicle furniture
@@ -271,7 +269,7 @@ def _noun(row: str, kind: str) -> Noun:
         (one, many.strip("-")),
         ((singular, oblique, oblique), (plural, plural, dative)),
         "mfn".index(gender.replace("w", "m")),
-        tuple(ADJECTIVES[name] for name in _SUITS[kind].split()),
+        tuple(ADJECTIVES[name] for name in _CLASS_ADJECTIVES[kind].split()),
         kind == "person",
         kind in ("room", "home", "spot"),
     )

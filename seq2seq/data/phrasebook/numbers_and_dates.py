@@ -1,8 +1,7 @@
-"""Numbers, clock times and dates in words, English beside German.
+"""Numbers, clock times and dates of the phrasebook in English and German words.
 
-Knows which time goes with which tense, and of which two words a time is made. What is
-to be said more often stands in a table more than once; the drawing itself, sentences
-and what is held out are known elsewhere.
+A time expression comes with the tenses that it fits and the word combination in it;
+frequent ones stand in a table more than once.
 """
 
 from typing import NamedTuple
@@ -39,7 +38,7 @@ def _pairs(table: str) -> tuple[Pair, ...]:
 
 
 def number(value: int) -> Pair:
-    """Name a number from 1 to 99 in both languages; one is "ein", as before a noun."""
+    """Return a number from 1 to 99 in words; one is "ein", as before a noun."""
     units, tens = _pairs(_UNITS), _pairs(_TENS)
     if value < 20:
         return units[value - 1]
@@ -51,7 +50,7 @@ def number(value: int) -> Pair:
 
 
 def ordinal(value: int) -> Pair:
-    """Name the place from 1 to 31: English whole, German without its ending."""
+    """Return an ordinal from 1 to 31; the German one without its ending."""
     english, german = number(value)
     head, dash, last = english.rpartition("-")
     last = _IRREGULAR_ORDINALS.get(last, last + "th")
@@ -73,7 +72,7 @@ MINUTES = {
     "twenty past": ("zwanzig nach", 0),
     "twenty to": ("zwanzig vor", 0),
 }
-"""English minutes to the German ones and how many hours the German clock is ahead."""
+"""English minutes to the German ones and the offset of the German hour."""
 PRESENT_TIMES = {
     "today": "heute",
     "now": "jetzt",
@@ -101,11 +100,12 @@ ADVERBS = {
     "never": "nie",
     "rarely": "selten",
 }
-"""How often; before the main verb in English, before an indefinite noun in German."""
+"""Adverbs of frequency: before the main verb in English, before an indefinite noun in
+German."""
 
 
 def clock(hour: int, minutes: str = "") -> Pair:
-    """Name a time of day by hour, 1 to 12; after "half past three" German says vier."""
+    """Return a clock time of hours 1 to 12; "half past three" is "halb vier"."""
     english, german = HOURS[hour - 1]
     if not minutes:
         return f"{english} o'clock", f"{german} Uhr"
@@ -116,7 +116,7 @@ def clock(hour: int, minutes: str = "") -> Pair:
 
 
 def date(day: int, month: int, *, case: int = DATIVE) -> Pair:
-    """Name a date: on the third of May, "am dritten Mai"; nominative without "on"."""
+    """Return a date: on the third of May, "am dritten Mai"; nominative without "on"."""
     english, german = f"the {ORDINALS[day - 1][0]} of", ORDINALS[day - 1][1]
     name = MONTHS[month - 1]
     if case == DATIVE:
@@ -125,7 +125,7 @@ def date(day: int, month: int, *, case: int = DATIVE) -> Pair:
 
 
 class Time(NamedTuple):
-    """A point in time, and the two words in combination of which it is made, if any."""
+    """A time expression and the combination of two words in it, if any."""
 
     text: Pair
     combination: tuple[str, str] | None = None
@@ -136,7 +136,7 @@ CLOCKS = tuple(
     for minutes in ("", "", *MINUTES)
     for hour in range(1, 13)
 )
-"""Every (time of day, combination); full hours stand twice."""
+"""Every (clock time, combination); full hours twice."""
 CALENDAR = tuple(
     (day, month, (MONTHS[month - 1][0], ORDINALS[day - 1][0]))
     for month in range(1, 13)
@@ -163,4 +163,4 @@ TIMES: dict[str, tuple[tuple[Time, ...], ...]] = {
     "past": (_times(PAST_TIMES),) * 2 + (_AT, _WEEKDAYS, _DATES, _AGO),
     "modal": (_times(FUTURE_TIMES),) * 2 + (_AT, _WEEKDAYS, _DATES),
 }
-"""By tense: the kinds of times to draw from."""
+"""Groups of time expressions to sample from, by tense."""

@@ -53,7 +53,7 @@ def test_the_full_counts_of_unequal_files_are_told(
     lines = "1 line" if english == 1 else f"{english:,} lines"
     assert complaint(tmp_path) == (
         f"{tmp_path / 'train.en'} has {lines} but train.de has {german}; line i of one "
-        "must translate line i of the other."
+        "must belong to line i of the other."
     )
 
 

@@ -169,7 +169,8 @@ KNOWN: list[tuple[Pair, str, str]] = [
     ),
     (
         sentence(
-            question(clause(np("dog"), VERB["eat"], acc("egg", A), ask=True)), "?"
+            question(clause(np("dog"), VERB["eat"], acc("egg", A), interrogative=True)),
+            "?",
         ),
         "Does the dog eat an egg?",
         "Isst der Hund ein Ei?",
@@ -177,7 +178,8 @@ KNOWN: list[tuple[Pair, str, str]] = [
     (
         sentence(
             question(
-                clause(YOU_, VERB["see"], tense="past", ask=True), ("what", "was")
+                clause(YOU_, VERB["see"], tense="past", interrogative=True),
+                ("what", "was"),
             ),
             "?",
         ),

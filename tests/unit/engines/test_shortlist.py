@@ -12,7 +12,12 @@ import pytest
 import torch
 
 from seq2seq.data.collate import collate
-from seq2seq.data.ibm_model1 import KEPT, NONE, LexicalTable, train_ibm_model1
+from seq2seq.data.ibm_model1 import (
+    MAX_TARGETS,
+    NO_TARGET,
+    LexicalTable,
+    train_ibm_model1,
+)
 from seq2seq.engines.factory import load_engine
 from seq2seq.engines.shortlist import ShortlistEngine, load_table, save_table
 from seq2seq.errors import UserError
@@ -40,8 +45,8 @@ def test_a_code_is_deciphered() -> None:
     table = learned(code(300))
     for piece in range(4, 14):
         assert table.top_targets[piece, 0] == piece + 10
-    assert (table.top_targets[14] == NONE).all()
-    assert table.top_targets.shape == (16, KEPT)
+    assert (table.top_targets[14] == NO_TARGET).all()
+    assert table.top_targets.shape == (16, MAX_TARGETS)
     assert table.pairs == 300
 
 
@@ -53,7 +58,7 @@ def test_the_most_frequent_pieces_come_first() -> None:
 
 def test_memory_is_bounded_and_the_table_the_same_each_time() -> None:
     pairs = code(300)
-    bounded, again = learned(pairs, links=100), learned(pairs, links=100)
+    bounded, again = learned(pairs, max_links=100), learned(pairs, max_links=100)
     assert 0 < bounded.pairs < 30
     assert np.array_equal(bounded.top_targets, again.top_targets)
     assert learned([]).pairs == 0
