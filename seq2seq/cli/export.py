@@ -27,9 +27,10 @@ def export(
     from seq2seq.engines.onnx.export import export as write
     from seq2seq.runs.run import Run
 
-    folder, found = write(Run.open(run), int8=int8)
+    folder, comparison = write(Run.open(run), int8=int8)
     print(
-        f"{folder} agrees with torch on {found.agreement:.1%} of the likeliest pieces; "
-        f"log-probabilities differ by {found.largest:.2g} nats at most"
+        f"{folder} agrees with torch on {comparison.agreement:.1%} of the likeliest "
+        f"tokens; log-probabilities differ by at most "
+        f"{comparison.max_difference:.2g} nats"
     )
     print(f"next: seq2seq translate {run} --engine {engine.value}{'-int8' * int8}")

@@ -1,1 +1,1 @@
-"""What steps through a translation: a network, several at once, or another runtime."""
+"""Decoding engines: torch, ensembles, vocabulary shortlists and ONNX Runtime."""

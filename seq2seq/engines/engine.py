@@ -1,7 +1,4 @@
-"""What a search needs of a trained run, whatever computes it.
-
-Knows tensors of ids and log-probabilities; not text, recipes or files.
-"""
+"""The interface between search and a trained model, and its torch implementation."""
 
 from __future__ import annotations
 
@@ -17,70 +14,79 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.types import Batch, DecoderFeatures, StepOutput
 
 RequiredTokens = Sequence[Iterable[int]]
+"""For each sentence, ids that its translation must be able to contain."""
 
-POSITIONS = 1024  # Target pieces that are scored at once.
+POSITIONS = 1024  # Target positions whose logits are computed at once.
 
 
 class Engine(Protocol):
-    """Something that reads sources and steps through targets.
+    """Encodes source sentences and steps through their translations.
 
-    State and memory are the engine's own; searches only select rows of them.
+    State and memory are opaque to a search, which only selects rows of them.
     """
 
     def start(
         self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, Any]:
-        """Read sources.
+        """Encode source sentences and initialise the decoder.
 
         Args:
-            source: Pieces and EOS, padded on the right, (N, S).
-            lengths: Real pieces of each, EOS included, (N,), on the CPU.
-            required_tokens: Pieces that each translation must be able to hold, N times
-                some, or nothing; for engines that do not score all pieces.
+            source: Tokens and EOS, padded on the right, (N, S).
+            lengths: Tokens of each sentence, EOS included, (N,), on the CPU.
+            required_tokens: Tokens that each translation must be able to contain, one
+                collection per sentence, or none; for engines that score only part of
+                the vocabulary.
 
         Returns:
-            The state before the first target piece, and the memory.
+            The decoder state before the first target token, and the memory.
         """
         ...
 
     def step(
-        self, last: Tensor, state: Any, memory: Any, *, unnormalized: bool = False
+        self,
+        last_tokens: Tensor,
+        state: Any,
+        memory: Any,
+        *,
+        unnormalized: bool = False,
     ) -> StepOutput[Any]:
-        """Take one step of a search, as `search.step.StepFunction` says.
+        """Take one decoding step, as `search.step.StepFunction` specifies.
 
         Args:
-            last: The piece before, (R,).
-            state: The state before it was read.
-            memory: What `start` gave.
-            unnormalized: Whether the log-probabilities may be unnormalized, where that
-                is faster.
+            last_tokens: The previous token of each row, (R,).
+            state: The decoder state before it.
+            memory: As returned by `start`.
+            unnormalized: Whether logits may be returned in place of log-probabilities,
+                where that is faster.
         """
         ...
 
     def log_probs(self, batch: Batch) -> Tensor:
-        """Score given targets: nats of every piece and of EOS, (N, T).
+        """Score given targets: log-probability of every token and EOS in nats, (N, T).
 
-        What stands at padding means nothing.
+        Values at padding are undefined.
 
         Raises:
-            InputError: If this engine only searches.
+            UserError: If this engine can only search.
         """
         ...
 
 
 class FeatureEngine(Engine, Protocol):
-    """An engine that can stop before pieces are scored, so that others score fewer."""
+    """An engine whose step can stop before the output layer."""
 
-    def features(self, last: Tensor, state: Any, memory: Any) -> DecoderFeatures[Any]:
-        """Take one step of a search, up to what pieces are scored by."""
+    def step_features(
+        self, last_tokens: Tensor, state: Any, memory: Any
+    ) -> DecoderFeatures[Any]:
+        """Take one decoding step, up to the input of the output layer."""
         ...
 
 
 class TorchEngine:
-    """A network on torch: the default engine, and what others are checked against.
+    """The network on torch: the default engine, and the reference for the others.
 
-    Its weights must not change once it has taken a step: on a CPU, steps have copies of
-    their own, laid out for single positions.
+    On a CPU, steps use a copy of the weights in the layout of oneDNN, so the network's
+    weights must not change after the first step.
 
     Args:
         network: The trained network.
@@ -93,56 +99,65 @@ class TorchEngine:
     def start(
         self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, Any]:
-        """Read sources."""
+        """Encode source sentences and initialise the decoder."""
         return self.network.start(self.network.encoder(source, lengths))
 
     def step(
-        self, last: Tensor, state: Any, memory: Any, *, unnormalized: bool = False
+        self,
+        last_tokens: Tensor,
+        state: Any,
+        memory: Any,
+        *,
+        unnormalized: bool = False,
     ) -> StepOutput[Any]:
-        """Take one step of a search."""
-        return self.step_network.step(last, state, memory, unnormalized=unnormalized)
+        """Take one decoding step."""
+        return self.step_network.step(
+            last_tokens, state, memory, unnormalized=unnormalized
+        )
 
-    def features(self, last: Tensor, state: Any, memory: Any) -> DecoderFeatures[Any]:
-        """Take one step of a search, up to what pieces are scored by."""
-        return self.step_network.features(last, state, memory)
+    def step_features(
+        self, last_tokens: Tensor, state: Any, memory: Any
+    ) -> DecoderFeatures[Any]:
+        """Take one decoding step, up to the input of the output layer."""
+        return self.step_network.features(last_tokens, state, memory)
 
     @property
     def step_network(self) -> EncoderDecoder:
-        """What takes steps; laid out when it is first required_tokens for."""
+        """The network that takes single steps; prepacked on first use."""
         if self._step_network is None:
             self._step_network = make_step_network(self.network)
         return self._step_network
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the copies behind: their layout has no form on disk."""
+        """Leave out the prepacked weights, which cannot be pickled."""
         return {"network": self.network, "_step_network": None}
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets, (N, T)."""
-        features = self.network.decode(batch).features
-        found = []
-        # Not all at once: (N, T, V) of a long line would not fit.
-        for some, targets in zip(
+        features = self.network.decode(batch).features  # (N, T, E)
+        scores = []
+        # Not all at once: the logits (N, T, V) of long sentences would not fit.
+        for chunk, targets in zip(
             features.flatten(0, 1).split(POSITIONS),
             batch.targets.flatten().split(POSITIONS),
             strict=True,
         ):
-            said = torch.log_softmax(self.network.decoder.logits(some), dim=-1)
-            found.append(said.gather(1, targets[:, None])[:, 0])
-        return torch.cat(found).view_as(batch.targets)
+            log_probs = torch.log_softmax(self.network.decoder.logits(chunk), dim=-1)
+            scores.append(log_probs.gather(1, targets[:, None])[:, 0])
+        return torch.cat(scores).view_as(batch.targets)
 
 
 def make_step_network(network: EncoderDecoder) -> EncoderDecoder:
-    """Return what steps fastest: a twin with packed matrices, or the network itself."""
+    """Prepack the decoder for single steps; return the network itself if impossible."""
     weight = network.decoder.output.weight
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return network
     try:
-        twin = copy.copy(network)
-        twin._modules = {
+        step_network = copy.copy(network)
+        step_network._modules = {
             **network._modules,
             "decoder": prepack_decoder(network.decoder),
         }
     except RuntimeError:
         return network
-    return twin
+    return step_network

@@ -1,7 +1,4 @@
-"""Several engines as one: the mean of their probabilities.
-
-Knows engines; not what they compute with, text or files.
-"""
+"""Ensemble decoding: the mean of the probabilities of several engines."""
 
 from __future__ import annotations
 
@@ -17,24 +14,24 @@ from seq2seq.types import Batch, StepOutput
 
 
 class EnsembleState(NamedTuple):
-    """What each member keeps: a state or a memory of each.
+    """The states, or the memories, of all members.
 
     Attributes:
-        members: One for each member.
+        members: One per member.
     """
 
     members: tuple[Any, ...]
 
     def select(self, rows: Tensor) -> EnsembleState:
-        """Keep these rows of every member."""
-        return EnsembleState(tuple(part.select(rows) for part in self.members))
+        """Select these rows of every member."""
+        return EnsembleState(tuple(member.select(rows) for member in self.members))
 
 
 class Ensemble:
-    """Engines that say the same pieces, required_tokens together at every step.
+    """Engines with a common target vocabulary, averaged at every step.
 
-    The mean is of probabilities, not of their logarithms, as one picks a member by lot
-    and then a piece: a member that is sure is not overruled by one that is not.
+    The mean is of probabilities, not of their logarithms, which is the distribution of
+    a uniform mixture: a confident member is not overruled by an uncertain one.
 
     Args:
         members: At least one.
@@ -49,36 +46,38 @@ class Ensemble:
     def start(
         self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[EnsembleState, EnsembleState]:
-        """Let every member read the sources."""
-        begun = [
+        """Encode source sentences with every member."""
+        pairs = [
             member.start(source, lengths, required_tokens) for member in self.members
         ]
-        states, memories = zip(*begun, strict=True)
+        states, memories = zip(*pairs, strict=True)
         return EnsembleState(states), EnsembleState(memories)
 
     def step(
         self,
-        last: Tensor,
+        last_tokens: Tensor,
         state: EnsembleState,
         memory: EnsembleState,
         *,
         unnormalized: bool = False,
     ) -> StepOutput[EnsembleState]:
-        """Take one step of a search with every member.
+        """Take one decoding step with every member.
 
-        Its weights are the mean of those members' that have attention. Relative
-        log-probabilities have no mean, so none are returned.
+        Attention weights are averaged over the members that have attention. Logits have
+        no meaningful mean, so log-probabilities are always normalised.
         """
-        stepped = [
-            member.step(last, own, read)
-            for member, own, read in zip(
+        outputs = [
+            member.step(last_tokens, member_state, member_memory)
+            for member, member_state, member_memory in zip(
                 self.members, state.members, memory.members, strict=True
             )
         ]
-        weights = [each.attention for each in stepped if each.attention is not None]
+        weights = [
+            output.attention for output in outputs if output.attention is not None
+        ]
         return StepOutput(
-            self._mean([each.log_probs for each in stepped]),
-            EnsembleState(tuple(each.state for each in stepped)),
+            self._mean([output.log_probs for output in outputs]),
+            EnsembleState(tuple(output.state for output in outputs)),
             torch.stack(weights).mean(dim=0) if weights else None,
         )
 
@@ -87,7 +86,7 @@ class Ensemble:
         return self._mean([member.log_probs(batch) for member in self.members])
 
     def _mean(self, log_probs: Sequence[Tensor]) -> Tensor:
-        """Take the mean of probabilities; the result is a logarithm again."""
+        """Average probabilities given as logarithms; the result is a logarithm."""
         return torch.logsumexp(torch.stack(list(log_probs)), dim=0) - math.log(
             len(log_probs)
         )

@@ -1,4 +1,4 @@
-"""From run folders to an engine. Knows runs and kinds of engines; not what they do."""
+"""Build an engine from one or more trained runs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from seq2seq.runs.run import Run
 def open_runs(
     run: str | Path, others: Sequence[str | Path] = (), *, checkpoint: str = "best"
 ) -> list[Run]:
-    """Open runs that are to speak together.
+    """Open the runs of an ensemble.
 
     Args:
         run: A run folder, or a checkpoint in one.
-        others: More of them.
-        checkpoint: best or last, where a folder is named.
+        others: Further members of the ensemble.
+        checkpoint: best or last, where a run folder is given.
 
     Raises:
-        InputError: If one is no run, or their tokenizers differ.
+        UserError: If one is no run, or their tokenizers differ.
     """
     runs = [Run.open(path, checkpoint=checkpoint) for path in (run, *others)]
     for other in runs[1:]:
@@ -39,20 +39,21 @@ def load_engine(
     device: str = "cpu",
     shortlist: int | None = None,
 ) -> Engine:
-    """Load what computes; several runs become an ensemble.
+    """Load an engine; several runs become an ensemble.
 
     Args:
         runs: At least one.
         kind: torch, onnx or onnx-int8.
-        precise: Whether torch is to compute with 64 bits, so that sums do not depend
-            on what shares a batch.
-        device: Where torch computes, and finds what it is given.
-        shortlist: Target pieces to choose from for each source piece; all if None.
+        precise: Whether torch computes in double precision, so that sums do not depend
+            on the rest of the batch.
+        device: torch's device, for the network and its inputs.
+        shortlist: Target tokens in the shortlist per source token; if None, the whole
+            vocabulary is scored.
 
     Raises:
-        InputError: If a checkpoint or an export is missing, damaged or does not fit,
-            there is no short list, or one of these is to compute elsewhere than on the
-            CPU.
+        UserError: If a checkpoint or an export is missing, damaged or does not fit,
+            there is no shortlist, or export or shortlist are to run on another device
+            than the CPU.
     """
     if kind != "torch" and device != "cpu":
         raise UserError(f"the engine {kind} computes on the CPU, not on {device}.")
@@ -75,7 +76,7 @@ def load_engine(
 
 
 def _with_shortlist(engine: FeatureEngine, run: Run, size: int) -> ShortlistEngine:
-    """Let an engine choose from short lists."""
+    """Wrap an engine so that it scores only a shortlist of the vocabulary."""
     table = load_table(
         run.folder.path,
         source_vocab_size=len(run.source),

@@ -1,8 +1,7 @@
-"""A decoder for single steps on a CPU: its matrices laid out once, not at every step.
+"""A decoder for single steps on a CPU, with weights prepacked for oneDNN.
 
-Knows linear and fused layers, and where a decoder has its first. What torch offers for
-modules lays a matrix out anew in every call, which for one row takes far longer than
-the product. Measured in docs/experiments.md.
+torch's modules reorder a weight matrix in every call, which for a few rows takes far
+longer than the product. Measured in docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from seq2seq.types import RNNState
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
-TABLE = 2**24
-"""Most numbers of a table that takes the place of embeddings, 64 MiB."""
+MAX_TABLE_SIZE = 2**24
+"""Maximum elements of a table that replaces the embedding, 64 MiB."""
 
-_NO_BIAS_AFTER: tuple[str, list[float], str] = ("none", [], "")
+_NO_POST_OP: tuple[str, list[float], str] = ("none", [], "")
 
 
 class PrepackedLinear(nn.Module):
-    """A linear layer whose matrix has the layout that oneDNN multiplies with.
+    """A linear layer whose weight is stored in oneDNN's layout.
 
     Args:
-        weight: The matrix, (out, in), of 32 bits on the CPU.
-        bias: Added to each product, (out,), or None.
+        weight: The matrix, (out, in), float32 on the CPU.
+        bias: (out,), or None.
 
     Raises:
-        RuntimeError: If this torch cannot lay matrices out so, or computes something
-            else with them.
+        RuntimeError: If this version of torch lacks the operators, or they give other
+            results.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -45,49 +44,51 @@ class PrepackedLinear(nn.Module):
         try:
             self.packed = operators._reorder_linear_weight(weight.detach())
             self._multiply = operators._linear_pointwise
-            # The operators are internal to torch, so it is not taken for granted that
-            # they do what they did.
-            given = torch.linspace(-1, 1, weight.shape[1])[None]
-            expected = nn.functional.linear(given, weight.detach(), self.bias)
-            apart = (self(given) - expected).abs().max()
+            # The operators are internal to torch and may change, so they are tested.
+            inputs = torch.linspace(-1, 1, weight.shape[1])[None]
+            expected = nn.functional.linear(inputs, weight.detach(), self.bias)
+            difference = (self(inputs) - expected).abs().max()
         except (AttributeError, TypeError, NotImplementedError) as error:
             raise RuntimeError("this torch has no packed matrices") from error
-        if not bool(apart < 1e-3 * (1 + weight.detach().abs().sum(dim=1).max())):
+        if not bool(difference < 1e-3 * (1 + weight.detach().abs().sum(dim=1).max())):
             raise RuntimeError("this torch multiplies packed matrices wrongly")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Multiply vectors, (..., in) to (..., out)."""
+        """Multiply, (..., in) to (..., out)."""
         return cast(
-            Tensor, self._multiply(inputs, self.packed, self.bias, *_NO_BIAS_AFTER)
+            Tensor, self._multiply(inputs, self.packed, self.bias, *_NO_POST_OP)
         )
 
 
 class PrepackedRNNLayer(nn.Module):
-    """A recurrent layer of one direction, for one position at a time.
+    """A unidirectional recurrent layer that takes one step at a time.
 
     Args:
-        layer: Its weights and kind.
-        tabled: How many of its first inputs it is given as what they come to in it,
-            bias included.
+        layer: The layer to copy.
+        num_projected: Number of its leading inputs that are replaced by their
+            projection, bias included (see `prepack_decoder`).
 
     Raises:
         RuntimeError: As `PrepackedLinear`.
     """
 
-    def __init__(self, layer: FusedRNNLayer, *, tabled: int = 0) -> None:
+    def __init__(self, layer: FusedRNNLayer, *, num_projected: int = 0) -> None:
         super().__init__()
-        reads, recurs, bias, recurring = weights(layer)
-        reads, first = reads[:, tabled:], None if tabled else bias
+        weight_ih, weight_hh, bias_ih, bias_hh = rnn_weights(layer)
+        weight_ih = weight_ih[:, num_projected:]
+        bias = None if num_projected else bias_ih
         self.parts = layer.parts
-        self.given = len(recurs) if tabled else 0
-        self.gated = isinstance(layer.layer, nn.GRU)
-        self.sums: PrepackedLinear | None = None
-        if self.gated:
-            # The reset gate stands between the two products.
-            self.recurring = PrepackedLinear(recurs, recurring)
-            self.sums = PrepackedLinear(reads, first) if reads.shape[1] else None
+        self.projected_size = len(weight_hh) if num_projected else 0
+        self.is_gru = isinstance(layer.layer, nn.GRU)
+        self.input_product: PrepackedLinear | None = None
+        if self.is_gru:
+            # The reset gate is applied between the two products.
+            self.hidden_product = PrepackedLinear(weight_hh, bias_hh)
+            if weight_ih.shape[1]:
+                self.input_product = PrepackedLinear(weight_ih, bias)
         else:
-            self.recurring = PrepackedLinear(torch.cat([reads, recurs], dim=1), first)
+            weight = torch.cat([weight_ih, weight_hh], dim=1)
+            self.hidden_product = PrepackedLinear(weight, bias)
 
     def forward(
         self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
@@ -95,104 +96,112 @@ class PrepackedRNNLayer(nn.Module):
         """Take one step, as `FusedRNNLayer` does.
 
         Args:
-            inputs: (R, 1, input_size), or in place of the first of them what they come
-                to.
-            state: Where to start from, each part (R, H).
-            lengths: None, since all have one position.
+            inputs: (R, 1, input_size); the leading inputs may be replaced by their
+                projection (gates * H).
+            state: The previous state, each component (R, H).
+            lengths: None, since every row has one position.
         """
         assert state is not None
         assert lengths is None
-        given, read = inputs[:, 0].split([self.given, inputs.shape[2] - self.given], 1)
+        sizes = [self.projected_size, inputs.shape[2] - self.projected_size]
+        projected, rest = inputs[:, 0].split(sizes, 1)
         hidden = state[0]
-        if self.gated:
-            if self.sums is not None:
-                read = self.sums(read)
-                given = read.add_(given) if self.given else read
-            after: RNNState = (_gru(given, self.recurring(hidden), hidden),)
+        if self.is_gru:
+            if self.input_product is not None:
+                rest = self.input_product(rest)
+                projected = rest.add_(projected) if self.projected_size else rest
+            next_state: RNNState = (
+                _gru(projected, self.hidden_product(hidden), hidden),
+            )
         else:
-            joined = torch.cat([read, hidden], dim=1) if read.shape[1] else hidden
-            sums = self.recurring(joined)
-            sums = sums.add_(given) if self.given else sums
-            after = (sums.tanh_(),) if self.parts == 1 else _lstm(sums, state[1])
-        return after[0][:, None], after
+            joined = torch.cat([rest, hidden], dim=1) if rest.shape[1] else hidden
+            preactivations = self.hidden_product(joined)
+            if self.projected_size:
+                preactivations = preactivations.add_(projected)
+            next_state = (
+                (preactivations.tanh_(),)
+                if self.parts == 1
+                else _lstm(preactivations, state[1])
+            )
+        return next_state[0][:, None], next_state
 
 
-def weights(layer: FusedRNNLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return what a layer of one direction multiplies and adds, without gradients.
+def rnn_weights(layer: FusedRNNLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the weights of a unidirectional layer, detached.
 
     Returns:
-        For its inputs (gates * H, input_size), for its state (gates * H, H), and what
-        is added to the products, twice (gates * H,); unless a gate stands between
-        them, the first of these has both.
+        weight_ih (gates * H, input_size), weight_hh (gates * H, H), bias_ih and bias_hh
+        (gates * H,); except for a GRU, bias_ih is the sum of both.
     """
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-    reads, recurs, bias, recurring = (
+    weight_ih, weight_hh, bias_ih, bias_hh = (
         getattr(layer.layer, name).detach() for name in names
     )
     if not isinstance(layer.layer, nn.GRU):
-        bias = bias + recurring
-    return reads, recurs, bias, recurring
+        bias_ih = bias_ih + bias_hh
+    return weight_ih, weight_hh, bias_ih, bias_hh
 
 
-def _gru(seen: Tensor, recurred: Tensor, hidden: Tensor) -> Tensor:
-    """Cho et al. 2014, with the reset gate after the product, as torch has it."""
+def _gru(input_sums: Tensor, hidden_sums: Tensor, hidden: Tensor) -> Tensor:
+    """GRU (Cho et al. 2014), reset gate after the product, as in torch."""
     size = hidden.shape[1]
-    gates = seen[:, : 2 * size].add_(recurred[:, : 2 * size]).sigmoid_()
+    gates = input_sums[:, : 2 * size].add_(hidden_sums[:, : 2 * size]).sigmoid_()
     reset, update = gates.chunk(2, dim=1)
-    new = seen[:, 2 * size :].addcmul_(reset, recurred[:, 2 * size :]).tanh_()
+    new = input_sums[:, 2 * size :].addcmul_(reset, hidden_sums[:, 2 * size :]).tanh_()
     return torch.lerp(new, hidden, update)
 
 
-def _lstm(sums: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Hochreiter and Schmidhuber 1997, with a forget gate."""
+def _lstm(preactivations: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """LSTM with forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000)."""
     size = cell.shape[1]
-    both = sums[:, : 2 * size].sigmoid_()
-    entry, forget = both.chunk(2, dim=1)
-    new = sums[:, 2 * size : 3 * size].tanh_()
-    leave = sums[:, 3 * size :].sigmoid_()
-    cell = (forget * cell).addcmul_(entry, new)
-    return cell.tanh().mul_(leave), cell
+    gates = preactivations[:, : 2 * size].sigmoid_()
+    input_gate, forget_gate = gates.chunk(2, dim=1)
+    new = preactivations[:, 2 * size : 3 * size].tanh_()
+    output_gate = preactivations[:, 3 * size :].sigmoid_()
+    cell = (forget_gate * cell).addcmul_(input_gate, new)
+    return cell.tanh().mul_(output_gate), cell
 
 
 def prepack_decoder(decoder: Decoder) -> Decoder:
-    """Return a decoder that takes the same steps, on the same weights.
+    """Return a copy of a decoder with prepacked weights, for single inference steps.
 
-    What the first layer makes of an embedding does not depend on anything else, so it
-    is looked up. Layers that have no such form are shared with the original. It may
-    only be used for inference, not after the original's weights have changed, and not
-    to `start`.
+    The embedding is replaced by a table of its projections by the first layer, which
+    depend on nothing else. Layers without a prepacked form are shared with the
+    original. Neither may the original's weights change afterwards, nor can the copy
+    `start`.
 
     Raises:
         RuntimeError: As `PrepackedLinear`.
     """
-    twin, first = _packed(decoder), decoder.lower.layers[0]
+    prepacked, first = _prepack(decoder), decoder.lower.layers[0]
     if not isinstance(first, FusedRNNLayer):
-        return twin
-    reads, _, bias, _ = weights(first)
-    pieces, size = decoder.embedding.weight.shape
-    if pieces * len(reads) > TABLE:
-        return twin
+        return prepacked
+    weight_ih, _, bias_ih, _ = rnn_weights(first)
+    vocab_size, size = decoder.embedding.weight.shape
+    if vocab_size * len(weight_ih) > MAX_TABLE_SIZE:
+        return prepacked
     embedded = decoder.embedding.weight.detach() * decoder.scale
-    table = nn.functional.linear(embedded, reads[:, :size], bias)
-    twin.embedding, twin.scale = nn.Embedding.from_pretrained(table), 1.0
-    twin.lower.layers[0] = PrepackedRNNLayer(first, tabled=size)
-    return twin
+    table = nn.functional.linear(embedded, weight_ih[:, :size], bias_ih)
+    prepacked.embedding = nn.Embedding.from_pretrained(table)
+    prepacked.scale = 1.0
+    prepacked.lower.layers[0] = PrepackedRNNLayer(first, num_projected=size)
+    return prepacked
 
 
-def _packed(module: ModuleT) -> ModuleT:
+def _prepack(module: ModuleT) -> ModuleT:
     twin = copy.copy(module)
     twin._modules = {
-        name: None if child is None else _packed_child(child)
+        name: None if child is None else _prepack_child(child)
         for name, child in module._modules.items()
     }
     return twin
 
 
-def _packed_child(child: nn.Module) -> nn.Module:
+def _prepack_child(child: nn.Module) -> nn.Module:
     if isinstance(child, nn.Linear):
         return PrepackedLinear(child.weight, child.bias)
     if isinstance(child, FusedRNNLayer) and child.directions == 1:
         return PrepackedRNNLayer(child)
     if isinstance(child, LayerNormRNNLayer):
-        return child  # It reads its matrices' weights itself.
-    return _packed(child)
+        return child  # It uses its linear layers' weights directly.
+    return _prepack(child)

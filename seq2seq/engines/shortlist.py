@@ -1,7 +1,9 @@
-"""Saying only pieces that the source makes likely: the rest are not even scored.
+"""Vocabulary selection: score only the target tokens that the source makes likely.
 
-Knows an engine's steps and a lexical table on disk; not lines or search. RUN/shortlist/
-holds table.npz and its SHA-256 sum.
+RUN/shortlist/ holds table.npz, the lexical table, and its SHA-256.
+
+Source: Jean et al. 2015, section 3.2; Junczys-Dowmunt et al. 2018 (Marian: on a CPU),
+section 4 (shortlists).
 """
 
 from __future__ import annotations
@@ -26,44 +28,44 @@ from seq2seq.utils.files import atomic_file
 
 FOLDER, TABLE = "shortlist", "table.npz"
 
-FREQUENT = 100
-"""The most frequent target pieces are in every list."""
+NUM_FREQUENT = 100
+"""The most frequent target tokens, which every shortlist contains."""
 
 
 class ShortlistMemory(NamedTuple):
-    """What a search may read, and the pieces that it may say.
+    """The engine's memory and the shortlists of a batch.
 
     Attributes:
-        memory: The engine's own.
-        ids: All pieces of all lists, rising, (C,).
-        output: Scores these.
-        unlisted: True where a piece is not in a sentence's own list, (N, C).
+        memory: The engine's memory.
+        token_ids: Union of all shortlists, ascending, (C,).
+        output_layer: The rows of the output layer for these tokens.
+        unlisted: True where a token is not in a sentence's shortlist, (N, C).
     """
 
     memory: Any
-    ids: Tensor
-    output: nn.Module
+    token_ids: Tensor
+    output_layer: nn.Module
     unlisted: Tensor
 
     def select(self, rows: Tensor) -> ShortlistMemory:
-        """Keep these sentences."""
+        """Select these sentences."""
         return self._replace(
             memory=self.memory.select(rows), unlisted=self.unlisted[rows]
         )
 
 
 class ShortlistEngine:
-    """An engine that chooses among the likeliest pieces of each source.
+    """An engine that scores only a shortlist of the target vocabulary.
 
-    A list has what the table says of each source piece, the most frequent pieces, UNK
-    and EOS. Probabilities are of the pieces in a sentence's own list and sum to one
-    over it, so what shares a batch with it changes nothing.
+    A shortlist is the likeliest translations of each source token, the most frequent
+    tokens, UNK and EOS. Probabilities are normalised over a sentence's own shortlist,
+    so they do not depend on the rest of the batch.
 
     Args:
-        engine: What reads sources and takes steps.
-        output: What it scores all pieces by, on the CPU.
-        table: What is likely.
-        size: Target pieces taken for each source piece.
+        engine: Encodes and takes steps.
+        output_layer: Its output layer over the whole vocabulary, on the CPU.
+        table: The lexical table.
+        size: Target tokens per source token.
 
     Source: Jean et al. 2015, section 3.2; Junczys-Dowmunt et al. 2018 (Marian: on a
     CPU), section 4.
@@ -72,80 +74,83 @@ class ShortlistEngine:
     def __init__(
         self,
         engine: FeatureEngine,
-        output: nn.Linear,
+        output_layer: nn.Linear,
         table: LexicalTable,
         *,
         size: int,
     ) -> None:
         self.engine = engine
-        self._output = output
-        likeliest = torch.from_numpy(table.top_targets).long()[:, :size]
-        # PAD is in no list, so it can stand where there is nothing.
-        self._likeliest = likeliest.clamp(min=PAD)
-        self._likeliest[PAD] = PAD
-        frequent = torch.from_numpy(table.frequent).long()[:FREQUENT]
-        self._always = torch.cat([torch.tensor([UNK, EOS]), frequent])
-        self._pieces = len(table.frequent)
+        self._output_layer = output_layer
+        top_targets = torch.from_numpy(table.top_targets).long()[:, :size]
+        # PAD is in no shortlist, so it can fill rows with fewer tokens.
+        self._top_targets = top_targets.clamp(min=PAD)
+        self._top_targets[PAD] = PAD
+        frequent = torch.from_numpy(table.frequent).long()[:NUM_FREQUENT]
+        self._always_listed = torch.cat([torch.tensor([UNK, EOS]), frequent])
+        self._vocab_size = len(table.frequent)
 
-    def lists(self, source: Tensor, required_tokens: RequiredTokens = ()) -> Tensor:
-        """Tell which pieces each sentence may say, (N, V).
+    def shortlist_mask(
+        self, source: Tensor, required_tokens: RequiredTokens = ()
+    ) -> Tensor:
+        """Return a mask that is True at the tokens of each shortlist, (N, V).
 
         Args:
-            source: Pieces and EOS, padded on the right, (N, S).
-            required_tokens: Pieces that each sentence may say besides.
+            source: Tokens and EOS, padded on the right, (N, S).
+            required_tokens: Further tokens to list for each sentence.
         """
-        listed = torch.zeros(len(source), self._pieces, dtype=torch.bool)
-        listed.scatter_(1, self._likeliest[source].flatten(1), True)
-        listed[:, self._always] = True
-        for row, pieces in enumerate(required_tokens):
-            listed[row, list(pieces)] = True
-        listed[:, PAD] = False
-        return listed
+        mask = torch.zeros(len(source), self._vocab_size, dtype=torch.bool)
+        mask.scatter_(1, self._top_targets[source].flatten(1), True)
+        mask[:, self._always_listed] = True
+        for row, tokens in enumerate(required_tokens):
+            mask[row, list(tokens)] = True
+        mask[:, PAD] = False
+        return mask
 
     def start(
         self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, ShortlistMemory]:
-        """Read sources."""
+        """Encode source sentences and slice the output layer."""
         state, memory = self.engine.start(source, lengths)
-        listed = self.lists(source, required_tokens)
-        ids = listed.any(dim=0).nonzero()[:, 0]
-        whole = self._output
-        output: nn.Module
+        mask = self.shortlist_mask(source, required_tokens)  # (N, V)
+        token_ids = mask.any(dim=0).nonzero()[:, 0]  # (C,)
+        weight, bias = self._output_layer.weight, self._output_layer.bias
+        output_layer: nn.Module
         try:
-            output = PrepackedLinear(whole.weight[ids], whole.bias[ids])
+            output_layer = PrepackedLinear(weight[token_ids], bias[token_ids])
         except RuntimeError:
-            output = nn.Linear(whole.in_features, len(ids))
-            output.weight = nn.Parameter(whole.weight[ids])
-            output.bias = nn.Parameter(whole.bias[ids])
-        return state, ShortlistMemory(memory, ids, output, ~listed[:, ids])
+            output_layer = nn.Linear(weight.shape[1], len(token_ids))
+            output_layer.weight = nn.Parameter(weight[token_ids])
+            output_layer.bias = nn.Parameter(bias[token_ids])
+        unlisted = ~mask[:, token_ids]
+        return state, ShortlistMemory(memory, token_ids, output_layer, unlisted)
 
     def step(
         self,
-        last: Tensor,
+        last_tokens: Tensor,
         state: Any,
         memory: ShortlistMemory,
         *,
         unnormalized: bool = False,
     ) -> StepOutput[Any]:
-        """Take one step of a search; pieces that are not in a list get -inf."""
-        found = self.engine.features(last, state, memory.memory)
-        scores = memory.output(found.features)
-        each = len(last) // len(memory.unlisted)
-        unlisted = memory.unlisted.repeat_interleave(each, dim=0)
-        said = scores.masked_fill_(unlisted, -math.inf)
+        """Take one decoding step; unlisted tokens get -inf."""
+        output = self.engine.step_features(last_tokens, state, memory.memory)
+        scores = memory.output_layer(output.features)  # (R, C)
+        rows_per_sentence = len(last_tokens) // len(memory.unlisted)
+        unlisted = memory.unlisted.repeat_interleave(rows_per_sentence, dim=0)
+        scores = scores.masked_fill_(unlisted, -math.inf)
         if not unnormalized:
-            said = log_softmax(said)
-        log_probs = said.new_full((len(last), self._pieces), -math.inf)
-        log_probs.scatter_(1, memory.ids.expand(len(last), -1), said)
-        return StepOutput(log_probs, found.state, found.attention, unnormalized)
+            scores = log_softmax(scores)
+        log_probs = scores.new_full((len(last_tokens), self._vocab_size), -math.inf)
+        log_probs.scatter_(1, memory.token_ids.expand(len(last_tokens), -1), scores)
+        return StepOutput(log_probs, output.state, output.attention, unnormalized)
 
     def log_probs(self, batch: Batch) -> Tensor:
-        """Refuse."""
+        """Raise: given targets are scored over the whole vocabulary."""
         raise UserError("a short list is for searching; score without --shortlist.")
 
 
 def save_table(run: Path, table: LexicalTable) -> Path:
-    """Write a table into a run folder, whole or not at all; return where."""
+    """Write a lexical table to a run folder atomically; return its path."""
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     with atomic_file(folder / TABLE) as file:
@@ -157,28 +162,28 @@ def save_table(run: Path, table: LexicalTable) -> Path:
 def load_table(
     run: Path, *, source_vocab_size: int, target_vocab_size: int
 ) -> LexicalTable:
-    """Read a run's table.
+    """Read the lexical table of a run.
 
     Raises:
-        InputError: If there is none, or it is damaged or of other vocabularies.
+        UserError: If there is none, or it is damaged or of other vocabularies.
     """
     folder = run / FOLDER
     if not folder.is_dir():
         raise UserError(f"{run} has no short list. First: seq2seq shortlist {run}")
     require_checksums(folder, [TABLE])
     try:
-        with np.load(folder / TABLE, allow_pickle=False) as found:
-            likeliest, frequent = found["top_targets"], found["frequent"]
-            table = LexicalTable(likeliest, frequent, int(found["pairs"]))
+        with np.load(folder / TABLE, allow_pickle=False) as arrays:
+            top_targets, frequent = arrays["top_targets"], arrays["frequent"]
+            table = LexicalTable(top_targets, frequent, int(arrays["pairs"]))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{folder / TABLE} is damaged; make it again with seq2seq shortlist {run}."
         ) from error
-    shapes: tuple[Any, ...] = (len(likeliest), frequent.shape, likeliest.ndim)
-    ids = likeliest.max(initial=0), frequent.max(initial=0)
+    shapes: tuple[Any, ...] = (len(top_targets), frequent.shape, top_targets.ndim)
+    max_id = max(top_targets.max(initial=0), frequent.max(initial=0))
     if (
         shapes != (source_vocab_size, (target_vocab_size,), 2)
-        or max(ids) >= target_vocab_size
+        or max_id >= target_vocab_size
     ):
         raise UserError(
             f"{folder / TABLE} is of other vocabularies than {run} has; make it again "

@@ -1,6 +1,6 @@
-"""Translating with ONNX Runtime. Knows an export's files and sessions; not networks.
+"""Decoding with ONNX Runtime on the CPU.
 
-On a CPU it steps faster than torch, and with int8 weights several times as fast.
+It steps faster than torch, and with int8 weights several times as fast.
 """
 
 from __future__ import annotations
@@ -21,152 +21,158 @@ from seq2seq.types import Batch, DecoderFeatures, StepOutput
 from seq2seq.utils.checksums import find_corruption
 
 MANIFEST = "manifest.json"
-READING, STEP, SCORING = "reading.onnx", "step.onnx", "logits.onnx"
-FILES = (MANIFEST, READING, STEP, SCORING)
-NEXT = "next_"  # Before the names of the state that a step leaves.
-KINDS = {"onnx": "onnx", "onnx-int8": "onnx-int8"}
-"""The folder in a run of each kind of export."""
+ENCODER, DECODER_STEP = "encoder.onnx", "decoder_step.onnx"
+OUTPUT_LAYER = "output_layer.onnx"
+FILES = (MANIFEST, ENCODER, DECODER_STEP, OUTPUT_LAYER)
+NEXT = "next_"  # Prefix of the names of the state after a step.
 
 
 def import_onnxruntime() -> Any:
     """Import ONNX Runtime.
 
     Raises:
-        InputError: If the extra is not installed.
+        UserError: If the extra is not installed.
     """
     try:
-        import onnxruntime as found
+        import onnxruntime
     except ImportError as error:
         raise UserError(
             "ONNX Runtime is not installed: pip install 'seq2seq-recurrent[onnx]'."
         ) from error
-    return found
+    return onnxruntime
 
 
 class NamedTensors(NamedTuple):
-    """Tensors with a row for each hypothesis or sentence.
+    """Tensors with one row per hypothesis or sentence.
 
     Attributes:
-        parts: They, by the names that the graphs give them.
+        tensors: By their names in the graphs.
     """
 
-    parts: dict[str, Tensor]
+    tensors: dict[str, Tensor]
 
     def select(self, rows: Tensor) -> NamedTensors:
-        """Keep these rows, in this order; a row may come twice."""
-        return NamedTensors({name: part[rows] for name, part in self.parts.items()})
+        """Select these rows, in this order; a row may be repeated."""
+        return NamedTensors(
+            {name: tensor[rows] for name, tensor in self.tensors.items()}
+        )
 
 
 class OnnxEngine:
-    """Graphs that were exported from a run.
+    """The exported graphs of a run, on ONNX Runtime.
 
     Args:
         folder: The export.
 
     Attributes:
-        of: The fingerprint of the weights that it was exported from.
+        fingerprint: Of the run that it was exported from (see `Run.fingerprint`).
 
     Raises:
-        InputError: If the runtime is missing, or a file is missing or damaged.
+        UserError: If the runtime is missing, or a file is missing or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.of = exported_fingerprint(folder)
+        self.fingerprint = exported_fingerprint(folder)
         options = import_onnxruntime().SessionOptions()
-        # Batches run side by side, which gains more than cutting up their matrices.
+        # Batches run in parallel threads, which gains more than parallel products.
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
-        self._reading, self._step, self._scoring = (
+        self._encoder, self._step, self._output_layer = (
             import_onnxruntime().InferenceSession(
                 str(folder / name), options, providers=["CPUExecutionProvider"]
             )
-            for name in (READING, STEP, SCORING)
+            for name in (ENCODER, DECODER_STEP, OUTPUT_LAYER)
         )
-        self._outputs = [each.name for each in self._reading.get_outputs()]
-        self._said = [each.name for each in self._step.get_outputs()]
-        self._state = [
-            name.removeprefix(NEXT) for name in self._said if name.startswith(NEXT)
+        self._encoder_outputs = [node.name for node in self._encoder.get_outputs()]
+        self._step_outputs = [node.name for node in self._step.get_outputs()]
+        self._state_names = [
+            name.removeprefix(NEXT)
+            for name in self._step_outputs
+            if name.startswith(NEXT)
         ]
 
     def start(
         self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[NamedTensors, NamedTensors]:
-        """Read sources."""
-        given = {"source": source.numpy(), "lengths": lengths.numpy()}
-        found = self._reading.run(self._outputs, given)
-        parts = dict(zip(self._outputs, map(torch.from_numpy, found), strict=True))
-        state = {name: parts.pop(name) for name in self._state}
-        return NamedTensors(state), NamedTensors(parts)
+        """Encode source sentences and initialise the decoder."""
+        inputs = {"source": source.numpy(), "lengths": lengths.numpy()}
+        arrays = self._encoder.run(self._encoder_outputs, inputs)
+        memory = dict(
+            zip(self._encoder_outputs, map(torch.from_numpy, arrays), strict=True)
+        )
+        state = {name: memory.pop(name) for name in self._state_names}
+        return NamedTensors(state), NamedTensors(memory)
 
-    def features(
-        self, last: Tensor, state: NamedTensors, memory: NamedTensors
+    def step_features(
+        self, last_tokens: Tensor, state: NamedTensors, memory: NamedTensors
     ) -> DecoderFeatures[NamedTensors]:
-        """Take one step of a search, up to what pieces are scored by."""
-        parts = state.parts | memory.parts
-        given = {name: part.numpy() for name, part in parts.items()}
-        found = self._step.run(None, {"last": last.numpy(), **given})
-        outputs = dict(zip(self._said, map(torch.from_numpy, found), strict=True))
-        after = {name: outputs[NEXT + name] for name in self._state}
+        """Take one decoding step, up to the input of the output layer."""
+        tensors = {"last_tokens": last_tokens} | state.tensors | memory.tensors
+        inputs = {name: tensor.numpy() for name, tensor in tensors.items()}
+        arrays = self._step.run(None, inputs)
+        outputs = dict(
+            zip(self._step_outputs, map(torch.from_numpy, arrays), strict=True)
+        )
+        next_state = {name: outputs[NEXT + name] for name in self._state_names}
         return DecoderFeatures(
-            outputs["features"], NamedTensors(after), outputs.get("weights")
+            outputs["features"], NamedTensors(next_state), outputs.get("attention")
         )
 
     def step(
         self,
-        last: Tensor,
+        last_tokens: Tensor,
         state: NamedTensors,
         memory: NamedTensors,
         *,
         unnormalized: bool = False,
     ) -> StepOutput[NamedTensors]:
-        """Take one step of a search; several rows may share a row of the memory."""
-        found = self.features(last, state, memory)
-        given = {"features": found.features.numpy()}
-        [logits] = self._scoring.run(None, given)
+        """Take one decoding step; several rows may share a row of the memory."""
+        output = self.step_features(last_tokens, state, memory)
+        inputs = {"features": output.features.numpy()}
+        [logits] = self._output_layer.run(None, inputs)
         scores = torch.from_numpy(logits)
         if not unnormalized:
             scores = log_softmax(scores)
-        return StepOutput(scores, found.state, found.attention, unnormalized)
+        return StepOutput(scores, output.state, output.attention, unnormalized)
 
     def log_probs(self, batch: Batch) -> Tensor:
-        """Refuse."""
+        """Raise: only single steps are exported."""
         raise UserError("ONNX Runtime only searches; score with --engine torch.")
 
 
 def exported_fingerprint(folder: Path) -> str:
-    """Check an export's files and read the fingerprint of what it was made from.
+    """Verify the files of an export and read the fingerprint of its run.
 
     Raises:
-        InputError: If it is missing or damaged.
+        UserError: If it is missing or damaged.
     """
     if not folder.is_dir():
-        kind = next(kind for kind, name in KINDS.items() if name == folder.name)
         raise UserError(
             f"{folder} is missing: this run was not exported. First: seq2seq export "
-            f"{folder.parent} --engine onnx{' --int8' if 'int8' in kind else ''}"
+            f"{folder.parent} --engine onnx{' --int8' if 'int8' in folder.name else ''}"
         )
-    if fault := find_corruption(folder, FILES):
-        raise UserError(f"{fault}. Export the run again with seq2seq export.")
-    return str(json.loads((folder / MANIFEST).read_bytes())["of"])
+    if damage := find_corruption(folder, FILES):
+        raise UserError(f"{damage}. Export the run again with seq2seq export.")
+    return str(json.loads((folder / MANIFEST).read_bytes())["fingerprint"])
 
 
 def load_onnx_engine(run: Run, kind: str) -> OnnxEngine:
-    """Load a run's export.
+    """Load the export of a run.
 
     Args:
         run: The run.
-        kind: onnx or onnx-int8.
+        kind: onnx or onnx-int8, which is also the folder's name.
 
     Raises:
-        InputError: If there is none, it is damaged, or it is of other weights.
+        UserError: If there is none, it is damaged, or it is of other weights.
     """
-    folder = run.folder.path / KINDS[kind]
-    with ThreadPoolExecutor(1) as pool:  # Reading both takes as long as the longer.
+    folder = run.folder.path / kind
+    with ThreadPoolExecutor(1) as pool:  # Hash the weights while the graphs load.
         # Where only the export was copied there is nothing to compare with.
-        there = run.checkpoint.is_file()
-        weights = pool.submit(run.fingerprint) if there else None
+        has_weights = run.checkpoint.is_file()
+        fingerprint = pool.submit(run.fingerprint) if has_weights else None
         engine = OnnxEngine(folder)
-        if weights is not None and weights.result() != engine.of:
+        if fingerprint is not None and fingerprint.result() != engine.fingerprint:
             raise UserError(
                 f"{folder} was exported from other weights than {run.checkpoint}. "
                 "Export the run again with seq2seq export."

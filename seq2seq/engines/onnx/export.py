@@ -1,7 +1,8 @@
-"""Exporting a run for ONNX Runtime. Knows graphs, files and how to compare; not lines.
+"""Export a run to ONNX and verify the graphs against torch.
 
-RUN/onnx/ or RUN/onnx-int8/ holds reading.onnx, step.onnx, logits.onnx, manifest.json
-with what they were made from and how near they come to torch, and SHA-256 sums of all.
+RUN/onnx/ or RUN/onnx-int8/ holds encoder.onnx, decoder_step.onnx, output_layer.onnx,
+manifest.json (the run's fingerprint, versions, and the differences from torch) and
+SHA-256 checksums of all.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ import torch
 from seq2seq.data.collate import collate
 from seq2seq.engines.engine import TorchEngine
 from seq2seq.engines.onnx.engine import (
+    DECODER_STEP,
+    ENCODER,
     FILES,
-    KINDS,
     MANIFEST,
-    READING,
-    SCORING,
-    STEP,
+    OUTPUT_LAYER,
     OnnxEngine,
     import_onnxruntime,
 )
@@ -36,76 +36,85 @@ from seq2seq.runs.run_folder import package_versions, write_json
 from seq2seq.types import BOS, EOS
 from seq2seq.utils.checksums import write_checksums
 
-SENTENCES, STEPS = 16, 20  # What torch and the export are compared on.
-TOLERANCE = 1e-3  # Nats; of 32-bit graphs.
-INT8_TOLERANCE = 0.5  # Nats, on average over probabilities; more is another model.
+SENTENCES, STEPS = 16, 20  # Size of the comparison with torch.
+TOLERANCE = 1e-3  # Nats, for float32 graphs.
+INT8_TOLERANCE = 0.5  # Nats of Kullback-Leibler divergence, for int8 graphs.
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far an export is from torch, over the same pieces.
+    """Differences between an export and torch over the same target tokens.
 
     Attributes:
-        largest: The largest difference of a log-probability of at least -10, in nats.
-        divergence: Mean Kullback-Leibler divergence of a step, in nats.
-        agreement: Share of steps with the same likeliest piece.
-        attention: The largest difference of an attention weight; 0 without attention.
+        max_difference: Maximum difference of a log-probability of at least -10, in
+            nats.
+        kl_divergence: Mean Kullback-Leibler divergence of a step, in nats.
+        agreement: Share of steps with the same likeliest token.
+        max_attention_difference: Maximum difference of an attention weight; 0 without
+            attention.
     """
 
-    largest: float
-    divergence: float
+    max_difference: float
+    kl_divergence: float
     agreement: float
-    attention: float
+    max_attention_difference: float
 
 
 def export(run: Run, *, int8: bool) -> tuple[Path, Comparison]:
-    """Write a run's graphs beside its checkpoints, once they agree with torch.
+    """Export a run's network to ONNX graphs in its folder, once they agree with torch.
 
     Args:
-        run: What to export.
-        int8: Whether to keep matrices with 8 bits; vectors are quantised as they come.
+        run: The run to export.
+        int8: Whether to quantise weight matrices to 8 bits; activations are quantised
+            dynamically.
 
     Returns:
-        The folder and how near it is to torch.
+        The folder and the differences from torch.
 
     Raises:
-        InputError: If packages are missing, the network has no ONNX form, or the
-            result is too far from torch.
+        UserError: If packages are missing, the network has no ONNX form, or the result
+            differs too much from torch.
     """
     network = run.network().eval()
-    target = run.folder.path / KINDS["onnx-int8" if int8 else "onnx"]
+    target = run.folder.path / ("onnx-int8" if int8 else "onnx")
     with _replaced(target) as folder:
-        content = write_graphs(network, folder, int8=int8, of=run.fingerprint())
-        torch_engine = TorchEngine(network)
-        found = compare(torch_engine, OnnxEngine(folder), pieces=len(run.source))
-        far = max(found.largest, found.attention)
-        near = found.divergence < INT8_TOLERANCE if int8 else far < TOLERANCE
-        if not near:
+        manifest = write_graphs(
+            network, folder, int8=int8, fingerprint=run.fingerprint()
+        )
+        comparison = compare(
+            TorchEngine(network), OnnxEngine(folder), source_vocab_size=len(run.source)
+        )
+        difference = max(comparison.max_difference, comparison.max_attention_difference)
+        if not (
+            comparison.kl_divergence < INT8_TOLERANCE
+            if int8
+            else difference < TOLERANCE
+        ):
             raise UserError(
-                f"the export differs from torch: {found.largest:.4f} nats at most, "
-                f"{found.divergence:.4f} on average. Use --engine torch"
-                + (", or export without --int8." if int8 else ".")
+                f"the export differs from torch: {comparison.max_difference:.4f} nats "
+                f"at most, {comparison.kl_divergence:.4f} on average. Use --engine "
+                "torch" + (", or export without --int8." if int8 else ".")
             )
-        _write_manifest(folder, content | {"compared": asdict(found)})
-    return target, found
+        _write_manifest(folder, manifest | {"comparison": asdict(comparison)})
+    return target, comparison
 
 
 def write_graphs(
-    network: EncoderDecoder, folder: Path, *, int8: bool, of: str
+    network: EncoderDecoder, folder: Path, *, int8: bool, fingerprint: str
 ) -> dict[str, Any]:
     """Write the graphs and the manifest that `OnnxEngine` reads.
 
     Args:
-        network: What to export.
-        folder: Where; it must exist.
-        int8: Whether to keep matrices with 8 bits.
-        of: What the graphs were made from.
+        network: The network to export.
+        folder: An existing folder.
+        int8: Whether to quantise weight matrices to 8 bits.
+        fingerprint: Of the run.
 
     Returns:
-        What stands in the manifest.
+        The content of the manifest.
 
     Raises:
-        InputError: If packages are missing or the network has no ONNX form.
+        UserError: If packages are missing or the network has no ONNX form.
     """
     runtime = import_onnxruntime().__version__
     try:
@@ -119,70 +128,84 @@ def write_graphs(
         raise UserError(
             "onnx is not installed: pip install 'seq2seq-recurrent[onnx]'."
         ) from error
-    graphs = {READING: encoder_graph, STEP: decoder_step_graph, SCORING: output_graph}
+    graphs = {
+        ENCODER: encoder_graph,
+        DECODER_STEP: decoder_step_graph,
+        OUTPUT_LAYER: output_graph,
+    }
     for name, graph in graphs.items():
         save(graph(network), folder / name)
         if int8:
             _quantise(folder / name)
-    content = {
-        "of": of,
+    manifest = {
+        "fingerprint": fingerprint,
         "int8": int8,
         "versions": package_versions() | {"onnxruntime": runtime},
     }
-    _write_manifest(folder, content)
-    return content
+    _write_manifest(folder, manifest)
+    return manifest
 
 
-def _write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    write_json(folder / MANIFEST, content)
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    write_json(folder / MANIFEST, manifest)
     write_checksums(folder, FILES)
 
 
 @torch.inference_mode()
-def compare(reference: TorchEngine, engine: OnnxEngine, *, pieces: int) -> Comparison:
-    """Step both through the same pieces, those that torch finds likeliest.
+def compare(
+    reference: TorchEngine, engine: OnnxEngine, *, source_vocab_size: int
+) -> Comparison:
+    """Compare two engines step by step, on the tokens that are likeliest for torch.
 
     Args:
-        reference: Torch.
-        engine: What to compare with it.
-        pieces: Size of the source vocabulary, from which sources are drawn.
+        reference: The torch engine.
+        engine: The engine to compare with it.
+        source_vocab_size: Random sources are drawn from this many tokens.
     """
-    draw = torch.Generator().manual_seed(1)
-    lengths = torch.randint(1, 30, (SENTENCES,), generator=draw).tolist()
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.randint(1, 30, (SENTENCES,), generator=generator).tolist()
     sources = [
-        torch.randint(EOS + 1, pieces, (length,), generator=draw).tolist()
+        torch.randint(
+            EOS + 1, source_vocab_size, (length,), generator=generator
+        ).tolist()
         for length in lengths
     ]
     batch = collate(sources, [[] for _ in sources])
-    ours, ours_memory = reference.start(batch.source, batch.source_lengths)
-    theirs, their_memory = engine.start(batch.source, batch.source_lengths)
-    last = torch.full((SENTENCES,), BOS)
-    largest, divergence, agreement, attention = 0.0, 0.0, 0, 0.0
+    expected_state, expected_memory = reference.start(
+        batch.source, batch.source_lengths
+    )
+    state, memory = engine.start(batch.source, batch.source_lengths)
+    last_tokens = torch.full((SENTENCES,), BOS)
+    max_difference, kl_divergence, agreement, attention = 0.0, 0.0, 0, 0.0
     for _ in range(STEPS):
-        our_step = reference.step(last, ours, ours_memory)
-        their_step = engine.step(last, theirs, their_memory)
-        ours, theirs = our_step.state, their_step.state
-        expected, found = our_step.log_probs, their_step.log_probs
-        if our_step.attention is not None and their_step.attention is not None:
-            apart = (our_step.attention - their_step.attention).abs().max()
-            attention = max(attention, float(apart))
-        likely = expected > -10
-        largest = max(largest, float((found - expected)[likely].abs().max()))
-        each = (expected.exp() * (expected - found)).sum(dim=1)
-        divergence += float(each.sum())
-        agreement += int((found.argmax(dim=1) == expected.argmax(dim=1)).sum())
-        last = expected.argmax(dim=1)
+        expected = reference.step(last_tokens, expected_state, expected_memory)
+        output = engine.step(last_tokens, state, memory)
+        expected_state, state = expected.state, output.state
+        if expected.attention is not None and output.attention is not None:
+            difference = (expected.attention - output.attention).abs().max()
+            attention = max(attention, float(difference))
+        likely = expected.log_probs > -10
+        difference = (output.log_probs - expected.log_probs)[likely].abs().max()
+        max_difference = max(max_difference, float(difference))
+        divergences = (
+            expected.log_probs.exp() * (expected.log_probs - output.log_probs)
+        ).sum(dim=1)
+        kl_divergence += float(divergences.sum())
+        last_tokens = expected.log_probs.argmax(dim=1)
+        agreement += int((output.log_probs.argmax(dim=1) == last_tokens).sum())
     steps = SENTENCES * STEPS
-    return Comparison(largest, divergence / steps, agreement / steps, attention)
+    return Comparison(
+        max_difference, kl_divergence / steps, agreement / steps, attention
+    )
 
 
 def _quantise(path: Path) -> None:
-    """Keep the matrices of products and of LSTM layers with 8 bits, in place."""
+    """Quantise the matrices of products and of LSTM layers to 8 bits, in place."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantised = path.with_suffix(".int8")
-    kept = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # It advises what is for pictures.
+    log_level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Its advice applies to images.
     try:
         quantize_dynamic(
             path,
@@ -195,13 +218,13 @@ def _quantise(path: Path) -> None:
             weight_type=QuantType.QInt8,
         )
     finally:
-        logging.disable(kept)
+        logging.disable(log_level)
     quantised.replace(path)
 
 
 @contextmanager
 def _replaced(target: Path) -> Iterator[Path]:
-    """Fill a folder that takes its place only when the block ends well."""
+    """Yield a temporary folder that replaces the target if the block succeeds."""
     temporary = target.with_name(f".seq2seq-{secrets.token_hex(8)}.tmp")
     old = temporary.with_suffix(".old")
     try:

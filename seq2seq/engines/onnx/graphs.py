@@ -1,7 +1,7 @@
-"""A network as ONNX graphs: one reads sources, one takes a step, one scores pieces.
+"""The network as three ONNX graphs: encoder, one decoder step, output layer.
 
-Knows the network's parts and `onnx_nodes`; not runs or files. What the networks' own
-modules compute is written a second time here, so an export is compared with them.
+They re-implement what the network's modules compute, so `export.compare` verifies them
+against torch.
 """
 
 from __future__ import annotations
@@ -21,215 +21,224 @@ from seq2seq.engines.onnx.nodes import (
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.attention import Attention
 from seq2seq.nn.bridge import LinearBridge
+from seq2seq.nn.rnn_stack import RNNStack
 
 
 def encoder_graph(network: EncoderDecoder) -> onnx.ModelProto:
-    """Write what happens once to a source.
+    """Build the graph that encodes source sentences and initialises the decoder.
 
-    Inputs: source (N, S), lengths (N,). Outputs: the decoder's first state, state_0,
-    state_1, ... (N, H), part by part and in each layer by layer, fed (N, E) with input
-    feeding; and the memory: context (N, C), or keys (N, heads, Q, S) (additive: S, Q),
-    values (N, heads, S, H) and bias (N, 1, 1, S), which is -inf at padding.
+    Inputs: source (N, S), lengths (N,). Outputs: the decoder's initial state, state_0,
+    state_1, ... (N, H), component by component and in each layer by layer, input_feed
+    (N, E) with input feeding; and the memory: context (N, C), or keys (N, heads, Q, S)
+    (additive: S, Q), values (N, heads, S, H) and attention_bias (N, 1, 1, S), which is
+    -inf at padding.
 
     Raises:
-        InputError: If the cells have no ONNX form.
+        UserError: If the cells have no ONNX form.
     """
     encoder, graph = network.encoder, GraphBuilder()
     source = graph.input("source", np.int64, ["N", "S"])
-    given = graph.input("lengths", np.int64, ["N"])
-    lengths = graph.add("Cast", [given], {"to": onnx.TensorProto.INT32})
-    flipping = {"batch_axis": 0, "time_axis": 1}
-    read = source
+    lengths = graph.input("lengths", np.int64, ["N"])
+    lengths_32 = graph.add("Cast", [lengths], {"to": onnx.TensorProto.INT32})
+    reverse_axes = {"batch_axis": 0, "time_axis": 1}
+    tokens = source
     if encoder.reverse:
-        read = graph.add("ReverseSequence", [read, given], flipping)
+        tokens = graph.add("ReverseSequence", [tokens, lengths], reverse_axes)
     table = graph.constant(encoder.embedding.weight * encoder.scale)
-    below = graph.transposed(graph.add("Gather", [table, read]), (1, 0, 2))
-    finals: list[list[str]] = []
+    embedded = graph.add("Gather", [table, tokens])  # (N, S, E)
+    hidden = graph.transpose(embedded, (1, 0, 2))  # (S, N, E)
+    final_states: list[list[str]] = []
     for number, layer in enumerate(fused_layers(encoder.recurrent)):
-        states, final = sequence_layer(graph, layer, below, lengths)
+        states, final_state = sequence_layer(graph, layer, hidden, lengths_32)
         residual = encoder.recurrent.residual and number
-        below = graph.add("Add", [states, below]) if residual else states
-        finals.append(final)
-    parts = list(zip(*finals, strict=True))  # Part by part, in each layer by layer.
-    outputs = _bridged(graph, network, parts)
+        hidden = graph.add("Add", [states, hidden]) if residual else states
+        final_states.append(final_state)
+    # Component by component, in each layer by layer.
+    components = list(zip(*final_states, strict=True))
+    outputs = _initial_state(graph, network, components)
     if network.decoder.input_feeding:
         size = network.decoder.embedding.embedding_dim
         zeros = graph.constant(np.zeros((1, size)))
-        rows = graph.add("Shape", [given])
-        shape = graph.add("Concat", [rows, graph.constant([size])], {"axis": 0})
-        outputs["fed"] = graph.add("Expand", [zeros, shape])
+        num_rows = graph.add("Shape", [lengths])
+        shape = graph.add("Concat", [num_rows, graph.constant([size])], {"axis": 0})
+        outputs["input_feed"] = graph.add("Expand", [zeros, shape])
     attention = network.decoder.attention
     if attention is not None:
-        states = graph.transposed(below, (1, 0, 2))
+        states = graph.transpose(hidden, (1, 0, 2))  # (N, S, H)
         if encoder.reverse:
-            states = graph.add("ReverseSequence", [states, given], flipping)
-        outputs |= _memory(graph, attention, states, source, given)
+            states = graph.add("ReverseSequence", [states, lengths], reverse_axes)
+        outputs |= _attention_memory(graph, attention, states, source, lengths)
     elif network.decoder.context_size:
-        outputs["context"] = graph.joined(parts[0])
+        outputs["context"] = graph.concat(components[0])
     return graph.model(outputs)
 
 
-def _bridged(
-    graph: GraphBuilder, network: EncoderDecoder, parts: Sequence[Sequence[str]]
+def _initial_state(
+    graph: GraphBuilder, network: EncoderDecoder, components: Sequence[Sequence[str]]
 ) -> dict[str, str]:
-    """From the encoder's final state to the decoder's first one."""
-    flat = [value for part in parts for value in part]
+    """Map the encoder's final state to the decoder's initial state by the bridge."""
+    states = [value for component in components for value in component]
     bridge = network.bridge
     if isinstance(bridge, LinearBridge):
-        mapped = graph.add("Tanh", [graph.linear(graph.joined(flat), bridge.linear)])
+        mapped = graph.add("Tanh", [graph.linear(graph.concat(states), bridge.linear)])
         count = bridge.shape.num_components * bridge.shape.num_layers
         sizes = graph.constant([bridge.shape.size] * count)
-        flat = graph.several("Split", [mapped, sizes], count, {"axis": -1})
-    return {f"state_{number}": value for number, value in enumerate(flat)}
+        states = graph.add_multi("Split", [mapped, sizes], count, {"axis": -1})
+    return {f"state_{number}": value for number, value in enumerate(states)}
 
 
-def _memory(
+def _attention_memory(
     graph: GraphBuilder, attention: Attention, states: str, source: str, lengths: str
 ) -> dict[str, str]:
-    """Lay out what attention reads for the product at every step."""
+    """Compute keys, values and mask in the layout of the products at every step."""
     keys = states
     if attention.project is not None:
         keys = graph.linear(states, attention.project)
     heads = [0, 0, attention.num_heads, -1]
-    additive = attention.query is not None
-    order = (0, 2, 1, 3) if additive else (0, 2, 3, 1)
+    is_additive = attention.query is not None
+    order = (0, 2, 1, 3) if is_additive else (0, 2, 3, 1)
     width = graph.add("Gather", [graph.add("Shape", [source]), graph.constant([1])])
     zero, one = (graph.constant(np.int64(number)) for number in (0, 1))
     width = graph.add("Squeeze", [width])
     positions = graph.add("Range", [zero, width, one])  # (S,)
     ends = graph.add("Unsqueeze", [lengths, graph.constant([1])])
-    real = graph.add("Less", [positions, ends])  # (N, S)
-    nothing, hidden = (graph.constant(np.float32(x)) for x in (0.0, -math.inf))
-    bias = graph.add("Where", [real, nothing, hidden])
+    mask = graph.add("Less", [positions, ends])  # (N, S)
+    at_tokens, at_padding = (graph.constant(np.float32(x)) for x in (0.0, -math.inf))
+    bias = graph.add("Where", [mask, at_tokens, at_padding])
     return {
-        "keys": graph.transposed(graph.reshaped(keys, heads), order),
-        "values": graph.transposed(graph.reshaped(states, heads), (0, 2, 1, 3)),
-        "bias": graph.add("Unsqueeze", [bias, graph.constant([1, 2])]),
+        "keys": graph.transpose(graph.reshape(keys, heads), order),
+        "values": graph.transpose(graph.reshape(states, heads), (0, 2, 1, 3)),
+        "attention_bias": graph.add("Unsqueeze", [bias, graph.constant([1, 2])]),
     }
 
 
 def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
-    """Write one step of a search, up to what pieces are scored by.
+    """Build the graph of one decoder step, up to the input of the output layer.
 
-    Inputs: last (R,), the state with R rows and the memory with N, as `encoder_graph`
-    gives them; R / N rows, one after another, share a row of the memory. Outputs:
-    features (R, E), the state after it under the same names with next_ before them,
-    and weights (R, S) with attention.
+    Inputs: last_tokens (R,), the state with R rows and the memory with N, as
+    `encoder_graph` outputs them; R / N consecutive rows share a row of the memory.
+    Outputs: features (R, E), the next state under the same names with the prefix next_,
+    and attention (R, S) with attention.
 
     Raises:
-        InputError: If the cells have no ONNX form.
+        UserError: If the cells have no ONNX form.
     """
     decoder, graph = network.decoder, GraphBuilder()
     shape, size = decoder.shape, decoder.embedding.embedding_dim
-    last = graph.input("last", np.int64, ["R"])
+    last_tokens = graph.input("last_tokens", np.int64, ["R"])
     state = [
         graph.input(f"state_{number}", np.float32, ["R", shape.size])
         for number in range(shape.num_components * shape.num_layers)
     ]
     table = graph.constant(decoder.embedding.weight * decoder.scale)
-    read = [graph.add("Gather", [table, last])]
+    inputs = [graph.add("Gather", [table, last_tokens])]
     if decoder.input_feeding:
-        read.append(graph.input("fed", np.float32, ["R", size]))
-    told: list[str] = []
+        inputs.append(graph.input("input_feed", np.float32, ["R", size]))
+    contexts: list[str] = []
     if decoder.context_size:
         context = graph.input("context", np.float32, ["N", decoder.context_size])
-        told = [_shared(graph, context, last)]
-    hidden = graph.joined([*read, *told])
-    after: dict[str, str] = {}
-    for number, layer in enumerate(fused_layers(decoder.lower)):
-        own = state[number :: shape.num_layers]
-        parts = step_layer(graph, layer, hidden, own)
-        residual = decoder.lower.residual and number
-        hidden = graph.add("Add", [parts[0], hidden]) if residual else parts[0]
-        for part, value in enumerate(parts):
-            after[f"state_{part * shape.num_layers + number}"] = value
+        contexts = [_repeat_rows(graph, context, last_tokens)]
+    hidden = graph.concat([*inputs, *contexts])
+    next_state: dict[int, str] = {}
+
+    def step_stack(
+        stack: RNNStack, hidden: str, first: int, contexts: Sequence[str]
+    ) -> str:
+        """Step a stack whose first layer has this number; return its output."""
+        for number, layer in enumerate(fused_layers(stack)):
+            layer_state = state[first + number :: shape.num_layers]
+            layer_inputs = graph.concat([hidden, *contexts])
+            components = step_layer(graph, layer, layer_inputs, layer_state)
+            residual = stack.residual and number
+            output = components[0]
+            hidden = graph.add("Add", [output, hidden]) if residual else output
+            for component, value in enumerate(components):
+                next_state[component * shape.num_layers + first + number] = value
+        return hidden
+
+    hidden = step_stack(decoder.lower, hidden, 0, [])
     if decoder.attention is not None:
-        looked, weights = _looked(graph, decoder.attention, hidden)
-        told = [looked]
+        context, weights = _attend(graph, decoder.attention, hidden)
+        contexts = [context]
     if decoder.upper is not None:
-        for above, layer in enumerate(fused_layers(decoder.upper)):
-            number = decoder.lower.shape.num_layers + above
-            own = state[number :: shape.num_layers]
-            parts = step_layer(graph, layer, graph.joined([hidden, *told]), own)
-            residual = decoder.upper.residual and above
-            hidden = graph.add("Add", [parts[0], hidden]) if residual else parts[0]
-            for part, value in enumerate(parts):
-                after[f"state_{part * shape.num_layers + number}"] = value
-    joined = graph.joined([hidden, *told])
-    features = graph.add("Tanh", [graph.linear(joined, decoder.readout)])
+        num_bottom_layers = decoder.lower.shape.num_layers
+        hidden = step_stack(decoder.upper, hidden, num_bottom_layers, contexts)
+    features = graph.add(
+        "Tanh", [graph.linear(graph.concat([hidden, *contexts]), decoder.readout)]
+    )
     outputs = {"features": features}
-    outputs |= {f"next_state_{n}": after[f"state_{n}"] for n in range(len(state))}
+    outputs |= {f"next_state_{n}": next_state[n] for n in range(len(state))}
     if decoder.input_feeding:
-        outputs["next_fed"] = features
+        outputs["next_input_feed"] = features
     if decoder.attention is not None:
-        outputs["weights"] = weights
+        outputs["attention"] = weights
     return graph.model(outputs)
 
 
 def output_graph(network: EncoderDecoder) -> onnx.ModelProto:
-    """Write the scores of all pieces: from features (R, E) to logits (R, V)."""
+    """Build the graph of the output layer: features (R, E) to logits (R, V)."""
     decoder, graph = network.decoder, GraphBuilder()
     size = decoder.output.in_features
     features = graph.input("features", np.float32, ["R", size])
     return graph.model({"logits": graph.linear(features, decoder.output)})
 
 
-def _shared(graph: GraphBuilder, context: str, last: str) -> str:
-    """Repeat a sentence's row for each of its rows of the step, (R, C)."""
-    whole = graph.add("Shape", [context])
-    sentences = graph.add("Gather", [whole, graph.constant([0])])
-    size = graph.add("Gather", [whole, graph.constant([1])])
-    each = graph.add("Div", [graph.add("Shape", [last]), sentences])
-    shape = graph.add("Concat", [sentences, each, size], {"axis": 0})
-    wide = graph.add("Unsqueeze", [context, graph.constant([1])])
-    flat = graph.add("Concat", [graph.constant([-1]), size], {"axis": 0})
-    return graph.add("Reshape", [graph.add("Expand", [wide, shape]), flat])
+def _repeat_rows(graph: GraphBuilder, context: str, last_tokens: str) -> str:
+    """Repeat each sentence's row for its rows of the step, (N, C) to (R, C)."""
+    dimensions = graph.add("Shape", [context])
+    num_sentences = graph.add("Gather", [dimensions, graph.constant([0])])
+    size = graph.add("Gather", [dimensions, graph.constant([1])])
+    repeats = graph.add("Div", [graph.add("Shape", [last_tokens]), num_sentences])
+    shape = graph.add("Concat", [num_sentences, repeats, size], {"axis": 0})
+    unsqueezed = graph.add("Unsqueeze", [context, graph.constant([1])])
+    flat_shape = graph.add("Concat", [graph.constant([-1]), size], {"axis": 0})
+    return graph.add("Reshape", [graph.add("Expand", [unsqueezed, shape]), flat_shape])
 
 
-def _looked(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str, str]:
-    """Read the source by the decoder's state, as `Attention.forward` does.
+def _attend(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str, str]:
+    """Attention over the encoder states, as `Attention.forward` computes it.
 
     Returns:
-        What was read, (R, H), and the weights, (R, S).
+        The contexts, (R, H), and the weights, (R, S).
     """
     heads = attention.num_heads
     keys = graph.input("keys", np.float32, ["N", heads, "A", "B"])
     values = graph.input("values", np.float32, ["N", heads, "S", "H"])
-    bias = graph.input("bias", np.float32, ["N", 1, 1, "S"])
-    sentences = graph.add("Gather", [graph.add("Shape", [bias]), graph.constant([0])])
+    bias = graph.input("attention_bias", np.float32, ["N", 1, 1, "S"])
+    num_sentences = graph.add(
+        "Gather", [graph.add("Shape", [bias]), graph.constant([0])]
+    )
     # (R, Q) to (N, heads, rows of a sentence, Q / heads)
-    required_tokens = hidden
     if attention.query is not None:
-        required_tokens = graph.linear(hidden, attention.query)
+        queries = graph.linear(hidden, attention.query)
+        size = attention.energy.shape[1]
     else:
-        required_tokens = graph.scaled(required_tokens, attention.scale)
-    size = (
-        attention.energy.shape[1]
-        if attention.query is not None
-        else round(attention.scale**-2)
+        queries = graph.scale(hidden, attention.scale)
+        size = round(attention.scale**-2)
+    split_shape = graph.add(
+        "Concat", [num_sentences, graph.constant([-1, heads, size])], {"axis": 0}
     )
-    form = [sentences, graph.constant([-1, heads, size])]
-    split = graph.add("Concat", form, {"axis": 0})
-    required_tokens = graph.transposed(
-        graph.add("Reshape", [required_tokens, split]), (0, 2, 1, 3)
+    queries = graph.transpose(
+        graph.add("Reshape", [queries, split_shape]), (0, 2, 1, 3)
     )
     if attention.query is not None:
-        wide = graph.add("Unsqueeze", [required_tokens, graph.constant([3])])
+        queries = graph.add("Unsqueeze", [queries, graph.constant([3])])
         keys = graph.add("Unsqueeze", [keys, graph.constant([2])])
-        compared = graph.add("Tanh", [graph.add("Add", [wide, keys])])
+        activations = graph.add("Tanh", [graph.add("Add", [queries, keys])])
         energy = graph.constant(attention.energy.detach().numpy()[:, None])
-        scores = graph.add("MatMul", [compared, energy])
+        scores = graph.add("MatMul", [activations, energy])
         scores = graph.add("Squeeze", [scores, graph.constant([4])])
     else:
-        scores = graph.add("MatMul", [required_tokens, keys])
+        scores = graph.add("MatMul", [queries, keys])
     weights = graph.add("Softmax", [graph.add("Add", [scores, bias])], {"axis": -1})
-    read = graph.transposed(graph.add("MatMul", [weights, values]), (0, 2, 1, 3))
+    contexts = graph.transpose(graph.add("MatMul", [weights, values]), (0, 2, 1, 3))
     mean = graph.add("ReduceMean", [weights], {"axes": [1], "keepdims": 0})
-    return _flat(graph, graph.reshaped(read, (0, 0, -1))), _flat(graph, mean)
+    joined_heads = graph.reshape(contexts, (0, 0, -1))
+    return _flatten_rows(graph, joined_heads), _flatten_rows(graph, mean)
 
 
-def _flat(graph: GraphBuilder, value: str) -> str:
-    """Join sentences and their rows: (N, rows of a sentence, X) to (R, X)."""
+def _flatten_rows(graph: GraphBuilder, value: str) -> str:
+    """Merge sentences and their rows: (N, rows of a sentence, X) to (R, X)."""
     width = graph.add("Gather", [graph.add("Shape", [value]), graph.constant([2])])
     shape = graph.add("Concat", [graph.constant([-1]), width], {"axis": 0})
     return graph.add("Reshape", [value, shape])

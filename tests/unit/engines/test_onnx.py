@@ -1,4 +1,4 @@
-"""ONNX Runtime says what torch says, for every network that can be exported."""
+"""ONNX Runtime agrees with torch, for every network that can be exported."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_an_export_says_what_torch_says(name: str, tmp_path: Path) -> None:
+def test_an_export_agrees_with_torch(name: str, tmp_path: Path) -> None:
     run = Run.open(make_run(tmp_path / "run", **NETWORKS[name]))
-    _, found = export(run, int8=False)
-    assert found.largest < 1e-4
-    assert found.attention < 1e-5
-    assert found.agreement == 1.0
+    _, comparison = export(run, int8=False)
+    assert comparison.max_difference < 1e-4
+    assert comparison.max_attention_difference < 1e-5
+    assert comparison.agreement == 1.0
 
 
 @pytest.mark.parametrize("name", ["general, heads", "additive", "fixed"])
@@ -95,9 +95,9 @@ def test_a_wrong_graph_is_noticed(tmp_path: Path) -> None:
     export(run, int8=False)
     other = Run.open(make_run(tmp_path / "other", seed=5))
     engine: Any = load_engine([run], "onnx")
-    found = compare(TorchEngine(other.network()), engine, pieces=200)
-    assert found.largest > 0.1
-    assert found.divergence > 0.01
+    comparison = compare(TorchEngine(other.network()), engine, source_vocab_size=200)
+    assert comparison.max_difference > 0.1
+    assert comparison.kl_divergence > 0.01
 
 
 @pytest.fixture(scope="module")
@@ -129,21 +129,21 @@ def test_an_int8_export_is_smaller_and_near(run: Path) -> None:
     }
     assert sizes["onnx-int8"] < sizes["onnx"]
     manifest = json.loads((run / "onnx-int8" / "manifest.json").read_text())
-    assert 0 < manifest["compared"]["divergence"] < 0.05
-    assert manifest["compared"]["agreement"] > 0.8
+    assert 0 < manifest["comparison"]["kl_divergence"] < 0.05
+    assert manifest["comparison"]["agreement"] > 0.8
 
 
 def test_exporting_twice_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    before = (copy / "onnx" / "step.onnx").read_bytes()
+    before = (copy / "onnx" / "decoder_step.onnx").read_bytes()
     call("export", copy, "--engine", "onnx")
-    assert (copy / "onnx" / "step.onnx").read_bytes() == before
+    assert (copy / "onnx" / "decoder_step.onnx").read_bytes() == before
     names = {path.name for path in copy.iterdir()}
     assert names == {path.name for path in run.iterdir()}
 
 
-def test_what_an_export_cannot_do_is_said(run: Path, tmp_path: Path) -> None:
+def test_what_an_export_cannot_do_is_an_error(run: Path, tmp_path: Path) -> None:
     translator = Translator.load(run, engine="onnx")
     with pytest.raises(UserError, match="has a network to look into"):
         translator.network  # noqa: B018, it raises
@@ -157,21 +157,21 @@ def test_what_an_export_cannot_do_is_said(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
-        ("flip", r"step\.onnx is damaged: .*SHA256SUMS has another sum"),
-        ("missing", r"step\.onnx is missing"),
+        ("flip", r"decoder_step\.onnx is damaged: .*SHA256SUMS has another checksum"),
+        ("missing", r"decoder_step\.onnx is missing"),
         ("manifest", r"manifest\.json is damaged"),
         ("none", r"was not exported. First: seq2seq export .* --engine onnx"),
         ("weights", r"exported from other weights"),
     ],
 )
 def test_damaged_exports_are_refused(
-    run: Path, tmp_path: Path, damage: str, says: str
+    run: Path, tmp_path: Path, damage: str, message: str
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    step = copy / "onnx" / "step.onnx"
+    step = copy / "onnx" / "decoder_step.onnx"
     if damage == "flip":
         data = bytearray(step.read_bytes())
         data[len(data) // 2] ^= 1
@@ -186,18 +186,18 @@ def test_damaged_exports_are_refused(
         other = make_run(tmp_path / "other", seed=9)
         best = "checkpoints/best.ckpt"
         (copy / best).write_bytes((other / best).read_bytes())
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         Translator.load(copy, engine="onnx")
 
 
 def test_alignments_are_those_of_torch(run: Path) -> None:
-    ours, theirs = (
+    torch_results, onnx_results = (
         Translator.load(run, engine=engine).translate_batch(
             LINES, TranslationOptions(align=True)
         )
         for engine in ("torch", "onnx")
     )
-    for one, other in zip(ours, theirs, strict=True):
+    for one, other in zip(torch_results, onnx_results, strict=True):
         assert (one.alignment is None) == (other.alignment is None)
         if one.alignment is not None and other.alignment is not None:
             assert np.allclose(
@@ -207,6 +207,6 @@ def test_alignments_are_those_of_torch(run: Path) -> None:
 
 def test_rows_are_selected_by_name() -> None:
     rows = NamedTensors({"a": torch.arange(3), "b": torch.arange(6).view(3, 2)})
-    found = rows.select(torch.tensor([2, 0, 2]))
-    assert found.parts["a"].tolist() == [2, 0, 2]
-    assert found.parts["b"].tolist() == [[4, 5], [0, 1], [4, 5]]
+    selected = rows.select(torch.tensor([2, 0, 2]))
+    assert selected.tensors["a"].tolist() == [2, 0, 2]
+    assert selected.tensors["b"].tolist() == [[4, 5], [0, 1], [4, 5]]

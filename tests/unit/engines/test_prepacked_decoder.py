@@ -1,4 +1,4 @@
-"""Steps on matrices that were laid out beforehand are the network's own steps."""
+"""Steps on prepacked weights equal the network's own steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from seq2seq.data.collate import collate
-from seq2seq.engines import engine
-from seq2seq.engines import prepacked_decoder as packed
+from seq2seq.engines import engine, prepacked_decoder
 from seq2seq.engines.engine import TorchEngine, make_step_network
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.translate import Translator
@@ -49,22 +48,25 @@ def lively(**changes: Any) -> EncoderDecoder:
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("name", NETWORKS)
 @torch.inference_mode()
-def test_packed_steps_say_what_the_network_says(name: str, rows: int) -> None:
+def test_prepacked_steps_agree_with_the_networks(name: str, rows: int) -> None:
     plain = lively(**NETWORKS[name])
-    twin = make_step_network(plain)
-    assert twin is not plain
+    prepacked = make_step_network(plain)
+    assert prepacked is not plain
     batch = collate(SOURCES, [[] for _ in SOURCES])
     encoded = plain.encoder(batch.source, batch.source_lengths)
-    ours, memory = plain.start(encoded)
-    every = torch.arange(len(SOURCES)).repeat_interleave(rows)
-    ours = theirs = ours.select(every)
+    state, memory = plain.start(encoded)
+    rows_of = torch.arange(len(SOURCES)).repeat_interleave(rows)
+    expected_state = state = state.select(rows_of)
     for position in range(6):
-        last = (torch.arange(len(every)) * 3 + position) % 16 + 4
-        one, other = plain.step(last, ours, memory), twin.step(last, theirs, memory)
-        assert torch.allclose(one.log_probs, other.log_probs, atol=1e-5)
-        for mine, his in zip(one.state.hidden, other.state.hidden, strict=True):
-            assert torch.allclose(mine, his, atol=1e-5)
-        ours, theirs = one.state, other.state
+        last_tokens = (torch.arange(len(rows_of)) * 3 + position) % 16 + 4
+        expected = plain.step(last_tokens, expected_state, memory)
+        output = prepacked.step(last_tokens, state, memory)
+        assert torch.allclose(expected.log_probs, output.log_probs, atol=1e-5)
+        for expected_hidden, hidden in zip(
+            expected.state.hidden, output.state.hidden, strict=True
+        ):
+            assert torch.allclose(expected_hidden, hidden, atol=1e-5)
+        expected_state, state = expected.state, output.state
 
 
 @torch.inference_mode()
@@ -72,11 +74,11 @@ def test_a_table_takes_the_place_of_embeddings_unless_it_is_too_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = lively(attention={"kind": "none"})
-    pieces = plain.decoder.embedding.num_embeddings
+    vocab_size = plain.decoder.embedding.num_embeddings
     tabled = make_step_network(plain).decoder
     gates = len(plain.decoder.lower.layers[0].layer.weight_ih_l0)
-    assert tabled.embedding.weight.shape == (pieces, gates)
-    monkeypatch.setattr(packed, "TABLE", pieces * gates - 1)
+    assert tabled.embedding.weight.shape == (vocab_size, gates)
+    monkeypatch.setattr(prepacked_decoder, "MAX_TABLE_SIZE", vocab_size * gates - 1)
     whole = make_step_network(plain).decoder
     assert whole.embedding.weight is plain.decoder.embedding.weight
     batch = collate(SOURCES, [[] for _ in SOURCES])
@@ -84,18 +86,18 @@ def test_a_table_takes_the_place_of_embeddings_unless_it_is_too_large(
     last = torch.arange(len(SOURCES))[:, None] + 4
     expected = plain.decoder(last, state, memory).features
     for twin in (tabled, whole):
-        found = twin(last, state, memory).features
-        assert torch.allclose(found, expected, atol=1e-5)
+        features = twin(last, state, memory).features
+        assert torch.allclose(features, expected, atol=1e-5)
 
 
 def test_a_packed_twin_leaves_the_network_as_it_was() -> None:
     plain = lively()
-    before = {name: each.clone() for name, each in plain.state_dict().items()}
+    before = {name: weight.clone() for name, weight in plain.state_dict().items()}
     twin = make_step_network(plain)
-    assert isinstance(twin.decoder.output, packed.PrepackedLinear)
+    assert isinstance(twin.decoder.output, prepacked_decoder.PrepackedLinear)
     assert isinstance(plain.decoder.output, torch.nn.Linear)
     after = plain.state_dict()
-    assert all(torch.equal(after[name], each) for name, each in before.items())
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
 def test_other_precisions_are_stepped_by_the_network_itself() -> None:
@@ -123,9 +125,11 @@ def test_without_such_matrices_the_network_steps_itself(
             return getattr(torch, name)
 
     plain = lively()
-    monkeypatch.setattr(packed, "torch", Torch())
+    monkeypatch.setattr(prepacked_decoder, "torch", Torch())
     with pytest.raises(RuntimeError, match="packed matrices"):
-        packed.PrepackedLinear(plain.decoder.output.weight, plain.decoder.output.bias)
+        prepacked_decoder.PrepackedLinear(
+            plain.decoder.output.weight, plain.decoder.output.bias
+        )
     assert engine.make_step_network(plain) is plain
 
 
@@ -133,7 +137,7 @@ def test_translations_are_the_same_and_survive_pickling(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     quick, plain = Translator.load(run), Translator.load(run)
     assert isinstance(plain.engine, TorchEngine)
-    plain.engine._stepping = plain.network
+    plain.engine._step_network = plain.network
     expected = plain(LINES)
     assert quick(LINES) == expected
     again = pickle.loads(pickle.dumps(quick))  # noqa: S301, made here

@@ -30,10 +30,10 @@ from tests.helpers.translate_cli import LINES, call, lines_of
 
 
 def code(pairs: int, *, seed: int = 1) -> list[tuple[list[int], list[int]]]:
-    """Sentences in a code: source piece i becomes i + 10, in another order."""
+    """Sentences in a code: source token i becomes i + 10, in another order."""
     draw = random.Random(seed)
     sources = [draw.sample(range(4, 14), draw.randint(1, 5)) for _ in range(pairs)]
-    return [(each, [piece + 10 for piece in reversed(each)]) for each in sources]
+    return [(source, [token + 10 for token in reversed(source)]) for source in sources]
 
 
 def learned(pairs: list[Any], **changes: int) -> LexicalTable:
@@ -43,14 +43,14 @@ def learned(pairs: list[Any], **changes: int) -> LexicalTable:
 
 def test_a_code_is_deciphered() -> None:
     table = learned(code(300))
-    for piece in range(4, 14):
-        assert table.top_targets[piece, 0] == piece + 10
+    for token in range(4, 14):
+        assert table.top_targets[token, 0] == token + 10
     assert (table.top_targets[14] == NO_TARGET).all()
     assert table.top_targets.shape == (16, MAX_TARGETS)
     assert table.pairs == 300
 
 
-def test_the_most_frequent_pieces_come_first() -> None:
+def test_the_most_frequent_tokens_come_first() -> None:
     table = learned([([4], [14, 14, 15]), ([5], [15, 14, 16])])
     assert table.frequent[:3].tolist() == [14, 15, 16]
     assert sorted(table.frequent.tolist()) == list(range(30))
@@ -95,67 +95,69 @@ def test_learning_twice_gives_the_same_bytes(run: Path) -> None:
 @torch.inference_mode()
 def test_probabilities_sum_to_one_over_a_sentences_own_list(run: Path) -> None:
     engine = engine_of(run, 2)
-    engine._always = engine._always[:12]  # The test's vocabulary is small.
+    engine._always_listed = engine._always_listed[
+        :12
+    ]  # The test's vocabulary is small.
     source = collate([[5, 6, 7], [8]], [[], []])
-    listed = engine.lists(source.source, [[], [150]])
-    assert listed[:, [UNK, EOS]].all()
-    assert not listed[:, [PAD, BOS]].any()
-    assert bool(listed[1, 150])
+    mask = engine.shortlist_mask(source.source, [[], [150]])
+    assert mask[:, [UNK, EOS]].all()
+    assert not mask[:, [PAD, BOS]].any()
+    assert bool(mask[1, 150])
     state, memory = engine.start(source.source, source.source_lengths, [[], [150]])
-    plain, read = engine.engine.start(source.source, source.source_lengths)
+    full_state, full_memory = engine.engine.start(source.source, source.source_lengths)
     twice = torch.tensor([0, 0, 1, 1])
     last = torch.tensor([BOS, 9, BOS, 10])
-    said = engine.step(last, state.select(twice), memory).log_probs
-    full = engine.engine.step(last, plain.select(twice), read).log_probs
-    rows = listed[twice]
+    log_probs = engine.step(last, state.select(twice), memory).log_probs
+    full = engine.engine.step(last, full_state.select(twice), full_memory).log_probs
+    rows = mask[twice]
     assert 10 < int(rows.sum(dim=1).max()) < 40
     expected = full.masked_fill(~rows, -torch.inf).log_softmax(dim=1)
-    assert torch.allclose(said, expected, atol=1e-5)
-    assert bool((said[~rows] == -torch.inf).all())
+    assert torch.allclose(log_probs, expected, atol=1e-5)
+    assert bool((log_probs[~rows] == -torch.inf).all())
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_what_shares_a_batch_changes_no_translation(run: Path, beam_size: int) -> None:
     translator = Translator.load(run, shortlist=3)
     assert isinstance(translator.engine, ShortlistEngine)
-    translator.engine._always = translator.engine._always[:20]
+    translator.engine._always_listed = translator.engine._always_listed[:20]
     lines = [line for line in LINES if line.strip()] * 3
     lines += [" ".join(pair) for pair in zip(lines, reversed(lines), strict=True)]
     options = translator.with_beam_size(TranslationOptions(), beam_size)
-    found = [
+    translations = [
         translator(
             lines, options=TranslationOptions(search=options.search, batch=batch)
         )
         for batch in (1, 7, 64)
     ]
-    assert found[0] == found[1] == found[2]
-    assert found[0] != translator.__class__.load(run)(lines, options=options)
+    assert translations[0] == translations[1] == translations[2]
+    assert translations[0] != translator.__class__.load(run)(lines, options=options)
 
 
-def test_a_list_of_all_pieces_changes_nothing(run: Path) -> None:
+def test_a_shortlist_of_all_tokens_changes_nothing(run: Path) -> None:
     translator = Translator.load(run, shortlist=1)
     assert isinstance(translator.engine, ShortlistEngine)
-    translator.engine._always = torch.arange(UNK, 200)
+    translator.engine._always_listed = torch.arange(UNK, 200)
     assert translator(LINES) == Translator.load(run)(LINES)
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_what_is_required_is_said_though_no_list_has_it(
+def test_a_required_phrase_is_generated_though_no_shortlist_has_it(
     run: Path, together: bool
 ) -> None:
     others = [run] if together else []
     translator = Translator.load(run, ensemble=others, shortlist=1)
     engine: Any = translator.engine
     for member in engine.members if together else [engine]:
-        member._always = member._always[:12]
+        member._always_listed = member._always_listed[:12]
     line = next(line for line in LINES if line.strip())
-    said = [
+    requests = [
         TranslationRequest(line, prefix="Zug "),
         TranslationRequest(line, required=("Haus",)),
         TranslationRequest(line),
     ]
     first, second, third = translator(
-        said, options=translator.with_beam_size(TranslationOptions(), 4)
+        requests, options=translator.with_beam_size(TranslationOptions(), 4)
     )
     assert first.startswith("Zug ")
     assert "Haus" in second
@@ -180,17 +182,17 @@ def test_onnx_runtime_chooses_from_the_same_lists(
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     call("export", copy, "--engine", "onnx")
-    found = []
+    translations = []
     for kind in ("torch", "onnx"):
         translator = Translator.load(copy, engine=kind, shortlist=3)
         assert isinstance(translator.engine, ShortlistEngine)
-        translator.engine._always = translator.engine._always[:20]
-        found.append(translator(LINES, beam_size=beam_size))
-    assert found[0] == found[1]
-    assert found[0] != Translator.load(copy)(LINES, beam_size=beam_size)
+        translator.engine._always_listed = translator.engine._always_listed[:20]
+        translations.append(translator(LINES, beam_size=beam_size))
+    assert translations[0] == translations[1]
+    assert translations[0] != Translator.load(copy)(LINES, beam_size=beam_size)
 
 
-def test_what_cannot_be_is_said(run: Path, tmp_path: Path) -> None:
+def test_an_unusable_shortlist_is_an_error(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other")
     with pytest.raises(UserError, match="First: seq2seq shortlist"):
         Translator.load(other, shortlist=5)
