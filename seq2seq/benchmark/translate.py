@@ -148,7 +148,9 @@ def bench_translate(
     translator = Translator.load(run, engine=engine, shortlist=shortlist)
     start_up = process_uptime()
     text = _text(translator, split, data_path, files)
-    options = TranslationOptions(batch=batch, scored=False)  # As for text alone.
+    options = TranslationOptions(
+        batch_size=batch, return_scores=False
+    )  # As for text alone.
     if beam_size is not None:
         options = translator.with_beam_size(options, beam_size)
     search = options.search or translator.recipe.search
@@ -163,9 +165,9 @@ def bench_translate(
         translation
         for window in read_buffers(
             text.sources,
-            characters=len,
-            largest=options.window,
-            first=options.window,
+            num_characters=len,
+            buffer_size=options.buffer_size,
+            first_buffer_size=options.buffer_size,
         )
         for translation in translator.translate_batch(window, options)
     ]
@@ -174,7 +176,7 @@ def bench_translate(
 
     metric = bleu_metric(translator.recipe.data.target)
     score = metric.corpus_score([each.text for each in found], [text.references])
-    pieces = sum(each.candidates[0].num_tokens for each in found if each.candidates)
+    pieces = sum(each.hypotheses[0].num_tokens for each in found if each.hypotheses)
     installed = package_versions()
     return round_significant(
         {

@@ -1,6 +1,6 @@
-"""The command line: a file for each verb, joined here.
+"""The command line: one file for each verb.
 
-Nothing heavy is imported before a verb runs.
+Heavy modules are imported only when a verb runs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ app.add_typer(bench, name="bench")
 
 
 def main() -> None:
-    """Run the command line; a user's fault becomes a line and an exit status."""
+    """Run the command line; a UserError becomes one line and an exit status."""
     try:
         app()
     except UserError as error:
@@ -52,7 +52,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except (OSError, MemoryError) as error:
-        # Not foreseen where it happened, but of the machine's making all the same.
+        # Not handled where it occurred, but caused by the machine.
         print(f"error: {str(error) or 'memory is full'}", file=sys.stderr)
         sys.exit(1)
     except Interrupted as signal:

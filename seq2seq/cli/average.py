@@ -1,4 +1,4 @@
-"""seq2seq average. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq average."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import typer
 
 def average(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run folders, or checkpoints in them.")
+        list[Path],
+        typer.Argument(help="Run folders, or checkpoints in them, at least two."),
     ],
-    output: Annotated[Path, typer.Option(help="The run folder to make.")],
+    output: Annotated[Path, typer.Option(help="Run folder to make.")],
 ) -> None:
-    """Make one run of several: the mean of their weights."""
-    from seq2seq.training import average_checkpoints as room
+    """Average the weights of checkpoints into one run."""
+    from seq2seq.training.average_checkpoints import average as average_checkpoints
 
-    room.average(runs, output)
+    average_checkpoints(runs, output)
     print(f"{output} holds the mean of {len(runs)}; next: seq2seq evaluate {output}")

@@ -1,4 +1,4 @@
-"""seq2seq distill. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq distill."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from seq2seq.cli.options import (
     Beam,
+    DataPath,
     EngineName,
     EngineOption,
     EnsembleOf,
@@ -19,26 +20,24 @@ from seq2seq.cli.options import (
 
 def distill(
     run: RunPath,
-    folder: Annotated[Path, typer.Argument(help="Where to write the corpus.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write the corpus to.")],
     ensemble: EnsembleOf = None,
     beam: Beam = None,
-    nearest: Annotated[
+    sequence_interpolation: Annotated[
         bool,
         typer.Option(
-            "--nearest",
-            help="Of a beam's translations take the nearest to the reference, not the "
-            "likeliest.",
+            "--sequence-interpolation",
+            help="Take the beam hypothesis with the highest BLEU against the reference "
+            "(Kim and Rush 2016, section 3.3). [the best hypothesis]",
         ),
     ] = False,
     engine: EngineOption = EngineName.torch,
-    data_path: Annotated[
-        str | None, typer.Option(help="Where the data is, if not where it was.")
-    ] = None,
+    data_path: DataPath = None,
 ) -> None:
-    """Translate the training data, for another run to learn from."""
+    """Translate the training data, to train another run on (distillation)."""
     from seq2seq.runs.run import Run
     from seq2seq.translate import Translator
-    from seq2seq.translate.distill import distill as write
+    from seq2seq.translate.distill import distill as write_corpus
 
     translator = Translator.load(
         run,
@@ -46,12 +45,21 @@ def distill(
         engine=engine.value,
         overrides=with_beam(None, beam),
     )
+    paths = [run, *(ensemble or [])]
     job = {
-        "runs": [Run.open(each).fingerprint() for each in [run, *(ensemble or [])]],
+        "runs": [Run.open(path).fingerprint() for path in paths],
         "engine": engine.value,
         "search": translator.recipe.search.model_dump(),
     }
-    found = write(translator, folder, job=job, nearest=nearest, data_path=data_path)
-    blank = f"; {found.blank:,} with a blank side left out" if found.blank else ""
-    print(f"{found.file} has {found.pairs:,} pairs{blank}")
+    result = write_corpus(
+        translator,
+        folder,
+        job=job,
+        sequence_interpolation=sequence_interpolation,
+        data_path=data_path,
+    )
+    dropped = ""
+    if result.num_blank:
+        dropped = f"; {result.num_blank:,} with a blank side left out"
+    print(f"{result.path} has {result.num_pairs:,} pairs{dropped}")
     print(f"next: seq2seq train RECIPE -o 'data.mix=[{{path: {folder}}}]'")

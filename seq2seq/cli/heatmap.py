@@ -1,4 +1,4 @@
-"""seq2seq heatmap. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq heatmap."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seq2seq.errors import UserError
 
 def heatmap(
     run: RunPath,
-    sentence: Annotated[str, typer.Argument(help="What to translate.")],
-    output: Annotated[Path, typer.Option(help="The picture: .svg, .png or .pdf.")],
+    sentence: Annotated[str, typer.Argument(help="Source sentence to translate.")],
+    output: Annotated[Path, typer.Option(help="Figure to write: .svg, .png or .pdf.")],
     beam: Beam = None,
     ensemble: EnsembleOf = None,
 ) -> None:
-    """Translate a sentence and draw where each of its words looked."""
+    """Translate a sentence and plot its attention weights."""
     from seq2seq.translate import TranslationOptions, Translator
     from seq2seq.translate.attention_plot import plot_attention
 
@@ -26,8 +26,8 @@ def heatmap(
     options = TranslationOptions(align=True)
     if beam is not None:
         options = translator.with_beam_size(options, beam)
-    (found,) = translator.translate_batch([sentence], options)
-    if found.alignment is None:
+    (translation,) = translator.translate_batch([sentence], options)
+    if translation.alignment is None:
         raise UserError("the sentence is blank; give one with words.")
-    plot_attention(found.alignment, output)
-    print(found.text)
+    plot_attention(translation.alignment, output)
+    print(translation.text)

@@ -1,4 +1,4 @@
-"""Arguments that several verbs take."""
+"""Arguments that several verbs share."""
 
 from __future__ import annotations
 
@@ -11,60 +11,71 @@ import typer
 
 from seq2seq.errors import UserError
 
-RecipeName = Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")]
+RecipeName = Annotated[
+    str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("-o", help="Override a key: -o model.dropout=0.2. May be repeated."),
+    typer.Option(
+        "-o", help="Override a key of the recipe: -o model.dropout=0.2. Repeatable."
+    ),
 ]
 SearchOverrides = Annotated[
     list[str] | None,
     typer.Option(
         "-o",
-        help="Override how pieces are chosen: -o search.length_penalty=0.6; the keys "
-        "are those of a recipe's search section. May be repeated.",
+        help="Override a key of the recipe's search section: "
+        "-o search.length_penalty=0.6. Repeatable.",
     ),
 ]
 
 
 class Accelerator(str, Enum):
-    """What a training computes on."""
+    """Hardware to train on."""
 
     AUTO, CPU, GPU = "auto", "cpu", "gpu"
 
 
 AcceleratorName = Annotated[
-    Accelerator, typer.Option(help="What to compute on; auto takes a GPU if there is.")
+    Accelerator,
+    typer.Option(help="Hardware to train on; auto takes a GPU if there is one."),
 ]
 Devices = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Train on so many GPUs of this machine, a process for each. torchrun and "
-        "srun say it themselves. [1]",
+        help="Number of this machine's GPUs to train on, a process for each; torchrun "
+        "and srun set it themselves. [1]",
     ),
 ]
-RunPath = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart.")]
+RunPath = Annotated[
+    Path,
+    typer.Argument(help="Run folder, such as runs/quickstart, or a checkpoint in one."),
+]
 EnsembleOf = Annotated[
     list[Path] | None,
     typer.Option(
-        "--ensemble",
-        help="Another run, or checkpoint in one, that speaks with it; may be repeated.",
+        "--ensemble", help="Additional run or checkpoint to ensemble with. Repeatable."
     ),
+]
+DataPath = Annotated[
+    str | None,
+    typer.Option("--data-path", help="Override data.path, for data that has moved."),
 ]
 
 
 class EngineName(Enum):
-    """What can translate; a run must have been exported for all but torch."""
+    """Engines that translate; a run must have been exported for all but torch."""
 
     torch = "torch"
     onnx = "onnx"
     onnx_int8 = "onnx-int8"
 
 
-def _leave_the_cores(engine: EngineName) -> EngineName:
-    """Keep torch's waiting threads from the cores on which another engine computes.
+def _set_passive_omp_wait(engine: EngineName) -> EngineName:
+    """Keep torch's idle threads off the cores on which another engine computes.
 
-    OpenMP reads this when torch is imported, which no verb has done yet.
+    OpenMP reads the variable when torch is imported, which no verb has done yet.
     """
     if engine is not EngineName.torch:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -75,8 +86,8 @@ EngineOption = Annotated[
     EngineName,
     typer.Option(
         "--engine",
-        callback=_leave_the_cores,
-        help="What computes; see seq2seq export.",
+        callback=_set_passive_omp_wait,
+        help="Inference engine; all but torch need seq2seq export.",
     ),
 ]
 ShortList = Annotated[
@@ -84,8 +95,8 @@ ShortList = Annotated[
     typer.Option(
         min=1,
         max=100,
-        help="Choose from so many target pieces for each source piece, which is "
-        "faster; see seq2seq shortlist. [all]",
+        help="Number of target tokens to score for each source token, which is faster; "
+        "needs seq2seq shortlist. [all]",
     ),
 ]
 Beam = Annotated[
@@ -95,20 +106,20 @@ Beam = Annotated[
 
 
 def with_beam(overrides: list[str] | None, beam: int | None) -> list[str]:
-    """Join -o and --beam.
+    """Add --beam to the overrides of -o.
 
     Raises:
-        InputError: If they say different things.
+        UserError: If they contradict each other.
     """
-    found = list(overrides or [])
+    merged = list(overrides or [])
     if beam is not None:
         key = "search.beam_size"
-        for override in found:
+        for override in merged:
             name, _, value = override.partition("=")
             if name.strip() == key and value.strip() != str(beam):
                 raise UserError(
                     f"--beam {beam} and -o {override} contradict each other; give one "
                     "of them."
                 )
-        found.append(f"{key}={beam}")
-    return found
+        merged.append(f"{key}={beam}")
+    return merged

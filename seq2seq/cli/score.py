@@ -1,4 +1,4 @@
-"""seq2seq score. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq score."""
 
 from __future__ import annotations
 
@@ -13,22 +13,29 @@ from seq2seq.cli.options import EnsembleOf, RunPath
 
 def score(
     run: RunPath,
-    source: Annotated[Path, typer.Option(help="Lines.")],
-    target: Annotated[Path, typer.Option(help="Their translations.")],
+    source: Annotated[
+        Path, typer.Option(help="File of source sentences, one per line.")
+    ],
+    target: Annotated[
+        Path, typer.Option(help="File of target sentences to score, one per line.")
+    ],
     output: Annotated[
-        Path | None, typer.Option(help="A file to write. [standard output]")
+        Path | None, typer.Option(help="File to write. [standard output]")
     ] = None,
     ensemble: EnsembleOf = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a batch.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Maximal number of pairs in a batch.")
+    ] = 32,
 ) -> None:
-    """Say how likely a run finds given translations: nats, a line for each pair."""
+    """Print the log-probability of each given translation, in nats."""
     from seq2seq.translate.sequence_scorer import SequenceScorer, zip_lines
     from seq2seq.utils.files import read_lines, write_lines
 
     scorer = SequenceScorer.load(run, ensemble=ensemble or [])
     names = (str(source), str(target))
     pairs = zip_lines(read_lines(source), read_lines(target), names=names)
-    lines = (f"{nats:.6f}" for nats in scorer(pairs, batch=batch))
+    scores = scorer(pairs, batch_size=batch_size)
+    lines = (f"{log_prob:.6f}" for log_prob in scores)
     if output is not None:
         write_lines(output, lines)
         return

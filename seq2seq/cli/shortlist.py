@@ -1,44 +1,39 @@
-"""seq2seq shortlist. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq shortlist."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from seq2seq.cli.options import RunPath
+from seq2seq.cli.options import DataPath, RunPath
 
 if TYPE_CHECKING:
     from seq2seq.runs.run import Run
 
 
-def shortlist(
-    run: RunPath,
-    data_path: Annotated[
-        str | None, typer.Option(help="Where the data is, if not where it was.")
-    ] = None,
-) -> None:
-    """Learn from the training pairs which pieces translate which."""
+def shortlist(run: RunPath, data_path: DataPath = None) -> None:
+    """Train the lexical table of --shortlist (IBM model 1) on the training pairs."""
     from seq2seq.data.ibm_model1 import train_ibm_model1
     from seq2seq.engines.shortlist import save_table
     from seq2seq.runs.run import Run
     from seq2seq.types import EOS
 
-    opened = Run.open(run)
+    trained = Run.open(run)
     table = train_ibm_model1(
-        _pairs(opened, data_path),
-        source_vocab_size=len(opened.source),
-        target_vocab_size=len(opened.target),
+        _encoded_pairs(trained, data_path),
+        source_vocab_size=len(trained.source),
+        target_vocab_size=len(trained.target),
         null=EOS,
     )
-    place = save_table(opened.folder.path, table)
-    print(f"{place} was learned from {table.pairs:,} pairs")
+    path = save_table(trained.folder.path, table)
+    print(f"{path} was learned from {table.pairs:,} pairs")
     print(f"next: seq2seq translate {run} --shortlist 50")
 
 
-def _pairs(run: Run, data_path: str | None) -> Iterator[tuple[list[int], list[int]]]:
-    """Encode the training pairs that are short enough, some at a time."""
+def _encoded_pairs(
+    run: Run, data_path: str | None
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Encode the training pairs of at most data.max_length tokens, in chunks."""
     from itertools import chain, islice
 
     from seq2seq.data.preprocessing import training_corpora
@@ -47,9 +42,9 @@ def _pairs(run: Run, data_path: str | None) -> Iterator[tuple[list[int], list[in
     if data_path is not None:
         data = data.model_copy(update={"path": data_path})
     pairs = chain.from_iterable(corpus.read() for corpus in training_corpora(data))
-    while some := list(islice(pairs, 10_000)):
-        sources = run.source.encode([pair.source for pair in some])
-        targets = run.target.encode([pair.target for pair in some])
+    while chunk := list(islice(pairs, 10_000)):
+        sources = run.source.encode([pair.source for pair in chunk])
+        targets = run.target.encode([pair.target for pair in chunk])
         for source, target in zip(sources, targets, strict=True):
             if 0 < max(len(source), len(target)) <= data.max_length:
                 yield source, target

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.imports import gc_disabled
 from seq2seq.cli.options import (
     Accelerator,
     AcceleratorName,
@@ -13,6 +12,7 @@ from seq2seq.cli.options import (
     Overrides,
     RecipeName,
 )
+from seq2seq.utils.memory import gc_disabled
 
 
 def train(

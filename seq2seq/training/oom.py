@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seq2seq.errors import UserError
 from seq2seq.nn.loss import LossOutput
 from seq2seq.types import Batch
+from seq2seq.utils.memory import is_oom_error
 
 Say = Callable[[str], None]
 
@@ -105,14 +106,6 @@ class OOMSplitter:
                 "does not fit in memory; it is split in halves, and so are others as "
                 "large. A lower train.batch_tokens avoids this."
             )
-
-
-def is_oom_error(error: BaseException) -> bool:
-    """Tell whether an error means that memory is full, here or on a device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # The CPU's allocator has no class of its own.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def split_batch(batch: Batch) -> list[Batch]:

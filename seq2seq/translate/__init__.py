@@ -1,11 +1,21 @@
-"""Lines become translations, in the order in which they came.
+"""Translation of text with trained runs.
 
-Knows runs, lines and searches; not Lightning, whose import takes longer than
-translating a page, and not scores of quality.
+Lightning and the metrics are not imported: Lightning's import alone takes longer than
+translating a page.
 """
 
 from seq2seq.translate.constraints import TranslationRequest
-from seq2seq.translate.options import Translation, TranslationOptions
+from seq2seq.translate.options import (
+    Translation,
+    TranslationHypothesis,
+    TranslationOptions,
+)
 from seq2seq.translate.translator import Translator
 
-__all__ = ["Translation", "TranslationOptions", "TranslationRequest", "Translator"]
+__all__ = [
+    "Translation",
+    "TranslationHypothesis",
+    "TranslationOptions",
+    "TranslationRequest",
+    "Translator",
+]

@@ -1,7 +1,6 @@
-"""From attention over pieces to links between words.
+"""Word alignments from attention weights, and replacement of unknown tokens.
 
-Knows pieces as text and weights; not networks, searches or files. Words are what blanks
-separate once the tokenizer has made all white space blanks.
+Words are separated by blanks, which the tokenizer makes of all white space.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from seq2seq.types import UNK
 
 Weights = NDArray[np.float32]
 
-_MARK = "\uffff"  # No character: no text holds it.
-# What an unknown piece is part of: letters and digits around it, but for scripts that
-# put no blanks between words.
-_UNIT = re.compile(
+_MARK = "\uffff"  # Not a character: no text contains it.
+# The word around unknown tokens: their adjacent letters and digits, except those of
+# scripts without blanks between words.
+_UNKNOWN_WORD = re.compile(
     rf"(?:{_MARK}|[^\W\u2e80-\uffff])*{_MARK}(?:{_MARK}|[^\W\u2e80-\uffff])*"
 )
-_EDGES = re.compile(r"^\W+|\W+$")
+_PUNCTUATION = re.compile(r"^\W+|\W+$")
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How much each target word read of each source word.
+    """A soft alignment of target words with source words.
 
     Attributes:
         source: The source's words.
         target: The translation's words.
-        weights: Shares of attention, (target words, source words); what was read of
-            the end of the sentence is left out.
+        weights: Attention weights, (target words, source words), without the weight of
+            the source's EOS.
     """
 
     source: tuple[str, ...]
@@ -43,103 +42,109 @@ class Alignment:
     weights: Weights
 
     def links(self) -> list[tuple[int, int]]:
-        """Link each target word to the source word that it read most of.
+        """Link each target word to the source word with its greatest weight.
 
         Returns:
-            Pairs of source and target word, from 0, in the source's order.
+            Pairs of source and target index, from 0, sorted.
         """
         if not self.weights.size:
             return []
         best = self.weights.argmax(axis=1)
         return sorted((int(source), target) for target, source in enumerate(best))
 
-    def pharaoh(self) -> str:
-        """Write the links as programs for word alignment do: 0-0 1-2 2-1."""
+    def to_pharaoh(self) -> str:
+        """Return the links in Pharaoh format: 0-0 1-2 2-1."""
         return " ".join(f"{source}-{target}" for source, target in self.links())
 
 
 def align(source: Sequence[str], target: Sequence[str], weights: Weights) -> Alignment:
-    """Join pieces to words.
+    """Turn attention between tokens into an alignment of words.
+
+    Weights are summed over the tokens of a source word and averaged over the tokens of
+    a target word.
 
     Args:
-        source: The source's pieces.
-        target: The translation's pieces.
-        weights: What each target piece read, (target pieces, source pieces).
+        source: The source's tokens.
+        target: The translation's tokens.
+        weights: Attention weights, (target tokens, source tokens).
     """
-    rows, columns = word_indices(source), word_indices(target)
+    source_index, target_index = word_indices(source), word_indices(target)
     words = np.zeros((len(_words(target)), len(_words(source))), dtype=np.float32)
     if words.size:
         summed = np.zeros((len(target), words.shape[1]), dtype=np.float32)
-        np.add.at(summed.T, rows, weights.T)
-        np.add.at(words, columns, summed)
-        words /= np.bincount(columns, minlength=len(words))[:, None].clip(min=1)
+        np.add.at(summed.T, source_index, weights.T)
+        np.add.at(words, target_index, summed)
+        counts = np.bincount(target_index, minlength=len(words))
+        words /= counts[:, None].clip(min=1)
     return Alignment(tuple(_words(source)), tuple(_words(target)), words)
 
 
 def concatenate(alignments: Sequence[Alignment]) -> Alignment:
-    """Put the alignments of a line's parts one after another."""
-    source = tuple(word for each in alignments for word in each.source)
-    target = tuple(word for each in alignments for word in each.target)
+    """Join the alignments of a line's segments, block by block."""
+    source = tuple(word for alignment in alignments for word in alignment.source)
+    target = tuple(word for alignment in alignments for word in alignment.target)
     weights = np.zeros((len(target), len(source)), dtype=np.float32)
     row = column = 0
-    for each in alignments:
-        height, width = each.weights.shape
-        weights[row : row + height, column : column + width] = each.weights
+    for alignment in alignments:
+        height, width = alignment.weights.shape
+        weights[row : row + height, column : column + width] = alignment.weights
         row, column = row + height, column + width
     return Alignment(source, target, weights)
 
 
-def word_indices(pieces: Sequence[str]) -> list[int]:
-    """Say which word each piece belongs to; a lone "▁" to the word that it begins."""
-    found: list[int] = []
-    words, fresh = 0, True
-    for piece in pieces:
-        own: int | None = None
-        for character in piece:
+def word_indices(tokens: Sequence[str]) -> list[int]:
+    """Return each token's word index; a lone "▁" belongs to the word that follows."""
+    indices: list[int] = []
+    num_words, begins_word = 0, True
+    for token in tokens:
+        index: int | None = None
+        for character in token:
             if character == WORD:
-                fresh = True
+                begins_word = True
                 continue
-            words, fresh = words + fresh, False
-            own = words - 1 if own is None else own
-        found.append(words if own is None else own)
-    return [min(number, max(words - 1, 0)) for number in found]
+            num_words, begins_word = num_words + begins_word, False
+            index = num_words - 1 if index is None else index
+        indices.append(num_words if index is None else index)
+    return [min(index, max(num_words - 1, 0)) for index in indices]
 
 
 def replace_unknowns(
     ids: Sequence[int],
-    pieces: Sequence[str],
+    tokens: Sequence[str],
     source: Sequence[str],
     weights: Weights,
 ) -> str:
-    """Write a translation with source words in the place of unknown pieces.
+    """Detokenize a translation with source words in the place of unknown tokens.
 
-    The unknown piece and the letters around it, which are what is left of the word,
-    become the source word that the piece read most of, without punctuation.
+    An unknown token and the letters around it, which are the rest of its word, become
+    the source word with the greatest attention weight, without punctuation.
 
     Args:
-        ids: The translation's pieces.
-        pieces: The same as text.
-        source: The source's pieces as text.
-        weights: What each target piece read, (target pieces, source pieces).
+        ids: The translation's token ids.
+        tokens: The same as text.
+        source: The source's tokens as text.
+        weights: Attention weights, (target tokens, source tokens).
 
     Source: Luong et al. 2015 (Addressing the rare word problem), section 3.3; Jean et
-    al. 2015, section 3.3, from where the attention's link is.
+    al. 2015, section 3.3, for alignment by attention.
     """
-    unknown = [place for place, piece in enumerate(ids) if piece == UNK]
     text = "".join(
-        _MARK if ids[place] == UNK else piece for place, piece in enumerate(pieces)
+        _MARK if token_id == UNK else token
+        for token_id, token in zip(ids, tokens, strict=True)
     )
-    words, numbers = _words(source), np.array(word_indices(source))
-    waiting = iter(unknown)
+    words, source_index = _words(source), np.array(word_indices(source))
+    positions = iter([index for index, token_id in enumerate(ids) if token_id == UNK])
 
-    def copied(found: re.Match[str]) -> str:
-        marks = [next(waiting) for _ in range(found.group().count(_MARK))]
-        shares = np.bincount(numbers, weights[marks].sum(axis=0), len(words))
-        word = words[int(shares.argmax())]
-        return _EDGES.sub("", word) or word
+    def copy_source_word(match: re.Match[str]) -> str:
+        marks = [next(positions) for _ in range(match.group().count(_MARK))]
+        totals = np.bincount(source_index, weights[marks].sum(axis=0), len(words))
+        word = words[int(totals.argmax())]
+        return _PUNCTUATION.sub("", word) or word
 
-    return " ".join(_UNIT.sub(copied, text).replace(WORD, " ").split())
+    return " ".join(
+        _UNKNOWN_WORD.sub(copy_source_word, text).replace(WORD, " ").split()
+    )
 
 
-def _words(pieces: Sequence[str]) -> list[str]:
-    return [word for word in "".join(pieces).split(WORD) if word]
+def _words(tokens: Sequence[str]) -> list[str]:
+    return [word for word in "".join(tokens).split(WORD) if word]

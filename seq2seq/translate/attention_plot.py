@@ -1,4 +1,4 @@
-"""A picture of where each word of a translation looked. Knows words and weights."""
+"""Attention heatmaps (Bahdanau et al. 2015, figure 3)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from seq2seq.errors import UserError
 from seq2seq.translate.alignment import Alignment
 from seq2seq.utils.files import atomic_file
 
-KINDS = (".svg", ".png", ".pdf")
+SUFFIXES = (".svg", ".png", ".pdf")
 
 
 def plot_attention(alignment: Alignment, path: Path) -> None:
-    """Draw weights as a table of grey squares, a row for each target word.
+    """Plot attention weights as a greyscale matrix, a row for each target word.
 
     Args:
-        alignment: Words and weights.
-        path: The picture to write: .svg, .png or .pdf.
+        alignment: Words and attention weights.
+        path: The figure to write: .svg, .png or .pdf.
 
     Raises:
-        InputError: If the file has another ending or cannot be written, or there are
-            no words.
+        UserError: If the file has another suffix or cannot be written, or there are no
+            words.
 
     Source: Bahdanau et al. 2015, section 5.2.1, figure 3.
     """
-    if path.suffix not in KINDS:
-        raise UserError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{path}: a picture's name must end in {', '.join(SUFFIXES)}.")
     if not alignment.weights.size:
         raise UserError("there are no words to align; give a sentence.")
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     rows, columns = alignment.weights.shape
-    picture = io.BytesIO()
-    # The same sentence gives the same bytes: no random names, no time.
+    buffer = io.BytesIO()
+    # The same sentence gives the same bytes: no random names, no timestamps.
     with mpl.rc_context({"svg.hashsalt": "seq2seq"}), warnings.catch_warnings():
         # A word in a script that the font lacks is drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -50,12 +50,12 @@ def plot_attention(alignment: Alignment, path: Path) -> None:
             label.set_parse_math(False)
         axes.set_xlabel("source")
         axes.set_ylabel("translation")
-        no_time = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         figure.savefig(
-            picture,
+            buffer,
             format=path.suffix[1:],
             bbox_inches="tight",
-            metadata=no_time.get(path.suffix),
+            metadata=metadata.get(path.suffix),
         )
     with atomic_file(path) as file:
-        file.write(picture.getvalue())
+        file.write(buffer.getvalue())

@@ -1,7 +1,4 @@
-"""Parts of lines become hypotheses: batches, memory, samples, and what is asked.
-
-Knows pieces, the search and one tokenizer; not lines, files or what computes a step.
-"""
+"""Batched search over segments: batch sizes, out-of-memory errors, MBR, constraints."""
 
 from __future__ import annotations
 
@@ -21,79 +18,40 @@ from seq2seq.search.beam_search import beam_search, is_greedy
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.noise import sentence_seed
 from seq2seq.search.sampling import sample
-from seq2seq.training.oom import is_oom_error
-from seq2seq.translate import alignment, mbr
+from seq2seq.translate import mbr
 from seq2seq.translate.batching import batch_by_length
 from seq2seq.translate.constraints import TokenizedConstraints, add_constraints
 from seq2seq.translate.options import TranslationOptions
 from seq2seq.translate.thread_pool import map_threads
 from seq2seq.types import Hypothesis
+from seq2seq.utils.memory import is_oom_error
 
 
 class Segment(NamedTuple):
-    """A line, or what fits a network of it.
+    """A line, or one of the segments that a long line is split into.
 
     Attributes:
-        ids: Its pieces, at least one.
-        surfaces: The same as text; empty where words need not be aligned.
-        wish: What is asked of its translation, if anything.
-        forced: Whether required phrases are put into it.
+        ids: Its source token ids, at least one.
+        surfaces: The tokens' surface text; empty where words are not aligned.
+        constraints: Constraints on its translation, if any.
+        force_required: Whether the search inserts the required phrases.
     """
 
     ids: list[int]
     surfaces: list[str]
-    wish: TokenizedConstraints | None = None
-    forced: bool = False
-
-
-class SegmentResult(NamedTuple):
-    """What the search made of a part.
-
-    Attributes:
-        part: What was translated.
-        hypotheses: The best ones, best first.
-    """
-
-    part: Segment
-    hypotheses: list[Hypothesis]
-
-    def without(self, faults: Sequence[str]) -> SegmentResult:
-        """Leave out hypotheses with faults.
-
-        Raises:
-            InputError: If none is left.
-        """
-        kept = [h for h, f in zip(self.hypotheses, faults, strict=True) if not f]
-        if not kept and self.part.wish:
-            raise self.part.wish.unsatisfied_error(faults[0])
-        return self._replace(hypotheses=kept)
-
-    def weights(self, rank: int) -> alignment.Weights:
-        """Say what each piece read of each source piece, without either's EOS.
-
-        Raises:
-            InputError: If nothing was read, for lack of attention.
-        """
-        chosen = self.hypotheses[rank]
-        if chosen.attention is None:
-            raise UserError(
-                "the run has no attention, so nothing aligns its words. Use one that "
-                "was trained with attention, for example with "
-                "-o model.attention.kind=general."
-            )
-        found: alignment.Weights = chosen.attention.float().numpy()
-        return found[: len(chosen.tokens), : len(self.part.ids)]
+    constraints: TokenizedConstraints | None = None
+    force_required: bool = False
 
 
 @dataclass(frozen=True)
 class BatchSearcher:
-    """Searches for translations of parts.
+    """Searches for the translations of segments.
 
     Attributes:
-        engine: What computes.
+        engine: Computes the decoder's steps.
         target: The target side's tokenizer.
         language: The target language.
-        device: Where the engine computes, as torch names it.
+        device: The engine's device, as torch names it.
     """
 
     engine: Engine
@@ -104,118 +62,141 @@ class BatchSearcher:
     @torch.inference_mode()
     def search(
         self,
-        flat: Sequence[Segment],
-        search: SearchOptions,
-        options: TranslationOptions,
-    ) -> list[SegmentResult]:
-        """Find the best hypotheses of each part.
-
-        Args:
-            flat: What to translate.
-            search: How pieces are chosen.
-            options: How lines are translated.
-
-        Raises:
-            InputError: If one does not fit in memory, or nothing is found that is as
-                was asked.
-        """
-        found = self._round(flat, search, options)
-        # What a phrase costs is paid only where a translation lacks it.
-        again = [row for row, each in enumerate(found) if self._faults(each)]
-        forced = [flat[row]._replace(forced=True) for row in again]
-        for row, each in zip(again, self._round(forced, search, options), strict=True):
-            faults = self._faults(each)
-            found[row] = each.without(faults) if faults else each
-        return found
-
-    def _faults(self, found: SegmentResult) -> list[str]:
-        """Say of each hypothesis what was asked and is not so; empty if all is."""
-        wish = found.part.wish
-        if wish is None:
-            return []
-        texts = self.target.decode([each.tokens for each in found.hypotheses])
-        faults = [wish.violation(text) for text in texts]
-        return faults if any(faults) else []
-
-    def _round(
-        self,
-        flat: Sequence[Segment],
-        search: SearchOptions,
-        options: TranslationOptions,
-    ) -> list[SegmentResult]:
-        """Search once for each part."""
-        threads = torch.get_num_threads() if self.device == "cpu" else 1
-        sentences = options.batch
-        if options.mbr:
-            sentences = min(sentences, max(1, mbr.SAMPLES_AT_ONCE // options.mbr))
-        waiting = batch_by_length([len(part.ids) for part in flat], sentences=sentences)
-
-        @torch.inference_mode()  # It holds for a thread.
-        def attempt(rows: Sequence[int]) -> list[list[Hypothesis]] | None:
-            """Search for some; None if they do not fit in memory."""
-            try:
-                return self._batch([flat[row] for row in rows], search, options)
-            except (RuntimeError, MemoryError) as error:
-                if not is_oom_error(error):
-                    raise
-                if len(rows) > 1 or threads > 1:
-                    return None
-                raise UserError(
-                    f"a line of {len(flat[rows[0]].ids):,} pieces does not fit in "
-                    "memory. Lower --beam, --mbr or --max-length, or give it more."
-                ) from error
-
-        found: dict[int, SegmentResult] = {}
-        while waiting:
-            tried = map_threads(attempt, waiting, threads=threads)
-            halves: list[list[int]] = []
-            for rows, best in zip(waiting, tried, strict=True):
-                if best is None:
-                    middle = (len(rows) + 1) // 2
-                    halves += filter(None, (rows[:middle], rows[middle:]))
-                    continue
-                for row, hypotheses in zip(rows, best, strict=True):
-                    found[row] = SegmentResult(flat[row], hypotheses)
-            waiting, threads = halves, 1  # What did not fit has all memory now.
-        return [found[row] for row in range(len(flat))]
-
-    def _batch(
-        self,
-        some: Sequence[Segment],
+        segments: Sequence[Segment],
         search: SearchOptions,
         options: TranslationOptions,
     ) -> list[list[Hypothesis]]:
-        """Search for some sentences at once."""
-        sources = [part.ids for part in some]
+        """Return the best hypotheses of each segment, best first.
+
+        Required phrases cost a second search, only for segments that lack one.
+
+        Args:
+            segments: Source segments.
+            search: Search options.
+            options: Translation options.
+
+        Raises:
+            UserError: If one does not fit in memory, or no hypothesis satisfies its
+                constraints.
+        """
+        results = self._search_once(segments, search, options)
+        retried = [
+            index
+            for index, segment in enumerate(segments)
+            if self._violations(segment, results[index])
+        ]
+        forced = [segments[index]._replace(force_required=True) for index in retried]
+        retries = self._search_once(forced, search, options)
+        for index, segment, hypotheses in zip(retried, forced, retries, strict=True):
+            violations = self._violations(segment, hypotheses)
+            if segment.constraints and violations and all(violations):
+                raise segment.constraints.unsatisfied_error(violations[0])
+            results[index] = [
+                hypothesis
+                for rank, hypothesis in enumerate(hypotheses)
+                if not (violations and violations[rank])
+            ]
+        return results
+
+    def _violations(
+        self, segment: Segment, hypotheses: Sequence[Hypothesis]
+    ) -> list[str]:
+        """Return each hypothesis' violated constraints; an empty list if none is."""
+        if segment.constraints is None:
+            return []
+        texts = self.target.decode([hypothesis.tokens for hypothesis in hypotheses])
+        violations = [segment.constraints.violation(text) for text in texts]
+        return violations if any(violations) else []
+
+    def _search_once(
+        self,
+        segments: Sequence[Segment],
+        search: SearchOptions,
+        options: TranslationOptions,
+    ) -> list[list[Hypothesis]]:
+        """Search batch by batch; a batch that does not fit in memory is halved."""
+        threads = torch.get_num_threads() if self.device == "cpu" else 1
+        batch_size = options.batch_size
+        if options.mbr_samples:
+            fitting = mbr.MAX_SAMPLES_PER_BATCH // options.mbr_samples
+            batch_size = min(batch_size, max(1, fitting))
+        pending = batch_by_length(
+            [len(segment.ids) for segment in segments], batch_size=batch_size
+        )
+
+        @torch.inference_mode()  # It holds for a thread.
+        def search_indices(indices: Sequence[int]) -> list[list[Hypothesis]] | None:
+            """Search one batch; None if it does not fit in memory."""
+            batch = [segments[index] for index in indices]
+            try:
+                return self._search_batch(batch, search, options)
+            except (RuntimeError, MemoryError) as error:
+                if not is_oom_error(error):
+                    raise
+                if len(indices) > 1 or threads > 1:
+                    return None
+                raise UserError(
+                    f"a line of {len(batch[0].ids):,} tokens does not fit in memory. "
+                    "Lower --beam, --mbr-samples or --max-input-length, or give it "
+                    "more."
+                ) from error
+
+        results: dict[int, list[Hypothesis]] = {}
+        while pending:
+            outputs = map_threads(search_indices, pending, threads=threads)
+            halves: list[list[int]] = []
+            for indices, output in zip(pending, outputs, strict=True):
+                if output is None:
+                    middle = (len(indices) + 1) // 2
+                    halves += filter(None, (indices[:middle], indices[middle:]))
+                else:
+                    results.update(zip(indices, output, strict=True))
+            pending, threads = halves, 1  # What did not fit has all memory now.
+        return [results[index] for index in range(len(segments))]
+
+    def _search_batch(
+        self,
+        segments: Sequence[Segment],
+        search: SearchOptions,
+        options: TranslationOptions,
+    ) -> list[list[Hypothesis]]:
+        """Search one batch of segments."""
+        sources = [segment.ids for segment in segments]
         batch = collate(sources, [[] for _ in sources])
-        source = batch.source.to(self.device)
-        demands = DecodingConstraints.from_length_ratio(
+        source = batch.source.to(self.device)  # (N, S)
+        constraints = DecodingConstraints.from_length_ratio(
             batch.source_lengths.to(self.device), search
         )
-        if any(part.wish for part in some):
-            wishes = [part.wish for part in some]
-            forced = [part.forced for part in some]
-            demands = add_constraints(demands, wishes, forced, self.target)
-        lengths = batch.source_lengths
-        state, memory = self.engine.start(source, lengths, demands.constrained_tokens())
+        if any(segment.constraints for segment in segments):
+            constraints = add_constraints(
+                constraints,
+                [segment.constraints for segment in segments],
+                [segment.force_required for segment in segments],
+                self.target,
+            )
+        state, memory = self.engine.start(
+            source, batch.source_lengths, constraints.constrained_tokens()
+        )
         step = self.engine.step
-        if search.method == "beam" and is_greedy(demands, search):
+        if search.method == "beam" and is_greedy(constraints, search):
             step = partial(step, unnormalized=True)
-        given = (step, state, memory, demands, search)
-        if search.method == "sample":
-            keys = [sentence_seed(ids) for ids in sources]
-            drawn = sample(*given, keys=keys, samples=options.mbr or options.n_best)
-            return [
-                self._by_risk(each, options) if options.mbr else each for each in drawn
-            ]
-        return beam_search(*given, hypotheses=options.n_best, scored=options.scored)
+        arguments = (step, state, memory, constraints, search)
+        if search.method == "beam":
+            return beam_search(
+                *arguments, hypotheses=options.n_best, scored=options.return_scores
+            )
+        seeds = [sentence_seed(ids) for ids in sources]
+        num_samples = options.mbr_samples or options.n_best
+        samples = sample(*arguments, keys=seeds, samples=num_samples)
+        if options.mbr_samples:
+            return [self._rerank_mbr(hypotheses, options) for hypotheses in samples]
+        return samples
 
-    def _by_risk(
+    def _rerank_mbr(
         self, samples: list[Hypothesis], options: TranslationOptions
     ) -> list[Hypothesis]:
-        """Rank samples by how much the others are like them."""
-        texts = self.target.decode([each.tokens for each in samples])
+        texts = self.target.decode([hypothesis.tokens for hypothesis in samples])
         ranked = mbr.rerank_mbr(
-            samples, texts, utility=options.utility, language=self.language
+            samples, texts, metric=options.mbr_metric, language=self.language
         )
         return ranked[: options.n_best]

@@ -1,8 +1,7 @@
-"""Which lines are read together, and which of them share a batch.
+"""Buffers of input lines, and batches of sentences of similar length.
 
-Knows counts and lengths; not what lines say. Both are functions of the input alone, so
-that the same input gives the same windows and batches wherever it comes from, and a
-translation that was interrupted continues with the same ones.
+Both are functions of the input alone: the same input gives the same buffers and batches
+from wherever it is read, and an interrupted translation resumes with the same ones.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ from typing import TypeVar
 
 from seq2seq.errors import UserError
 
-FIRST = 1
-"""Lines of the first window: who types a line gets an answer to it."""
+FIRST_BUFFER_SIZE = 1
+"""Default lines of the first buffer: interactive input gets an answer line by line."""
 
-GROWTH = 8
-"""Each window has so many times the lines of the one before."""
+BUFFER_GROWTH = 8
+"""Factor from the size of one buffer to the size of the next."""
 
-WINDOW = 2000
-"""Lines of the largest window, unless it is asked for otherwise."""
+BUFFER_SIZE = 2000
+"""Default lines of the largest buffer."""
 
-CHARACTERS = 2_000_000
-"""A window ends with the line that brings it to so many characters."""
+MAX_BUFFER_CHARACTERS = 2_000_000
+"""A buffer ends with the line that brings it to this many characters."""
 
-BATCH = 128
-"""Sentences in a batch, unless it is asked for otherwise."""
+BATCH_SIZE = 128
+"""Default maximal number of sentences in a batch."""
 
-PIECES = 100
-"""Padded source pieces of a batch, at most, for each of its sentences at most."""
+MAX_TOKENS_PER_SENTENCE = 100
+"""Times batch_size: the maximal number of padded source tokens in a batch."""
 
 T = TypeVar("T")
 
@@ -36,67 +35,69 @@ T = TypeVar("T")
 def read_buffers(
     items: Iterable[T],
     *,
-    characters: Callable[[T], int],
-    largest: int = WINDOW,
-    first: int = FIRST,
+    num_characters: Callable[[T], int],
+    buffer_size: int = BUFFER_SIZE,
+    first_buffer_size: int = FIRST_BUFFER_SIZE,
 ) -> Iterator[list[T]]:
-    """Read an endless input window by window, in bounded memory.
+    """Read an endless input buffer by buffer, in bounded memory.
 
     Args:
-        items: Lines or what holds them.
-        characters: How long an item is.
-        largest: Items in a window at most.
-        first: Items in the first window; small ones leave cores idle.
+        items: Lines, or records of them.
+        num_characters: Returns the length of an item.
+        buffer_size: Maximal number of items in a buffer.
+        first_buffer_size: Number of items in the first buffer; small buffers leave
+            cores idle.
 
     Yields:
-        Windows of at least one item. Where the input turns out to be bad, what came
-        before it is a window of its own.
+        Buffers of at least one item. Items before a faulty one are a buffer of their
+        own.
 
     Raises:
-        InputError: What reading the items raised, after that window.
+        UserError: What reading the items raised, after that buffer.
     """
-    waiting = iter(items)
-    size, fault = min(first, largest), None
-    while fault is None:
-        window: list[T] = []
-        room = CHARACTERS
+    iterator = iter(items)
+    size, error = min(first_buffer_size, buffer_size), None
+    while error is None:
+        buffer: list[T] = []
+        characters_left = MAX_BUFFER_CHARACTERS
         try:
-            for item in waiting:
-                window.append(item)
-                room -= characters(item)
-                if len(window) == size or room <= 0:
+            for item in iterator:
+                buffer.append(item)
+                characters_left -= num_characters(item)
+                if len(buffer) == size or characters_left <= 0:
                     break
-        except UserError as error:
-            fault = error
-        if window:
-            yield window
-        elif fault is None:
+        except UserError as caught:
+            error = caught
+        if buffer:
+            yield buffer
+        elif error is None:
             return
-        size = min(size * GROWTH, largest)
-    raise fault
+        size = min(size * BUFFER_GROWTH, buffer_size)
+    raise error
 
 
-def batch_by_length(lengths: Sequence[int], *, sentences: int) -> list[list[int]]:
-    """Group sentences of like length.
+def batch_by_length(lengths: Sequence[int], *, batch_size: int) -> list[list[int]]:
+    """Group sentences of similar length.
 
     Args:
-        lengths: Pieces of each sentence.
-        sentences: The most in a batch; long ones share smaller batches.
+        lengths: Number of tokens of each sentence.
+        batch_size: Maximal number of sentences in a batch; long ones share smaller
+            batches.
 
     Returns:
-        The numbers of the sentences in each batch, shortest first; each comes once.
+        The sentence indices of each batch, shortest sentences first; each index once.
     """
-    order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
-    room = sentences * PIECES
-    found: list[list[int]] = []
-    for number in order:
-        full = (
-            not found
-            or len(found[-1]) == sentences
-            # Sorted by length, so this one is as long as any in the batch.
-            or (len(found[-1]) + 1) * lengths[number] > room
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
+    max_tokens = batch_size * MAX_TOKENS_PER_SENTENCE
+    batches: list[list[int]] = []
+    for index in order:
+        is_full = (
+            not batches
+            or len(batches[-1]) == batch_size
+            # Sorted by length, so this sentence is the batch's longest.
+            or (len(batches[-1]) + 1) * lengths[index] > max_tokens
         )
-        if full:
-            found.append([])
-        found[-1].append(number)
-    return found
+        if is_full:
+            batches.append([])
+        batches[-1].append(index)
+    return batches

@@ -1,6 +1,7 @@
-"""What a line asks of its own translation, as text, and what that means in pieces.
+"""Lexical constraints of one line: prefix, required and forbidden phrases.
 
-Knows text and a tokenizer; not searches, files or networks.
+`TranslationRequest` holds them as text, `TokenizedConstraints` as token ids and regular
+expressions, and `add_constraints` adds them to a batch's `DecodingConstraints`.
 """
 
 from __future__ import annotations
@@ -23,28 +24,32 @@ from seq2seq.translate.token_strings import (
 )
 from seq2seq.types import UNK
 
-_ALONE = "\ue000"  # No tokenizer has a piece for it, so none spans it.
+_NOT_IN_VOCABULARY = "\ue000"  # No tokenizer has a token with it, so none spans it.
 
 
 @dataclass(frozen=True)
 class TranslationRequest:
-    """A line, and what its translation must begin with, hold and not hold.
+    """A line with lexical constraints on its translation.
 
-    Upper and lower case count. A required phrase stands at the beginning of a word, and
-    the word may go on: `Haus` is in `das Hauses`, not in `Rathaus`. A forbidden one
-    stands nowhere, not within a word either. A blank at the end of a phrase says that
-    the word ends there (`Haus `), and one before a forbidden phrase that a word begins
-    there (` ein `). Languages without blanks between words have no such beginnings.
+    Matching is case-sensitive. A required phrase begins where a word begins, and the
+    word may continue: `Haus` matches in `das Hauses`, not in `Rathaus`. A forbidden
+    phrase matches anywhere, also within a word. A blank at the end of a phrase means
+    that the word ends there (`Haus `), and one before a forbidden phrase that a word
+    begins there (` ein `). In languages without blanks between words, required phrases
+    match anywhere.
 
     Attributes:
-        text: The line.
-        prefix: How the translation begins; its last word may go on unless a blank
+        text: The source line.
+        prefix: Beginning of the translation; its last word may continue unless a blank
             follows.
-        required: Phrases that it holds; needs beam search.
-        forbidden: Phrases that it does not hold. The search leaves out every piece
-            that ends with the last letter of one, so ` ein ` costs `einmal` where that
-            is cut after `ein`.
-        location: What an error message calls the line.
+        required: Phrases that the translation must contain; needs beam search.
+        forbidden: Phrases that it must not contain. The search bans every token that
+            completes one, so ` ein ` costs `einmal` where that is tokenized after
+            `ein`.
+        location: The line's name in error messages.
+
+    Raises:
+        UserError: If a phrase is blank.
     """
 
     text: str
@@ -63,16 +68,16 @@ class TranslationRequest:
 
     @property
     def has_constraints(self) -> bool:
-        """Whether it is more than a line."""
+        """Whether there is any constraint."""
         return bool(self.prefix.strip() or self.required or self.forbidden)
 
 
 class ConstraintPattern(NamedTuple):
-    """A text that a translation is to hold or not.
+    """A constraint as text.
 
     Attributes:
-        text: The text as the tokenizer writes it.
-        regex: What finds it in a translation.
+        text: The phrase, normalised as the tokenizer decodes it.
+        regex: Matches it in a detokenized translation.
     """
 
     text: str
@@ -81,16 +86,16 @@ class ConstraintPattern(NamedTuple):
 
 @dataclass(frozen=True)
 class TokenizedConstraints:
-    """What a request means to one target tokenizer.
+    """The constraints of a request for one target tokenizer.
 
     Attributes:
-        location: What an error message calls the line.
-        prefix: The pieces that come first.
-        required: The pieces of each required phrase.
-        banned_strings: What must not be spelt.
-        prefix_pattern: How the text begins.
-        required_patterns: What stands in it.
-        banned_patterns: What does not.
+        location: The line's name in error messages.
+        prefix: Token ids of the prefix.
+        required: Token ids of each required phrase.
+        banned_strings: Strings that no translation may spell.
+        prefix_pattern: Matches the prefix.
+        required_patterns: Match the required phrases.
+        banned_patterns: Match the forbidden phrases.
     """
 
     location: str
@@ -102,206 +107,216 @@ class TokenizedConstraints:
     banned_patterns: tuple[ConstraintPattern, ...]
 
     def violation(self, text: str) -> str:
-        """Say what was asked of a translation and is not so; empty if all is."""
+        """Return the constraint that a translation violates; empty if none.
+
+        It is a predicate of valid translations, such as "contains 'Haus'".
+        """
         if not self.prefix_pattern.regex.match(text):
             return f"begins with {self.prefix_pattern.text!r}"
-        missing = [
-            each.text for each in self.required_patterns if not each.regex.search(text)
-        ]
+        missing = [p.text for p in self.required_patterns if not p.regex.search(text)]
         if missing:
-            return "holds " + ", ".join(map(repr, missing))
-        found = [each.text for each in self.banned_patterns if each.regex.search(text)]
-        return "lacks " + ", ".join(map(repr, found)) if found else ""
+            return "contains " + ", ".join(map(repr, missing))
+        banned = [p.text for p in self.banned_patterns if p.regex.search(text)]
+        return "avoids " + ", ".join(map(repr, banned)) if banned else ""
 
-    def unsatisfied_error(self, fault: str) -> UserError:
-        """Say that the search found nothing without this fault."""
+    def unsatisfied_error(self, violation: str) -> UserError:
+        """Return the error for a search without any valid hypothesis."""
         return UserError(
-            f"{self.location}: no translation was found that {fault} and all else that "
-            "is "
-            "asked of it. Ask for less, widen the beam, or raise "
+            f"{self.location}: no translation was found that {violation} and satisfies "
+            "all other constraints. Remove some, widen the beam, or raise "
             "search.max_length_ratio."
         )
 
-    def check_fits(self, limit: int, *, forced: bool) -> None:
-        """Check that what must be said can be.
+    def check_fits(self, max_length: int, *, force_required: bool) -> None:
+        """Check that the constraints fit into the longest translation.
 
         Args:
-            limit: The most pieces of the translation.
-            forced: Whether required phrases count.
+            max_length: Maximal number of target tokens.
+            force_required: Whether required phrases count.
 
         Raises:
-            InputError: If it has more pieces.
+            UserError: If they have more tokens.
         """
-        pieces = len(self.prefix)
-        if forced:
-            pieces += sum(map(len, set(self.required)))
-        if pieces > limit:
+        num_tokens = len(self.prefix)
+        if force_required:
+            num_tokens += sum(map(len, set(self.required)))
+        if num_tokens > max_length:
             raise UserError(
-                f"{self.location}: prefix and required phrases have {pieces} pieces, "
-                "but "
-                f"the translation of this line may have at most {limit}. Ask for less "
-                "or raise search.max_length_ratio."
+                f"{self.location}: prefix and required phrases have {num_tokens} "
+                f"tokens, but the translation of this line may have at most "
+                f"{max_length}. Shorten them or raise search.max_length_ratio."
             )
 
 
 def tokenize_constraints(
     request: TranslationRequest, target: Tokenizer, *, spaced: bool
 ) -> TokenizedConstraints:
-    """Turn text into pieces and shapes.
+    """Tokenize the constraints of a request and compile their patterns.
 
     Args:
-        request: What is asked; not nothing.
+        request: A request with constraints.
         target: The target side's tokenizer.
         spaced: Whether the target language has blanks between words.
 
     Raises:
-        InputError: If the target side cannot write something, or what is forbidden
-            stands in what is required.
+        UserError: If a phrase has unknown tokens, or a forbidden phrase is part of a
+            required one or of the prefix.
     """
-    place = request.location
-    start = _written(request.prefix, target, place, within=False)
-    begins = ConstraintPattern(
-        start.text, _shape(start.text, ends=_ends(request.prefix))
-    )
-    written = [
-        _written(phrase, target, place, within=not spaced)
-        for phrase in request.required
+    # The prefix comes first, then the required phrases.
+    phrases = [request.prefix, *request.required]
+    tokenized = [
+        _tokenize(phrase, target, request.location, within_text=rank > 0 and not spaced)
+        for rank, phrase in enumerate(phrases)
     ]
-    holds = tuple(
+    patterns = tuple(
         ConstraintPattern(
-            each.text, _shape(each.text, begins=spaced, ends=_ends(phrase))
+            text,
+            _compile(
+                text, word_start=spaced and rank > 0, word_end=phrase[-1:].isspace()
+            ),
         )
-        for each, phrase in zip(written, request.required, strict=True)
+        for rank, ((text, _), phrase) in enumerate(zip(tokenized, phrases, strict=True))
     )
-    spellings = []
-    lacks = []
+    banned_strings = []
+    banned_patterns = []
     for phrase in request.forbidden:
         text = " ".join(phrase.split())
-        marks = {"begins": phrase[:1].isspace(), "ends": _ends(phrase)}
-        shape = _shape(text, **marks)
-        for other in (begins, *holds):
-            if shape.search(other.text):
+        word_start, word_end = phrase[:1].isspace(), phrase[-1:].isspace()
+        regex = _compile(text, word_start=word_start, word_end=word_end)
+        for pattern in patterns:
+            if regex.search(pattern.text):
                 raise UserError(
-                    f"{place}: {text!r} is forbidden, but stands in {other.text!r}, "
-                    "which is asked for. Remove one of them."
+                    f"{request.location}: {text!r} is forbidden, but part of "
+                    f"{pattern.text!r}, which is required. Remove one of them."
                 )
-        lacks.append(ConstraintPattern(text, shape))
-        spellings.append(compile_banned_string(target, text, **marks))
-    # A word that must end is one that must not go on.
-    for text, phrase in [
-        (start.text, request.prefix),
-        *zip((each.text for each in written), request.required, strict=True),
-    ]:
-        if _ends(phrase) and is_word_char(text[-1:]):
-            spellings.append(
-                compile_banned_string(target, text, begins=False, goes_on=True)
+        banned_patterns.append(ConstraintPattern(text, regex))
+        banned_strings.append(
+            compile_banned_string(
+                target, text, word_start=word_start, word_end=word_end
+            )
+        )
+    # A word that must end is one that must not continue.
+    for (text, _), phrase in zip(tokenized, phrases, strict=True):
+        if phrase[-1:].isspace() and is_word_char(text[-1:]):
+            banned_strings.append(
+                compile_banned_string(target, text, word_continues=True)
             )
     return TokenizedConstraints(
-        place,
-        start.ids,
-        tuple(each.ids for each in written),
-        tuple(spellings),
-        begins,
-        holds,
-        tuple(lacks),
+        location=request.location,
+        prefix=tokenized[0][1],
+        required=tuple(ids for _, ids in tokenized[1:]),
+        banned_strings=tuple(banned_strings),
+        prefix_pattern=patterns[0],
+        required_patterns=patterns[1:],
+        banned_patterns=tuple(banned_patterns),
     )
 
 
 def check_supported(
     request: TranslationRequest,
-    parts: int,
+    num_segments: int,
     search: SearchOptions,
     options: TranslationOptions,
 ) -> None:
-    """Check that a request goes together with how lines are translated.
+    """Check that constraints are compatible with the options.
 
     Args:
-        request: What is asked.
-        parts: In how many parts the line is translated; 0 of a blank one.
-        search: How pieces are chosen.
-        options: How lines are translated.
+        request: A request with constraints.
+        num_segments: Segments that the line is split into; 0 for a blank line.
+        search: Search options.
+        options: Translation options.
 
     Raises:
-        InputError: If it does not.
+        UserError: If they are not.
     """
-    wrong = ""
+    problem = ""
     if request.required and search.method == "sample":
-        wrong = "samples hold no required phrases; use beam search"
+        problem = "sampling supports no required phrases; use beam search"
     elif request.required and search.num_beam_groups > 1:
-        wrong = (
-            "required phrases and search.num_beam_groups both give out the beam's "
-            "places; use "
+        problem = (
+            "required phrases and search.num_beam_groups both partition the beam; use "
             "one of them"
         )
-    elif options.replace_unknown:
-        wrong = (
-            "words that are copied for unknown pieces are not chosen by the search, so "
-            "nothing can be asked of them; leave out --replace-unknown"
+    elif options.replace_unk:
+        problem = (
+            "words that are copied for unknown tokens are not chosen by the search, so "
+            "they cannot be constrained; leave out --replace-unk"
         )
-    elif parts > 1:
-        wrong = (
-            f"it is translated in {parts} parts, but only a line that is translated "
-            "whole can ask for something; raise --max-length or split it"
+    elif num_segments > 1:
+        problem = (
+            f"it is translated in {num_segments} segments, but only a line that is "
+            "translated whole can have constraints; raise --max-input-length or split "
+            "it"
         )
-    elif not parts and (request.prefix.strip() or request.required):
-        wrong = "a blank line has a blank translation; ask nothing of it"
-    if wrong:
-        raise UserError(f"{request.location}: {wrong}.")
+    elif not num_segments and (request.prefix.strip() or request.required):
+        problem = "a blank line has a blank translation; remove its constraints"
+    if problem:
+        raise UserError(f"{request.location}: {problem}.")
 
 
 def add_constraints(
-    demands: DecodingConstraints,
-    wishes: Sequence[TokenizedConstraints | None],
-    forced: Sequence[bool],
+    batch: DecodingConstraints,
+    constraints: Sequence[TokenizedConstraints | None],
+    force_required: Sequence[bool],
     target: Tokenizer,
 ) -> DecodingConstraints:
-    """Add what is wished of each sentence, and force required phrases where said.
+    """Add lexical constraints to the length limits of a batch.
+
+    Args:
+        batch: Length limits of N sentences.
+        constraints: The constraints of each sentence, N.
+        force_required: Whether its required phrases are inserted by the search, N.
+        target: The target side's tokenizer.
 
     Raises:
-        InputError: If one has no room for that.
+        UserError: If a sentence's constraints are longer than its translation may be.
     """
-    limits: list[int] = demands.max_lengths.tolist()
-    for wish, must, limit in zip(wishes, forced, limits, strict=True):
-        if wish:
-            wish.check_fits(limit, forced=must)
-    letters = token_lengths(target).to(demands.max_lengths.device)
+    max_lengths: list[int] = batch.max_lengths.tolist()
+    for sentence, force, max_length in zip(
+        constraints, force_required, max_lengths, strict=True
+    ):
+        if sentence:
+            sentence.check_fits(max_length, force_required=force)
+    lengths = token_lengths(target).to(batch.max_lengths.device)  # (V,)
     return replace(
-        demands,
-        prefixes=[wish.prefix if wish else () for wish in wishes],
+        batch,
+        prefixes=[sentence.prefix if sentence else () for sentence in constraints],
         required_phrases=[
-            wish.required if wish and must else ()
-            for wish, must in zip(wishes, forced, strict=True)
+            sentence.required if sentence and force else ()
+            for sentence, force in zip(constraints, force_required, strict=True)
         ],
         banned_strings=BannedStringTable.of(
-            [wish.banned_strings if wish else () for wish in wishes], letters
+            [sentence.banned_strings if sentence else () for sentence in constraints],
+            lengths,
         ),
     )
 
 
-class _Written(NamedTuple):
-    text: str
-    ids: tuple[int, ...]
+def _tokenize(
+    phrase: str, target: Tokenizer, location: str, *, within_text: bool
+) -> tuple[str, tuple[int, ...]]:
+    """Return a phrase's normalised text and token ids.
 
-
-def _written(phrase: str, target: Tokenizer, place: str, *, within: bool) -> _Written:
-    """Cut a phrase, as the beginning of a word or as what may stand within text."""
-    ids = target.encode([_ALONE + phrase if within else phrase])[0]
-    if within:
+    Args:
+        phrase: The phrase.
+        target: The target side's tokenizer.
+        location: The line's name in error messages.
+        within_text: Whether the phrase may continue a word; else it begins one.
+    """
+    ids = target.encode([_NOT_IN_VOCABULARY + phrase if within_text else phrase])[0]
+    if within_text:
         ids = ids[ids.index(UNK) + 1 :] if UNK in ids else []
     if UNK in ids or (phrase.strip() and not ids):
         raise UserError(
-            f"{place}: {phrase!r} is asked for, but the target side has no pieces for "
-            "some of its letters. Ask for something that the training data could hold."
+            f"{location}: {phrase!r} is required, but the target vocabulary has no "
+            "tokens for some of its characters. Use text that the training data could "
+            "contain."
         )
-    return _Written(target.decode([ids])[0].strip(), tuple(ids))
+    return target.decode([ids])[0].strip(), tuple(ids)
 
 
-def _ends(phrase: str) -> bool:
-    return phrase[-1:].isspace()
-
-
-def _shape(text: str, *, begins: bool = False, ends: bool = False) -> re.Pattern[str]:
-    """Find a text; with marks only where a word begins or ends with it."""
-    before = r"(?<!\w)" if begins and is_word_char(text[:1]) else ""
-    after = r"(?!\w)" if ends and is_word_char(text[-1:]) else ""
+def _compile(text: str, *, word_start: bool, word_end: bool) -> re.Pattern[str]:
+    """Compile a phrase, with word boundaries where words begin or end with it."""
+    before = r"(?<!\w)" if word_start and is_word_char(text[:1]) else ""
+    after = r"(?!\w)" if word_end and is_word_char(text[-1:]) else ""
     return re.compile(before + re.escape(text) + after)

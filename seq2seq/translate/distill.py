@@ -1,15 +1,15 @@
-"""Sequence-level distillation: a corpus to learn from, of what trained runs say.
-
-Knows a translator, training pairs and the file to make; not arguments.
+"""Sequence-level knowledge distillation (Kim and Rush 2016): a corpus of a teacher's
+translations of its training data.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from seq2seq.data.corpora import SentencePair
 from seq2seq.data.preprocessing import training_corpora
@@ -17,24 +17,25 @@ from seq2seq.errors import UserError
 from seq2seq.metrics.pairwise import bleu_utility
 from seq2seq.translate import Translation, TranslationOptions, Translator
 from seq2seq.translate.batching import read_buffers
+from seq2seq.translate.line_stats import Throughput
 from seq2seq.translate.resumable_output import ResumableOutput
-from seq2seq.translate.translate_file import Throughput
 
 SEPARATORS = str.maketrans(dict.fromkeys("\t\n\r", " "))
 
 
-class DistillationResult(NamedTuple):
-    """What was written.
+@dataclass
+class DistillationResult:
+    """The corpus that was written.
 
     Attributes:
-        file: A corpus, a pair a line.
-        pairs: How many.
-        blank: Pairs that were left out, since a side is blank.
+        path: A tab-separated file, a sentence pair a line.
+        num_pairs: Number of its pairs.
+        num_blank: Number of training pairs that were dropped, since a side is blank.
     """
 
-    file: Path
-    pairs: int
-    blank: int
+    path: Path
+    num_pairs: int = 0
+    num_blank: int = 0
 
 
 def distill(
@@ -42,91 +43,93 @@ def distill(
     folder: Path,
     *,
     job: dict[str, Any],
-    nearest: bool = False,
+    sequence_interpolation: bool = False,
     data_path: str | None = None,
 ) -> DistillationResult:
-    """Translate the training pairs and write what comes of it as a corpus.
+    """Translate the training sources, and write a corpus of the translations.
 
-    A process that is killed leaves what is done beside the file, and the same call
-    continues it.
+    A process that is killed leaves partial files, and the same call resumes them.
 
     Args:
-        translator: The teacher, or several that decide together.
-        folder: Where to write train.SOURCE-TARGET.tsv; made if it is missing.
-        job: What decides on the text: only the same one is continued.
-        nearest: Of a sentence's hypotheses, as many as the beam is wide, take the one
-            that has the highest BLEU against its reference (Kim and Rush 2016, section
-            3.3), not the likeliest (section 3.2).
-        data_path: Where the data is, if not where it was.
+        translator: The teacher, a run or an ensemble.
+        folder: Folder of train.SOURCE-TARGET.tsv; made if it is missing.
+        job: Everything else that determines the text: only the same job is resumed.
+        sequence_interpolation: Whether to take, of a beam's hypotheses, the one with
+            the highest BLEU against the reference (Kim and Rush 2016, section 3.3), not
+            the best (section 3.2).
+        data_path: Overrides data.path, for data that has moved.
 
     Raises:
-        InputError: If the file is there already, the data cannot be read, there are no
-            pairs, or the file cannot be written.
+        UserError: If the file exists, the data cannot be read, there are no pairs, or
+            the file cannot be written.
     """
     data = translator.recipe.data
     if data_path is not None:
         data = data.model_copy(update={"path": data_path})
-    name = f"{data.splits.train}.{data.source}-{data.target}.tsv"
-    file = folder / name
-    if file.exists():
+    path = folder / f"{data.splits.train}.{data.source}-{data.target}.tsv"
+    if path.exists():
         raise UserError(
-            f"{file} is there already. Name another folder, or remove it first."
+            f"{path} is there already. Name another folder, or remove it first."
         )
-    search = translator.recipe.search
+    beam_size = translator.recipe.search.beam_size
     options = TranslationOptions(
-        n_best=search.beam_size if nearest else 1, scored=False
+        n_best=beam_size if sequence_interpolation else 1, return_scores=False
     )
-    counted = [0, 0]  # Pairs, blank ones.
+    result = DistillationResult(path)
     corpora = training_corpora(data)
-    pairs = _whole((pair for each in corpora for pair in each.read()), counted)
+    pairs = _nonblank(chain.from_iterable(corpus.read() for corpus in corpora), result)
     first = next(pairs, None)
     if first is None:
         raise UserError(f"{corpora[0].name} has no sentence pairs; add some.")
     folder.mkdir(parents=True, exist_ok=True)
     progress = Throughput(sys.stderr)
-    with ResumableOutput(
-        [file], job={**job, "nearest": nearest}, resume=True
-    ) as journal:
+    job = {**job, "sequence_interpolation": sequence_interpolation}
+    with ResumableOutput([path], job=job, resume=True) as output:
         try:
-            for window in read_buffers(
+            for buffer in read_buffers(
                 chain([first], pairs),
-                characters=lambda pair: len(pair.source),
-                largest=options.window,
-                first=options.window,
+                num_characters=lambda pair: len(pair.source),
+                buffer_size=options.buffer_size,
+                first_buffer_size=options.buffer_size,
             ):
-                done = journal.skip_done(["\t".join(pair) for pair in window])
-                if done == len(window):
+                done = output.skip_done(["\t".join(pair) for pair in buffer])
+                if done == len(buffer):
                     continue
-                found = translator.translate_batch(
-                    [pair.source for pair in window], options
+                translations = translator.translate_batch(
+                    [pair.source for pair in buffer], options
                 )
                 lines = [
-                    f"{pair.source}\t{_chosen(each, pair.target, data.target)}"
-                    for pair, each in zip(window[done:], found[done:], strict=True)
+                    f"{pair.source}\t{_select(translation, pair.target, data.target)}"
+                    for pair, translation in zip(
+                        buffer[done:], translations[done:], strict=True
+                    )
                 ]
-                journal.append([lines])
-                progress.show(counted[0], counted[0] - journal.done.lines)
+                output.append([lines])
+                translated = result.num_pairs - output.committed.lines
+                progress.show(result.num_pairs, translated)
         finally:
-            progress.end()
-        journal.commit()
-    return DistillationResult(file, *counted)
+            progress.close()
+        output.commit()
+    return result
 
 
-def _whole(pairs: Iterable[SentencePair], counted: list[int]) -> Iterator[SentencePair]:
-    """Leave out pairs with a blank side; both sides are on one line."""
+def _nonblank(
+    pairs: Iterable[SentencePair], result: DistillationResult
+) -> Iterator[SentencePair]:
+    """Drop pairs with a blank side, and count all; put each side on one line."""
     for pair in pairs:
         if not pair.source.strip() or not pair.target.strip():
-            counted[1] += 1
+            result.num_blank += 1
             continue
-        counted[0] += 1
+        result.num_pairs += 1
         yield SentencePair(*(side.translate(SEPARATORS) for side in pair))
 
 
-def _chosen(found: Translation, reference: str, language: str) -> str:
-    """Return the likeliest translation, or of several the one nearest the reference."""
-    texts = [each.text for each in found.candidates] or [""]
-    best = texts[0]
+def _select(translation: Translation, reference: str, language: str) -> str:
+    """Return the best translation, or of several the one with the highest BLEU."""
+    texts = [hypothesis.text for hypothesis in translation.hypotheses] or [""]
+    text = texts[0]
     if len(texts) > 1:
-        near = bleu_utility(texts, [reference], language=language)
-        best = max(zip(near, texts, strict=True), key=lambda pair: pair[0])[1]
-    return best.translate(SEPARATORS)
+        scores = bleu_utility(texts, [reference], language=language)
+        text = max(zip(scores, texts, strict=True), key=lambda pair: pair[0])[1]
+    return text.translate(SEPARATORS)

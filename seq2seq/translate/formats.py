@@ -1,7 +1,6 @@
-"""Forms of lines: plain text, tab-separated columns, JSON objects.
+"""Input and output formats: plain text, tab-separated columns, JSON objects.
 
-Knows what a line holds and how a translation is written beside it; not files, networks
-or windows. A line that comes in is a line that goes out, except that text lists several
+Each input line gives one output line, except that plain text lists the n best
 translations of a line one below the other.
 """
 
@@ -11,28 +10,27 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from seq2seq.errors import UserError
 from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.translate.options import Translation
 from seq2seq.utils.files import COMPRESSIONS, DecodeErrorHandler
 
-Form = Literal["text", "tsv", "jsonl"]
-FORMS: tuple[str, ...] = get_args(Form)
+Format = Literal["text", "tsv", "jsonl"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """A line that came in.
+    """An input line.
 
     Attributes:
-        line: As it came.
-        text: What of it is to be translated.
-        columns: What a tab-separated line keeps of it.
-        fields: What a JSON object keeps of it.
-        header: Whether it names the columns, so that nothing of it is translated.
-        request: What is asked of the translation, where something is.
+        line: The raw line.
+        text: The source text.
+        columns: The columns that a tab-separated output line repeats.
+        fields: The fields that an output JSON object repeats.
+        header: Whether the line names the columns, so that it has no source text.
+        request: The source text with constraints, where there are any.
     """
 
     line: str
@@ -43,8 +41,8 @@ class Record:
     request: TranslationRequest | None = None
 
 
-def infer_format(path: Path) -> Form:
-    """Tell the form of a file by its name: .tsv, .jsonl, else text."""
+def infer_format(path: Path) -> Format:
+    """Infer a file's format from its name: .tsv, .jsonl, else text."""
     suffix = Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
     if suffix == ".tsv":
         return "tsv"
@@ -55,174 +53,178 @@ def read_records(
     lines: Iterable[str],
     name: str,
     *,
-    form: Form,
+    input_format: Format,
     field: str | None,
     constraints: bool = False,
-    mend: DecodeErrorHandler | None = None,
+    on_decode_error: DecodeErrorHandler | None = None,
 ) -> Iterator[Record]:
-    """Find what is to be translated.
+    """Parse input lines.
 
     Args:
         lines: The lines of one file or stream.
-        name: What an error message calls it.
-        form: What the lines are.
-        field: Of JSON objects the key, or keys joined by dots; of tab-separated
-            columns the number from 1, or the name that the first line gives it.
-        constraints: Whether prefix, required and forbidden of JSON objects are asked
-            of the translation.
-        mend: Told of JSON texts that hold half a surrogate pair, which is translated as
-            U+FFFD; if None, they are refused.
+        name: Its name in error messages.
+        input_format: Format of the lines.
+        field: The source text: in JSON objects the key, or keys joined by dots; in
+            tab-separated columns the number from 1, or the name in the first line.
+        constraints: Whether prefix, required and forbidden of JSON objects constrain
+            the translation.
+        on_decode_error: Called with the location of a text with a lone surrogate, which is then
+            read as U+FFFD; if None, such text is an error.
 
     Raises:
-        InputError: If a line has no such field, with the line's number.
+        UserError: If a line has no such field, with the line's number.
     """
-    if constraints and form != "jsonl":
+    if constraints and input_format != "jsonl":
         raise UserError(
-            f"{name} is {form}, but --constraints reads keys of JSON objects: give "
-            "them as .jsonl or with --input-format jsonl."
+            f"{name} is {input_format}, but --constraints reads keys of JSON objects: "
+            "give them as .jsonl or with --input-format jsonl."
         )
-    if form == "text":
+    if input_format == "text":
         for line in lines:
             yield Record(line, line, line.replace("\t", " "), {"source": line})
         return
     if not field:
         raise UserError(
-            f"{name} is {form}: say what of it to translate with --field, "
-            + ("a column's number or name." if form == "tsv" else "a key.")
+            f"{name} is {input_format}: name the text to translate with --field, "
+            + ("a column's number or name." if input_format == "tsv" else "a key.")
         )
-    numbered = enumerate(lines, 1)
-    if form == "jsonl":
-        for number, line in numbered:
-            record = _object(line, f"{name}:{number}", field)
-            if _is_half(record.text):
-                if mend is None:
-                    raise UserError(
-                        f"{name}:{number}: the text holds half a surrogate pair, which "
-                        "is no character. Mend the line."
-                    )
-                mend(f"{name}:{number}")
-            if constraints:
-                record = replace(record, request=_request(record, f"{name}:{number}"))
-            yield record
+    if input_format == "tsv":
+        yield from _read_tsv(lines, name, field)
         return
+    for number, line in enumerate(lines, 1):
+        location = f"{name}:{number}"
+        record = _parse_json(line, location, field)
+        if not _is_encodable(record.text):
+            if on_decode_error is None:
+                raise UserError(
+                    f"{location}: the text holds half a surrogate pair, which is no "
+                    "character. DecodeErrorHandler the line."
+                )
+            on_decode_error(location)
+        if constraints:
+            record = replace(record, request=_parse_constraints(record, location))
+        yield record
+
+
+def _read_tsv(lines: Iterable[str], name: str, field: str) -> Iterator[Record]:
+    numbered = enumerate(lines, 1)
+    names = None
     if field.isdecimal():
-        column, names = int(field) - 1, None
+        column = int(field) - 1
         if column < 0:
             raise UserError("--field counts columns from 1.")
     else:
-        first = next(numbered, None)
-        if first is None:
+        _, header = next(numbered, (0, None))
+        if header is None:
             return
-        names = first[1].split("\t")
+        names = header.split("\t")
         if field not in names:
             raise UserError(
                 f"{name}:1: there is no column {field!r} among {', '.join(names)}. "
                 "Name one of them, or give a number if the first line names none."
             )
         column = names.index(field)
-        yield Record(first[1], "", first[1], {}, header=True)
+        yield Record(header, "", header, {}, header=True)
     for number, line in numbered:
-        yield _columns(line, f"{name}:{number}", column, names)
+        if not line.strip():
+            yield Record(line, "", line, {})
+            continue
+        values = line.split("\t")
+        if len(values) <= column:
+            raise UserError(
+                f"{name}:{number}: there are {len(values)} columns, but column "
+                f"{column + 1} is to be translated. DecodeErrorHandler the line."
+            )
+        keys = names or [str(index) for index in range(1, len(values) + 1)]
+        fields = dict(zip(keys, values, strict=False))
+        yield Record(line, values[column], line, fields)
 
 
-def _columns(line: str, place: str, column: int, names: list[str] | None) -> Record:
-    if not line.strip():
-        return Record(line, "", line, {})
-    values = line.split("\t")
-    if len(values) <= column:
-        raise UserError(
-            f"{place}: there are {len(values)} columns, but column {column + 1} is "
-            "asked for. Mend the line."
-        )
-    keys = names or [str(number) for number in range(1, len(values) + 1)]
-    return Record(line, values[column], line, dict(zip(keys, values, strict=False)))
-
-
-def _object(line: str, place: str, field: str) -> Record:
+def _parse_json(line: str, location: str, field: str) -> Record:
     if not line.strip():
         return Record(line, "", "", {})
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise UserError(f"{place}: this is no JSON object: {reason}.") from error
-    found = fields
+        raise UserError(f"{location}: this is no JSON object: {reason}.") from error
+    value = fields
     if isinstance(fields, dict) and field in fields:
-        found = fields[field]
+        value = fields[field]
     else:
         for key in field.split("."):
-            found = found.get(key) if isinstance(found, dict) else None
-    if not isinstance(found, str):
-        what = ", ".join(map(str, fields)) if isinstance(fields, dict) else "no object"
+            value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, str):
+        keys = ", ".join(map(str, fields)) if isinstance(fields, dict) else "no object"
         raise UserError(
-            f"{place}: there is no text under {field!r} ({what}). Name another key "
+            f"{location}: there is no text under {field!r} ({keys}). Name another key "
             "with --field, or mend the line."
         )
-    text = found.replace("\n", " ")
+    text = value.replace("\n", " ")
     columns = text.replace("\t", " ").replace("\r", " ")
     return Record(line, text, columns, fields)
 
 
-def _request(record: Record, place: str) -> TranslationRequest | None:
-    """Read what an object asks of its translation.
+def _parse_constraints(record: Record, location: str) -> TranslationRequest | None:
+    """Read the constraints of a JSON object; None if there are none.
 
     Raises:
-        InputError: If it is not text, or no list of texts.
+        UserError: If a value has the wrong type.
     """
-    found = {key: record.fields.get(key) for key in ("required", "forbidden")}
-    for key, phrases in found.items():
+    lists = {key: record.fields.get(key) for key in ("required", "forbidden")}
+    for key, phrases in lists.items():
         if phrases is not None and not (
-            isinstance(phrases, list) and all(isinstance(each, str) for each in phrases)
+            isinstance(phrases, list) and all(isinstance(p, str) for p in phrases)
         ):
             raise UserError(
-                f"{place}: {key!r} must be a list of texts, such as "
+                f"{location}: {key!r} must be a list of texts, such as "
                 f'["one", "two"], but is {json.dumps(phrases)[:80]}.'
             )
     prefix = record.fields.get("prefix") or ""
     if not isinstance(prefix, str):
         raise UserError(
-            f"{place}: 'prefix' must be a text, but is {json.dumps(prefix)[:80]}."
+            f"{location}: 'prefix' must be a text, but is {json.dumps(prefix)[:80]}."
         )
-    required, forbidden = (tuple(each or ()) for each in found.values())
-    request = TranslationRequest(record.text, prefix, required, forbidden, place)
+    required, forbidden = (tuple(phrases or ()) for phrases in lists.values())
+    request = TranslationRequest(record.text, prefix, required, forbidden, location)
     return request if request.has_constraints else None
 
 
-def _is_half(text: str) -> bool:
-    """Tell whether a text holds half a surrogate pair, as only JSON can spell it."""
+def _is_encodable(text: str) -> bool:
+    """Return whether a text has no lone surrogate, which JSON can escape."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return True
-    return False
+        return False
+    return True
 
 
 @dataclass(frozen=True)
 class OutputWriter:
-    """How translations are written.
+    """Formats translations as output lines.
 
     Attributes:
-        format: What the lines are.
-        n_best: How many translations of a line are asked for.
-        align: Whether JSON objects say which words belong together.
+        format: Format of the lines.
+        n_best: Maximal number of translations of a line.
+        align: Whether JSON objects have a word alignment.
     """
 
-    format: Form
+    format: Format
     n_best: int = 1
     align: bool = False
 
     def format_lines(
-        self, record: Record, translation: Translation, number: int
+        self, record: Record, translation: Translation, index: int
     ) -> list[str]:
-        """Write one translation: a line, of text with several the n best in order.
+        """Return the output lines of one input line: one, or n best as text.
 
         Args:
-            record: What came in.
-            translation: What became of it.
-            number: Which line it is, from 0.
+            record: The input line.
+            translation: Its translation.
+            index: Its number in the input, from 0.
 
         Raises:
-            InputError: If a JSON object has a key already that the translation needs.
+            UserError: If a JSON object already has a key that the output needs.
         """
         if self.format == "jsonl":
             return [] if record.header else [self._json(record, translation)]
@@ -232,44 +234,44 @@ class OutputWriter:
             return []
         if self.n_best == 1:
             return [translation.text]
-        # As in Moses, whose n-best lists other programs read.
+        # The n-best format of Moses.
         return [
-            f"{number} ||| {each.text} ||| {each.score:.6f}"
-            for each in translation.candidates
-        ] or [f"{number} |||  ||| 0"]
+            f"{index} ||| {hypothesis.text} ||| {hypothesis.score:.6f}"
+            for hypothesis in translation.hypotheses
+        ] or [f"{index} |||  ||| 0"]
 
     def _tsv(self, record: Record, translation: Translation) -> str:
         cells = [record.columns]
         if record.header:
             for rank in range(1, self.n_best + 1):
-                last = f"_{rank}" if rank > 1 else ""
-                cells += [f"translation{last}", f"score{last}"]
+                suffix = f"_{rank}" if rank > 1 else ""
+                cells += [f"translation{suffix}", f"score{suffix}"]
             return "\t".join(cells)
-        for each in translation.candidates:
-            cells += [each.text.replace("\t", " "), f"{each.score:.6f}"]
-        missing = 2 * (self.n_best - len(translation.candidates))
+        for hypothesis in translation.hypotheses:
+            cells += [hypothesis.text.replace("\t", " "), f"{hypothesis.score:.6f}"]
+        missing = 2 * (self.n_best - len(translation.hypotheses))
         return "\t".join([*cells, *[""] * missing])
 
     def _json(self, record: Record, translation: Translation) -> str:
-        added: dict[str, Any] = {"translation": translation.text}
-        added["score"] = translation.score
+        added: dict[str, Any] = {
+            "translation": translation.text,
+            "score": translation.score,
+        }
         if self.n_best > 1:
             added["n_best"] = [
-                {"translation": each.text, "score": each.score}
-                for each in translation.candidates
+                {"translation": hypothesis.text, "score": hypothesis.score}
+                for hypothesis in translation.hypotheses
             ]
         if self.align:
-            found = translation.alignment
-            added["alignment"] = "" if found is None else found.pharaoh()
+            alignment = translation.alignment
+            added["alignment"] = "" if alignment is None else alignment.to_pharaoh()
         for key in added:
             if key in record.fields:
                 raise UserError(
                     f"the input has a field {key!r} already, which the output needs. "
-                    "Rename it in the input, or use --format text."
+                    "Rename it in the input, or use --output-format text."
                 )
-        text = json.dumps(record.fields | added, ensure_ascii=False)
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # Half a surrogate pair can only be escaped.
-            text = json.dumps(record.fields | added)
-        return text
+        fields = record.fields | added
+        text = json.dumps(fields, ensure_ascii=False)
+        # A lone surrogate can only be escaped.
+        return text if _is_encodable(text) else json.dumps(fields)

@@ -1,7 +1,4 @@
-"""Where a line that is too long for a network comes apart.
-
-Knows pieces as text; not networks or searches.
-"""
+"""Splitting of long lines into segments of at most a given number of tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-CHARACTERS = 20_000
-"""What SentencePiece gets at once; on far longer lines it ends the process."""
+MAX_ENCODED_CHARACTERS = 20_000
+"""Characters that SentencePiece encodes at once; far longer lines end the process."""
 
 WORD = "▁"  # SentencePiece's mark at the beginning of a word.
 _CLOSERS = "\"'»”’)]}」』）】"
@@ -21,68 +18,69 @@ _WIDE_CLAUSE, _CLAUSE = "，、；：", ",;:–—"
 _UNSPACED = ("zh", "ja", "th", "lo", "km", "my")
 
 
-def split_long_input(pieces: Sequence[str], longest: int) -> list[slice]:
-    """Take a line apart at the ends of sentences, else of clauses, else of words.
+def split_long_input(tokens: Sequence[str], max_length: int) -> list[slice]:
+    """Split a line at the ends of sentences, else of clauses, else of words.
 
     Args:
-        pieces: The line's pieces as text.
-        longest: The most pieces of a part, at least 1.
+        tokens: The line's tokens as text.
+        max_length: Maximal number of tokens in a segment, at least 1.
 
     Returns:
-        One slice for each part; together they are the line. The last two parts are
-        about equally long where a boundary allows it, since a single word left over is
-        hard to translate.
+        One slice for each segment; together they are the line. The last two segments
+        are about equally long where a boundary allows it, since a single remaining word
+        is hard to translate.
     """
-    found: list[slice] = []
+    segments: list[slice] = []
     start = 0
-    while len(pieces) - start > longest:
-        left = len(pieces) - start
-        goal = start + (longest if left > 2 * longest else (left + 1) // 2)
-        places = range(start + 1, start + longest + 1)
-        end = max(places, key=lambda place: (_rank(pieces, place), -abs(place - goal)))
-        found.append(slice(start, end))
-        start = end
-    found.append(slice(start, len(pieces)))
-    return found
+    while len(tokens) - start > max_length:
+        left = len(tokens) - start
+        goal = start + (max_length if left > 2 * max_length else (left + 1) // 2)
+        ends = range(start + 1, start + max_length + 1)
+        best = max(ends, key=lambda end: (_priority(tokens, end), -abs(end - goal)))
+        segments.append(slice(start, best))
+        start = best
+    segments.append(slice(start, len(tokens)))
+    return segments
 
 
 def encode_long(
-    cut: Callable[[Sequence[str]], list[list[T]]], lines: Sequence[str]
+    encode: Callable[[Sequence[str]], list[list[T]]], lines: Sequence[str]
 ) -> list[list[T]]:
-    """Cut lines of any length into pieces, far longer ones stretch by stretch.
+    """Encode lines of any length, very long ones in chunks.
 
     Args:
-        cut: Cuts lines of at most CHARACTERS, such as `Tokenizer.encode`.
+        encode: Encodes lines of at most MAX_ENCODED_CHARACTERS, such as
+            `Tokenizer.encode`.
         lines: Text.
     """
-    split = [_stretches(line) for line in lines]
-    found = iter(cut([stretch for some in split for stretch in some]))
-    return [[piece for _ in some for piece in next(found)] for some in split]
+    chunked = [_chunks(line) for line in lines]
+    encoded = iter(encode([chunk for chunks in chunked for chunk in chunks]))
+    return [[token for _ in chunks for token in next(encoded)] for chunks in chunked]
 
 
-def _stretches(line: str) -> list[str]:
-    """Take a line apart at blanks, or anywhere if there is none."""
-    found = []
+def _chunks(line: str) -> list[str]:
+    """Split raw text at blanks, or anywhere if there is none."""
+    chunks = []
     start = 0
-    while len(line) - start > CHARACTERS:
-        blank = line.rfind(" ", start + 1, start + CHARACTERS)
-        end = blank if blank > start else start + CHARACTERS
-        found.append(line[start:end])
+    while len(line) - start > MAX_ENCODED_CHARACTERS:
+        blank = line.rfind(" ", start + 1, start + MAX_ENCODED_CHARACTERS)
+        end = blank if blank > start else start + MAX_ENCODED_CHARACTERS
+        chunks.append(line[start:end])
         start = end
-    return [*found, line[start:]]
+    return [*chunks, line[start:]]
 
 
 def separator(language: str) -> str:
-    """What stands between the translations of two parts: a blank in most languages."""
+    """Return what joins the translations of two segments: a blank in most languages."""
     return "" if language.lower().replace("_", "-").split("-")[0] in _UNSPACED else " "
 
 
-def _rank(pieces: Sequence[str], place: int) -> int:
-    """Say how good it is to cut before a piece: 3 sentence, 2 clause, 1 word, 0 not."""
-    before = "".join(pieces[max(0, place - 4) : place]).rstrip(_CLOSERS)[-1:]
-    word = pieces[place].startswith(WORD)
-    if before and (before in _WIDE_SENTENCE or (word and before in _SENTENCE)):
+def _priority(tokens: Sequence[str], index: int) -> int:
+    """Rank a split before a token: 3 sentence, 2 clause, 1 word, 0 within a word."""
+    before = "".join(tokens[max(0, index - 4) : index]).rstrip(_CLOSERS)[-1:]
+    begins_word = tokens[index].startswith(WORD)
+    if before and (before in _WIDE_SENTENCE or (begins_word and before in _SENTENCE)):
         return 3
-    if before and (before in _WIDE_CLAUSE or (word and before in _CLAUSE)):
+    if before and (before in _WIDE_CLAUSE or (begins_word and before in _CLAUSE)):
         return 2
-    return int(word)
+    return int(begins_word)

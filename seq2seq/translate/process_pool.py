@@ -1,8 +1,7 @@
-"""Who translates windows: this process, or several others that share them out.
+"""Translation in this process, or in a pool of processes in parallel.
 
-Knows processes, pipes and order; not forms of lines, files or networks. Every window
-goes whole to one process, so each batch is what it would be in one process alone, and
-so is the text. Processes are spawned, and each loads the run for itself.
+Every buffer goes whole to one process, so its batches, and the text, are those of a
+single process. Processes are spawned, and each loads the run for itself.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ from seq2seq.translate.options import Translation, TranslationOptions
 if TYPE_CHECKING:
     from seq2seq.translate.translator import Translator
 
-AHEAD = 2
-"""Windows that are read ahead, for each process."""
+BUFFERS_AHEAD = 2
+"""Buffers that are read ahead, per process."""
 
-PATIENCE_SECONDS = 5.0
-"""How long a process may take to end before it is killed."""
+EXIT_SECONDS = 5.0
+"""Seconds that a process may take to exit before it is killed."""
 
 T = TypeVar("T")
 Lines = list[str | TranslationRequest]
 Task = tuple[T, Lines | None]
-"""Something, and the lines of it to translate; None if nothing is to be done."""
+"""An item, and its lines to translate; None if there is nothing to do."""
 
 Result = tuple[T, list[Translation] | None]
 Pending = Future[list[Translation]] | None
-Begin = Callable[[Lines], Future[list[Translation]]]
+Submit = Callable[[Lines], Future[list[Translation]]]
 
 
 class TranslatorFactory(Protocol):
@@ -51,11 +50,11 @@ class TranslatorFactory(Protocol):
 
 
 class InlineTranslator:
-    """Translate in this process.
+    """A pool of one: translates in this process.
 
     Args:
-        translator: Translates.
-        options: How.
+        translator: The translator.
+        options: Translation options.
     """
 
     def __init__(self, translator: Translator, options: TranslationOptions) -> None:
@@ -66,10 +65,10 @@ class InlineTranslator:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """There is nothing to end."""
+        """Nothing to close."""
 
     def results(self, tasks: Iterable[Task[T]]) -> Iterator[Result[T]]:
-        """Do the tasks, one after another."""
+        """Translate the tasks one after another."""
         for item, lines in tasks:
             if lines is None:
                 yield item, None
@@ -78,14 +77,14 @@ class InlineTranslator:
 
 
 def assign_devices(count: int, *, gpus: int) -> list[str]:
-    """Say where so many processes compute: each on its own GPU, or all on the CPU.
+    """Return a device for each process: a GPU of its own, or the CPU for all.
 
     Args:
-        count: How many there are to be.
-        gpus: How many GPUs they may use.
+        count: Number of processes.
+        gpus: Number of GPUs.
 
     Raises:
-        InputError: If there are GPUs, but not so many.
+        UserError: If there are GPUs, but fewer than processes.
     """
     if gpus and count > gpus:
         raise UserError(
@@ -101,9 +100,9 @@ class TranslatorProcess:
     """A process that translates.
 
     Attributes:
-        name: What an error message calls it.
+        name: Its name in error messages.
         process: The process.
-        connection: This end of the pipe to it.
+        connection: The parent's end of the pipe to it.
     """
 
     name: str
@@ -111,40 +110,40 @@ class TranslatorProcess:
     connection: Connection
 
     def translate_batch(self, lines: Lines) -> list[Translation]:
-        """Have it translate a window.
+        """Translate a buffer in the process.
 
         Raises:
-            InputError: If the options ask for what the run cannot do, or the process
-                is no more.
+            UserError: If the run does not support the options, or the process has died.
         """
         try:
             self.connection.send(lines)
             reply: list[Translation] | Exception = self.connection.recv()
         except (EOFError, OSError) as error:
-            self.process.join(PATIENCE_SECONDS)
-            raise UserError(self._ended(self.process.exitcode)) from error
+            self.process.join(EXIT_SECONDS)
+            raise self._exit_error(self.process.exitcode) from error
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    def _ended(self, status: int | None) -> str:
-        how = f"ended with status {status}"
+    def _exit_error(self, status: int | None) -> UserError:
+        reason = f"ended with status {status}"
         if status is not None and status < 0:
-            how = f"was killed by {signal.Signals(-status).name}"
-        return (
-            f"{self.name} {how} amid a translation. If memory is short, use fewer "
-            "--devices or a smaller --batch; what goes to --output F can be continued."
+            reason = f"was killed by {signal.Signals(-status).name}"
+        return UserError(
+            f"{self.name} {reason} amid a translation. If memory is short, use fewer "
+            "--devices or a smaller --batch-size; what goes to --output F can be "
+            "resumed."
         )
 
 
 class TranslatorPool:
-    """Processes that translate windows side by side. A context: they end with it.
+    """Processes that translate buffers in parallel, ended when the context exits.
 
     Args:
-        load: Loads the translator, in each of them.
-        options: How to translate.
-        devices: Where each process computes.
-        threads: Threads of each process.
+        load: Loads the translator, in each process.
+        options: Translation options.
+        devices: The device of each process, as torch names it.
+        threads: Number of torch's threads in each process.
     """
 
     def __init__(
@@ -165,35 +164,35 @@ class TranslatorPool:
         context = get_context("spawn")
         with _no_interrupt():
             for number, device in enumerate(self.devices, 1):
-                ours, theirs = context.Pipe()
+                parent_end, child_end = context.Pipe()
                 process = context.Process(
-                    target=_work,
-                    args=(theirs, self.load, self.options, device, self.threads),
+                    target=_serve,
+                    args=(child_end, self.load, self.options, device, self.threads),
                     daemon=True,
                 )
                 process.start()
-                theirs.close()
+                child_end.close()
                 name = f"process {number} of {len(self.devices)} (id {process.pid})"
-                self.workers.append(TranslatorProcess(name, process, ours))
+                self.workers.append(TranslatorProcess(name, process, parent_end))
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End all processes, whatever they are at."""
+        """Terminate all processes, busy or not."""
         for worker in self.workers:
             worker.process.terminate()
         for worker in self.workers:
-            worker.process.join(PATIENCE_SECONDS)
+            worker.process.join(EXIT_SECONDS)
             if worker.process.is_alive():
                 worker.process.kill()
         self.workers = []
 
     def results(self, tasks: Iterable[Task[T]]) -> Iterator[Result[T]]:
-        """Do the tasks side by side; give them back in order, each once it is done.
+        """Translate the tasks in parallel; yield each result in order, once done.
 
-        Tasks are read in a thread, so that what is done need not wait for input.
+        Tasks are read in a thread, so that finished results need not wait for input.
 
         Raises:
-            InputError: What reading the tasks or translating raised, in its turn.
+            UserError: What reading or translating a task raised, in the task's order.
         """
         free: queue.SimpleQueue[TranslatorProcess] = queue.SimpleQueue()
         for worker in self.workers:
@@ -207,77 +206,78 @@ class TranslatorPool:
                 free.put(worker)
 
         pool = ThreadPoolExecutor(len(self.workers))
-        begun = _ahead(
+        pending = _read_ahead(
             tasks,
             lambda lines: pool.submit(translate, lines),
-            room=AHEAD * len(self.workers),
+            max_pending=BUFFERS_AHEAD * len(self.workers),
         )
         try:
-            for item, future in begun:
+            for item, future in pending:
                 yield item, None if future is None else future.result()
         finally:
-            self.__exit__()  # Whoever waits for a process stops waiting.
+            self.__exit__()  # Threads that wait for a process stop waiting.
             pool.shutdown(cancel_futures=True)
 
 
-def _ahead(
-    tasks: Iterable[Task[T]], begin: Begin, *, room: int
+def _read_ahead(
+    tasks: Iterable[Task[T]], submit: Submit, *, max_pending: int
 ) -> Iterator[tuple[T, Pending]]:
-    """Read so many tasks ahead and begin them, in a thread that dies with the process.
+    """Read and submit tasks ahead, in a daemon thread.
 
     Args:
-        tasks: What to read.
-        begin: Begins to translate lines.
-        room: How many tasks may wait.
+        tasks: The tasks.
+        submit: Starts the translation of lines.
+        max_pending: Number of tasks that are read ahead.
     """
-    read: queue.Queue[tuple[T, Pending] | BaseException | None] = queue.Queue(room)
-    over = threading.Event()
+    pending: queue.Queue[tuple[T, Pending] | BaseException | None]
+    pending = queue.Queue(max_pending)
+    closed = threading.Event()
 
-    def run() -> None:
+    def read() -> None:
         end: BaseException | None = None
         try:
             for item, lines in tasks:
-                if over.is_set():
+                if closed.is_set():
                     return
-                read.put((item, None if lines is None else begin(lines)))
+                pending.put((item, None if lines is None else submit(lines)))
         except BaseException as error:
             end = error
-        read.put(end)
+        pending.put(end)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=read, daemon=True).start()
     try:
-        while (found := read.get()) is not None:
-            if isinstance(found, BaseException):
-                raise found
-            yield found
+        while (entry := pending.get()) is not None:
+            if isinstance(entry, BaseException):
+                raise entry
+            yield entry
     finally:
-        over.set()
-        # A thread that waits to put something goes on, and sees that it is over.
-        while not read.empty():
-            read.get_nowait()
+        closed.set()
+        # A thread that waits to put an entry continues, and sees that it is closed.
+        while not pending.empty():
+            pending.get_nowait()
 
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: this one ends them."""
+    """Start processes that ignore Ctrl-C: the parent terminates them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)
 
 
-def _work(
+def _serve(
     connection: Connection,
     load: TranslatorFactory,
     options: TranslationOptions,
     device: str,
     threads: int,
 ) -> None:
-    """Translate what comes until nobody is there any more."""
+    """Translate the buffers of the pipe until the parent closes it."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,10 +1,9 @@
-"""Output files that get their names when they are whole, and that can be continued.
+"""Output files that are renamed when complete, and resumed after an interruption.
 
-Knows files and counts; not what their lines say. What is translated goes to
-NAME.partial beside each file. After each window, once that is on the disk,
-FIRST.partial.journal gets a line: how many lines of input are done, their checksum, and
-how long the partial files are. So whatever kills the process, the last whole line of
-the journal is true.
+Output goes to NAME.partial beside each file. After each buffer, once that is synced to
+disk, FIRST.partial.journal gets a line: how many input lines are done, their checksum,
+and the sizes of the partial files. So however the process is killed, the journal's last
+complete line is true.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from seq2seq.utils.files import COMPRESSIONS, atomic_file, decode_lines, write_l
 
 @dataclass(frozen=True)
 class CommittedState:
-    """What is safely in the partial files.
+    """What the partial files durably contain.
 
     Attributes:
-        lines: Lines of input.
-        digest: The checksum of these.
-        sizes: How long each partial file is, in bytes.
+        lines: Number of input lines.
+        digest: SHA-256 of these.
+        sizes: Size of each partial file, in bytes.
     """
 
     lines: int
@@ -38,18 +37,18 @@ class CommittedState:
 
 
 class ResumableOutput:
-    """Output files under way.
+    """Output files in progress.
 
     Args:
-        paths: The files to make, the main one first.
-        job: What decides on the output, as plain values: a translation is only
-            continued by the same job.
-        resume: Whether to go on from what an earlier process left; if it left nothing,
-            the beginning.
+        paths: The files to write, the main one first.
+        job: Everything that determines the output, as JSON values: only the same job
+            can be resumed.
+        resume: Whether to resume the partial files of an earlier process; without any,
+            start at the beginning.
 
     Raises:
-        InputError: If there is something left and resume is False, if it is of another
-            job, or if the files cannot be written.
+        UserError: If there are partial files and resume is False, if they are of
+            another job, or if the files cannot be written.
     """
 
     def __init__(
@@ -68,15 +67,15 @@ class ResumableOutput:
         if len(set(self.paths)) < len(self.paths):
             raise UserError(f"{paths[0]} is named twice; name different files.")
         self.partial = [path.with_name(f"{path.name}.partial") for path in self.paths]
-        self.log_path = self.partial[0].with_name(f"{self.partial[0].name}.journal")
+        self.journal = self.partial[0].with_name(f"{self.partial[0].name}.journal")
         self.job: dict[str, Any] = json.loads(json.dumps(job))
-        self.done = self._left(resume=resume)
-        self._total = hashlib.sha256()
+        self.committed = self._recover(resume=resume)
+        self._sha256 = hashlib.sha256()
         self._lines = 0
         try:
             self._open()
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._write_error(error) from error
 
     def __enter__(self) -> ResumableOutput:
         return self
@@ -87,62 +86,65 @@ class ResumableOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the files; what is in them stays where it is."""
-        for stream in [*self._streams, self._log]:
+        """Close the files; partial ones remain."""
+        for stream in [*self._streams, self._journal_stream]:
             stream.close()
 
-    def skip_done(self, window: Sequence[str]) -> int:
-        """Take note of the next lines of input, and tell how many of them are done.
+    def skip_done(self, inputs: Sequence[str]) -> int:
+        """Register the next input lines, and return how many of them are already done.
 
         Raises:
-            InputError: If lines that are done were others then.
+            UserError: If lines that are done have changed.
         """
         done = 0
-        for line in window:
-            self._total.update(line.encode("utf-8", "surrogatepass") + b"\n")
+        committed = self.committed
+        for line in inputs:
+            self._sha256.update(line.encode("utf-8", "surrogatepass") + b"\n")
             self._lines += 1
-            done += self._lines <= self.done.lines
-            if self._lines == self.done.lines and self._digest() != self.done.digest:
+            done += self._lines <= committed.lines
+            if self._lines == committed.lines and self._digest() != committed.digest:
                 raise UserError(
                     f"{self.partial[0]} was made from other lines: the first "
-                    f"{self.done.lines:,} of the input have changed. Give the same "
+                    f"{committed.lines:,} of the input have changed. Give the same "
                     f"input, or remove {self.partial[0]} to begin anew."
                 )
         return done
 
-    def append(self, window: Sequence[Iterable[str]]) -> None:
-        """Append what became of the lines last noted, and make it last.
+    def append(self, outputs: Sequence[Iterable[str]]) -> None:
+        """Append the output of the lines last registered, and sync it to disk.
 
         Args:
-            window: Lines for each file.
+            outputs: Output lines for each file.
 
         Raises:
-            InputError: If the operating system refuses, for example for lack of space.
+            UserError: If the files cannot be written, for example for lack of space.
         """
         try:
-            for stream, lines in zip(self._streams, window, strict=True):
+            for stream, lines in zip(self._streams, outputs, strict=True):
                 stream.write("".join(f"{line}\n" for line in lines).encode())
                 stream.flush()
                 os.fsync(stream.fileno())
             sizes = tuple(stream.tell() for stream in self._streams)
-            self._say(CommittedState(self._lines, self._digest(), sizes).__dict__)
+            state = CommittedState(self._lines, self._digest(), sizes)
+            self._journal_stream.write(json.dumps(state.__dict__).encode() + b"\n")
+            self._journal_stream.flush()
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._write_error(error) from error
 
     def commit(self) -> None:
-        """Give the files their names.
+        """Rename the complete files.
 
         Raises:
-            InputError: If fewer lines came than were done before.
+            UserError: If the input has fewer lines than are done.
         """
-        if self._lines < self.done.lines:
+        if self._lines < self.committed.lines:
             raise UserError(
-                f"{self.partial[0]} was made from {self.done.lines:,} lines, but the "
-                f"input has {self._lines:,}. Give the same input, or remove "
+                f"{self.partial[0]} was made from {self.committed.lines:,} lines, but "
+                f"the input has {self._lines:,}. Give the same input, or remove "
                 f"{self.partial[0]} to begin anew."
             )
         try:
-            # The main file last: once it is there, all are.
+            # The main file last: once it exists, all do.
             for path, partial in reversed(
                 list(zip(self.paths, self.partial, strict=True))
             ):
@@ -152,77 +154,75 @@ class ResumableOutput:
                     partial.unlink()
                 else:
                     partial.replace(path)
-            self.log_path.unlink()
+            self.journal.unlink()
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._write_error(error) from error
 
-    def _left(self, *, resume: bool) -> CommittedState:
-        """Find what an earlier process left."""
-        nothing = CommittedState(0, "", (0,) * len(self.paths))
-        entries = _entries(self.log_path)
-        done = [
-            CommittedState(**{**each, "sizes": tuple(each["sizes"])})
-            for each in entries[1:]
+    def _recover(self, *, resume: bool) -> CommittedState:
+        """Return the committed state of an earlier process."""
+        empty = CommittedState(0, "", (0,) * len(self.paths))
+        entries = _read_journal(self.journal)
+        states = [
+            CommittedState(**{**entry, "sizes": tuple(entry["sizes"])})
+            for entry in entries[1:]
         ]
         sizes = [path.stat().st_size if path.is_file() else 0 for path in self.partial]
-        # The newest entry whose bytes are all there.
-        safe = next(
+        # The newest entry whose bytes all exist.
+        committed = next(
             (
-                each
-                for each in reversed(done)
-                if len(each.sizes) == len(sizes)
-                and all(map(int.__le__, each.sizes, sizes))
+                state
+                for state in reversed(states)
+                if len(state.sizes) == len(sizes)
+                and all(map(int.__le__, state.sizes, sizes))
             ),
-            nothing,
+            empty,
         )
-        if not safe.lines:
-            return nothing
+        if not committed.lines:
+            return empty
         if not resume:
             raise UserError(
-                f"{self.partial[0]} holds {safe.lines:,} lines of a translation that "
-                "was interrupted. Add --continue to go on, or remove it to begin anew."
+                f"{self.partial[0]} holds {committed.lines:,} lines of a translation "
+                "that was interrupted. Add --resume to go on, or remove it to begin "
+                "anew."
             )
-        then = entries[0]
-        for key in [*then, *self.job]:
-            if then.get(key) != self.job.get(key):
+        earlier = entries[0]
+        for key in [*earlier, *self.job]:
+            if earlier.get(key) != self.job.get(key):
                 raise UserError(
                     f"{self.partial[0]} is of another translation: {key} was "
-                    f"{then.get(key)!r}, is now {self.job.get(key)!r}. Use the same "
+                    f"{earlier.get(key)!r}, is now {self.job.get(key)!r}. Use the same "
                     "run and options, or remove it to begin anew."
                 )
-        return safe
+        return committed
 
     def _open(self) -> None:
-        """Cut the files back to what is safe, and begin the journal if need be."""
-        fresh = not self.done.lines
+        """Truncate the partial files to the committed state; rewrite the journal."""
+        is_new = not self.committed.lines
         self._streams: list[BinaryIO] = []
-        for path, size in zip(self.partial, self.done.sizes, strict=True):
-            stream = path.open("wb" if fresh else "r+b")
+        for path, size in zip(self.partial, self.committed.sizes, strict=True):
+            stream = path.open("wb" if is_new else "r+b")
             self._streams.append(stream)
             stream.truncate(size)
             stream.seek(size)
-        known = [self.job] if fresh else [self.job, self.done.__dict__]
-        with atomic_file(self.log_path) as file:
-            file.write(b"".join(json.dumps(each).encode() + b"\n" for each in known))
-        self._log = self.log_path.open("ab")
-
-    def _say(self, entry: dict[str, Any]) -> None:
-        self._log.write(json.dumps(entry).encode() + b"\n")
-        self._log.flush()
+        entries = [self.job] if is_new else [self.job, self.committed.__dict__]
+        text = "".join(json.dumps(entry) + "\n" for entry in entries)
+        with atomic_file(self.journal) as file:
+            file.write(text.encode())
+        self._journal_stream = self.journal.open("ab")
 
     def _digest(self) -> str:
-        return self._total.hexdigest()
+        return self._sha256.hexdigest()
 
-    def _failed(self, error: OSError) -> UserError:
+    def _write_error(self, error: OSError) -> UserError:
         return UserError(
             f"{self.partial[0]} cannot be written: {error.strerror or error}. Mend "
-            "that, then give the same command, of translate with --continue, to go on."
+            "that, then give the same command, of translate with --resume, to go on."
         )
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
-    """Read a journal as far as it goes; its last line may be half a line."""
-    found: list[dict[str, Any]] = []
+def _read_journal(path: Path) -> list[dict[str, Any]]:
+    """Read a journal's job and states; its last line may be incomplete."""
+    entries: list[dict[str, Any]] = []
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
         for number, line in enumerate(lines):
@@ -230,7 +230,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             keys = {"lines", "digest", "sizes"}
             if not isinstance(entry, dict) or (number and set(entry) != keys):
                 break
-            found.append(entry)
+            entries.append(entry)
     except (OSError, ValueError):
         pass
-    return found
+    return entries

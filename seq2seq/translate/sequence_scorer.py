@@ -1,6 +1,6 @@
-"""How likely a run finds given translations. Knows pairs of lines; not search.
+"""Log-probabilities of given translations (forced decoding).
 
-Sums are taken with 64 bits, so a pair's score does not depend on its neighbours.
+Sums are computed in float64, so a pair's score does not depend on its batch.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from seq2seq.translate.batching import batch_by_length, read_buffers
 from seq2seq.translate.input_splitting import encode_long
 from seq2seq.types import PAD
 
-Pair = tuple[str, str]
+SentencePair = tuple[str, str]
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
 class SequenceScorer:
-    """A trained run, or several, as a judge of translations.
+    """Scores translations with a trained run or an ensemble.
 
     Args:
-        engine: What computes.
+        engine: Computes log-probabilities.
         source: The source side's tokenizer.
         target: The target side's tokenizer.
     """
@@ -43,60 +43,62 @@ class SequenceScorer:
     def load(
         cls, run: str | Path, *, ensemble: Sequence[str | Path] = ()
     ) -> SequenceScorer:
-        """Load a run and those that speak with it.
+        """Load a run and further members of an ensemble.
 
         Raises:
-            InputError: If one is no run, or their tokenizers differ.
+            UserError: If one is no run, or their tokenizers differ.
         """
         runs = open_runs(run, ensemble)
         engine = load_engine(runs, precise=True)
         return cls(engine, runs[0].source, runs[0].target)
 
-    def __call__(self, pairs: Iterable[Pair], *, batch: int = BATCH) -> Iterator[float]:
-        """Score pairs, window by window.
+    def __call__(
+        self, pairs: Iterable[SentencePair], *, batch_size: int = BATCH_SIZE
+    ) -> Iterator[float]:
+        """Score sentence pairs.
 
         Args:
             pairs: Sources and their translations; blank ones are scored as well.
-            batch: Pairs that share a batch, at most.
+            batch_size: Maximal number of pairs in a batch.
 
         Yields:
-            Of each pair the log-probability of the translation's pieces and of its
-            end, in nats, as the tokenizer cuts it.
+            For each pair the log-probability, in nats, of the translation's tokens and
+            EOS, as the tokenizer segments it.
         """
-        for window in read_buffers(
-            pairs, characters=lambda pair: len(pair[0] + pair[1])
+        for buffer in read_buffers(
+            pairs, num_characters=lambda pair: len(pair[0] + pair[1])
         ):
-            yield from self._window(window, batch)
+            yield from self._score(buffer, batch_size)
 
     @torch.inference_mode()
-    def _window(self, window: Sequence[Pair], batch: int) -> list[float]:
-        sources = encode_long(self.source.encode, [pair[0] for pair in window])
-        targets = encode_long(self.target.encode, [pair[1] for pair in window])
-        found = [0.0] * len(window)
+    def _score(self, pairs: Sequence[SentencePair], batch_size: int) -> list[float]:
+        sources = encode_long(self.source.encode, [source for source, _ in pairs])
+        targets = encode_long(self.target.encode, [target for _, target in pairs])
+        scores = [0.0] * len(pairs)
         lengths = [
             max(map(len, pair)) + 1 for pair in zip(sources, targets, strict=True)
         ]
-        for rows in batch_by_length(lengths, sentences=batch):
-            read = collate(
-                [sources[row] for row in rows], [targets[row] for row in rows]
+        for indices in batch_by_length(lengths, batch_size=batch_size):
+            batch = collate(
+                [sources[index] for index in indices],
+                [targets[index] for index in indices],
             )
-            nats = self.engine.log_probs(read)
-            sums = nats.masked_fill(read.targets == PAD, 0.0).sum(dim=1)
-            for row, total in zip(rows, sums.tolist(), strict=True):
-                found[row] = total
-        return found
+            log_probs = self.engine.log_probs(batch)  # (N, T)
+            totals = log_probs.masked_fill(batch.targets == PAD, 0.0).sum(dim=1)
+            for index, total in zip(indices, totals.tolist(), strict=True):
+                scores[index] = total
+        return scores
 
 
 def zip_lines(
     sources: Iterable[str], targets: Iterable[str], *, names: tuple[str, str]
-) -> Iterator[Pair]:
-    """Read two sides line by line.
+) -> Iterator[SentencePair]:
+    """Pair the lines of two files.
 
     Raises:
-        InputError: If one side ends before the other, after the last whole pair.
+        UserError: If one side ends before the other, after the last complete pair.
     """
-    both = enumerate(zip_longest(sources, targets))
-    for count, (source, target) in both:
+    for count, (source, target) in enumerate(zip_longest(sources, targets)):
         if source is None or target is None:
             longer, shorter = names if target is None else names[::-1]
             raise UserError(

@@ -1,7 +1,7 @@
-"""Batches side by side, each on a thread of its own.
+"""A thread pool for batches: one thread each, with one of torch's threads.
 
-Knows threads; not what is done on them. Small matrices gain little from being cut up
-among cores, at every product anew; whole batches gain nearly all that there is.
+Small matrix products gain little from several threads; whole batches in parallel gain
+nearly all that there is.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ ResultT = TypeVar("ResultT")
 
 
 def map_threads(
-    do: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], *, threads: int
+    function: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], *, threads: int
 ) -> Iterator[ResultT]:
-    """Do the tasks on so many threads; yield what comes of them, in their order.
+    """Apply a function to tasks in parallel; yield the results in order.
 
-    What torch computes within a task stays on its thread; one task at a time has all
-    of torch's own, and the caller's thread.
+    In a pool, torch uses one thread for each task; a single task at a time runs on the
+    caller's thread, with all of torch's.
 
     Args:
-        do: Releases Python's lock for most of the time, as torch's and ONNX Runtime's
-            operators do.
-        tasks: What to do.
-        threads: How many at once, where there are as many.
+        function: Releases the GIL for most of the time, as the operators of torch and
+            of ONNX Runtime do.
+        tasks: Its arguments.
+        threads: Maximal number of tasks at once.
 
     Raises:
-        Exception: What the first failing task raised; those not begun are left.
+        Exception: What the first failing task raised; tasks not yet started are
+            cancelled.
     """
     threads = min(threads, len(tasks))
     if threads <= 1:
-        yield from map(do, tasks)
+        yield from map(function, tasks)
         return
 
-    # Torch sets threads for the calling thread, and for those that are new to it.
-    whole = torch.get_num_threads()
+    # Torch sets the number for the calling thread, and for threads started later.
+    torch_threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield from pool.map(do, tasks)
+        yield from pool.map(function, tasks)
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(whole)
+        torch.set_num_threads(torch_threads)

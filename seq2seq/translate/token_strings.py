@@ -1,7 +1,4 @@
-"""The letters of a tokenizer's pieces, and how each piece goes on with a text.
-
-Knows text and pieces; not searches, lines or why a text is looked for.
-"""
+"""The characters of every token, and string matching over them (Shift-And)."""
 
 from __future__ import annotations
 
@@ -18,48 +15,48 @@ from seq2seq.search.banned_strings import BannedString
 from seq2seq.translate.input_splitting import WORD
 from seq2seq.types import UNK
 
-LETTERS_AT_MOST = 58
-"""Letters of a forbidden text that are followed; a longer one is cut off there, so that
-somewhat more is avoided. With the marks of a word's ends they fit into 64 bits."""
+MAX_BANNED_CHARACTERS = 58
+"""Characters of a banned string that are matched; a longer one is truncated there, so
+that somewhat more is banned. With the marks of a word's ends they fit into 64 bits."""
 
 
-def is_word_char(letter: str) -> bool:
-    """Say whether it is what regular expressions call a word's letter."""
-    return letter.isalnum() or letter == "_"
+def is_word_char(character: str) -> bool:
+    r"""Return whether regular expressions' \w matches a character."""
+    return character.isalnum() or character == "_"
 
 
-class _Letters(NamedTuple):
-    """The letters of all pieces of a tokenizer.
+class _TokenCharacters(NamedTuple):
+    """The characters of all V tokens of a tokenizer.
 
     Attributes:
-        counts: How many each has, (V,).
-        codes: Their code points, (V, longest), -1 where there is none.
-        in_word: Which of them a word is made of, (V, longest).
+        lengths: Number of characters of each token, (V,).
+        code_points: Their code points, (V, max_length), -1 where there is none.
+        is_word: True at word characters, (V, max_length).
     """
 
-    counts: NDArray[np.int64]
-    codes: NDArray[np.int64]
-    in_word: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
+    code_points: NDArray[np.int64]
+    is_word: NDArray[np.bool_]
 
 
 def token_lengths(target: Tokenizer) -> Tensor:
-    """Return how many letters each piece has, (V,)."""
-    return torch.from_numpy(_letters(target).counts)
+    """Return the number of characters of each token, (V,)."""
+    return torch.from_numpy(_token_characters(target).lengths)
 
 
 @lru_cache(maxsize=4)
-def _letters(target: Tokenizer) -> _Letters:
-    spelt = [
-        piece.replace(WORD, " ") for piece in target.id_to_tokens(range(len(target)))
+def _token_characters(target: Tokenizer) -> _TokenCharacters:
+    texts = [
+        token.replace(WORD, " ") for token in target.id_to_tokens(range(len(target)))
     ]
-    spelt[UNK] = " ⁇ "  # As SentencePiece writes it.
-    longest = max(map(len, spelt))
-    codes = np.full((len(spelt), longest), -1)
-    within = np.zeros((len(spelt), longest), dtype=bool)
-    for row, text in enumerate(spelt):
-        codes[row, : len(text)] = [ord(letter) for letter in text]
-        within[row, : len(text)] = [is_word_char(letter) for letter in text]
-    return _Letters(np.array([*map(len, spelt)]), codes, within)
+    texts[UNK] = " ⁇ "  # As SentencePiece decodes it.
+    max_length = max(map(len, texts))
+    code_points = np.full((len(texts), max_length), -1)
+    is_word = np.zeros((len(texts), max_length), dtype=bool)
+    for row, text in enumerate(texts):
+        code_points[row, : len(text)] = [ord(character) for character in text]
+        is_word[row, : len(text)] = [is_word_char(character) for character in text]
+    return _TokenCharacters(np.array([*map(len, texts)]), code_points, is_word)
 
 
 @lru_cache(maxsize=256)
@@ -67,56 +64,60 @@ def compile_banned_string(
     target: Tokenizer,
     text: str,
     *,
-    begins: bool = False,
-    ends: bool = False,
-    goes_on: bool = False,
+    word_start: bool = False,
+    word_end: bool = False,
+    word_continues: bool = False,
 ) -> BannedString:
-    """Work out how every piece of a tokenizer goes on with a text.
+    """Compute the Shift-And transitions of every token for one string.
 
     Args:
         target: The tokenizer.
-        text: At least one letter.
-        begins: Whether it counts only at the beginning of a word.
-        ends: Whether it counts only where a word does not go on after it within the
-            piece; that it does in the next piece is not foreseen.
-        goes_on: Whether it counts only with another letter of the word after it.
+        text: The string, at least one character.
+        word_start: Whether it matches only at the beginning of a word.
+        word_end: Whether it matches only where the word does not continue within the
+            token; that it continues in the next token is not foreseen.
+        word_continues: Whether it matches only with another word character after it.
 
-    Source: Baeza-Yates and Gonnet 1992, section 3, for runs of letters.
+    Source: Baeza-Yates and Gonnet 1992, section 3, for runs of characters.
     """
-    counts, codes, within = _letters(target)
-    if len(text) > LETTERS_AT_MOST and goes_on:
-        text = text[-LETTERS_AT_MOST:]
-    elif len(text) > LETTERS_AT_MOST:
-        text, ends = text[:LETTERS_AT_MOST], False
-    begins, ends = begins and is_word_char(text[0]), ends and is_word_char(text[-1])
-    size = begins + len(text) + goes_on
+    lengths, code_points, is_word = _token_characters(target)
+    if len(text) > MAX_BANNED_CHARACTERS and word_continues:
+        text = text[-MAX_BANNED_CHARACTERS:]
+    elif len(text) > MAX_BANNED_CHARACTERS:
+        text, word_end = text[:MAX_BANNED_CHARACTERS], False
+    word_start = word_start and is_word_char(text[0])
+    word_end = word_end and is_word_char(text[-1])
+    size = word_start + len(text) + word_continues
     final = np.int64(1 << size)
-    carried = np.full(len(counts), -1)
-    begun = np.ones(len(counts), dtype=np.int64)
-    completing = np.zeros(len(counts), dtype=np.int64)
-    for place in range(codes.shape[1]):
-        there = place < counts
-        # The bits that each piece's next letter lets through.
-        through = np.zeros(len(counts), dtype=np.int64)
-        for number, letter in enumerate(text, 1 + begins):
-            through[codes[:, place] == ord(letter)] |= 1 << number
-        if begins:
-            through[~within[:, place]] |= 2
-        if goes_on:
-            through[within[:, place]] |= final
-        carried = np.where(there, (carried << (place > 0)) & through, carried)
-        begun = np.where(there, ((begun << 1) & through) | 1, begun)
-        whole = there.copy()
-        if ends and place + 1 < codes.shape[1]:
-            whole &= ~within[:, place + 1]
-        completing[whole & ((begun & final) != 0)] |= 1
-        if place < size:
-            completing[whole & ((carried & final) != 0)] |= 1 << (size - place - 1)
-    able = completing.nonzero()[0]
+    survive_mask = np.full(len(lengths), -1)
+    set_mask = np.ones(len(lengths), dtype=np.int64)
+    match_mask = np.zeros(len(lengths), dtype=np.int64)
+    for position in range(code_points.shape[1]):
+        has_character = position < lengths
+        # The bits that each token's next character lets through.
+        transition = np.zeros(len(lengths), dtype=np.int64)
+        for bit, character in enumerate(text, 1 + word_start):
+            transition[code_points[:, position] == ord(character)] |= 1 << bit
+        if word_start:
+            transition[~is_word[:, position]] |= 2
+        if word_continues:
+            transition[is_word[:, position]] |= final
+        survive_mask = np.where(
+            has_character, (survive_mask << (position > 0)) & transition, survive_mask
+        )
+        set_mask = np.where(has_character, ((set_mask << 1) & transition) | 1, set_mask)
+        can_match = has_character.copy()
+        if word_end and position + 1 < code_points.shape[1]:
+            can_match &= ~is_word[:, position + 1]
+        match_mask[can_match & ((set_mask & final) != 0)] |= 1
+        if position < size:
+            completed = can_match & ((survive_mask & final) != 0)
+            match_mask[completed] |= 1 << (size - position - 1)
+    matching = match_mask.nonzero()[0]
     return BannedString(
-        3 if begins else 1,
-        torch.from_numpy(carried),
-        torch.from_numpy(begun),
-        torch.from_numpy(able),
-        torch.from_numpy(completing[able]),
+        3 if word_start else 1,
+        torch.from_numpy(survive_mask),
+        torch.from_numpy(set_mask),
+        torch.from_numpy(matching),
+        torch.from_numpy(match_mask[matching]),
     )

@@ -1,199 +1,330 @@
-"""One command's work: records are read, translated, written and counted.
-
-Knows records, who translates and where output goes; not arguments or networks.
-"""
+"""Translation of files and streams: reading, translating, writing, resuming."""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, TextIO
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
 
+import torch
+
+from seq2seq.errors import UserError
+from seq2seq.recipe import SearchOptions
+from seq2seq.runs.run import Run
 from seq2seq.translate.batching import read_buffers
-from seq2seq.translate.formats import OutputWriter, Record
+from seq2seq.translate.formats import (
+    Format,
+    OutputWriter,
+    Record,
+    infer_format,
+    read_records,
+)
+from seq2seq.translate.line_stats import LineStats, Throughput
 from seq2seq.translate.options import Translation, TranslationOptions
-from seq2seq.translate.process_pool import InlineTranslator, Task, TranslatorPool
+from seq2seq.translate.process_pool import (
+    InlineTranslator,
+    Task,
+    TranslatorPool,
+    assign_devices,
+)
 from seq2seq.translate.resumable_output import ResumableOutput
+from seq2seq.translate.translator import Translator
+from seq2seq.utils.files import DecodeErrorHandler, decode_lines, read_lines
+from seq2seq.utils.memory import gc_disabled
 
-PROGRESS_SECONDS = 0.5
 
-
-@dataclass
-class LineStats:
-    """What happened to the lines.
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """Input and output of `translate_file`.
 
     Attributes:
-        lines: How many came in.
-        split: How many of them were too long and were taken apart.
-        cut: How many of them were too long and lost their end.
+        inputs: Files to translate as one, plain or .gz, .xz, .zst; standard input if
+            empty.
+        output: The file to write, plain or compressed; standard output if None.
+        resume: Whether to resume an interrupted output.
+        alignments: A file for word alignments in Pharaoh format, written with output.
+        input_format: Format of the input; inferred from each file's name, else text, if
+            None.
+        output_format: Format of the output.
+        field: The source text: a key of JSON objects, or a column's number or name.
+        constraints: Whether prefix, required and forbidden of JSON objects constrain
+            the translation.
+        strict_utf8: Whether bytes that are not UTF-8 are an error; else they become
+            U+FFFD. Files are then checked to their ends before any is translated.
+
+    Raises:
+        UserError: If resume or alignments is given without output.
     """
 
-    lines: int = 0
-    split: int = 0
-    cut: int = 0
+    inputs: Sequence[Path] = ()
+    output: Path | None = None
+    resume: bool = False
+    alignments: Path | None = None
+    input_format: Format | None = None
+    output_format: Format = "text"
+    field: str | None = None
+    constraints: bool = False
+    strict_utf8: bool = False
 
-    def add(self, translations: Iterable[Translation]) -> None:
-        """Count a window."""
-        for each in translations:
-            self.lines += 1
-            self.split += each.parts > 1
-            self.cut += each.cut
-
-    def report(self, longest: int) -> str:
-        """Say what a user should know; nothing if all went the usual way."""
-        if self.cut:
-            return f"{self.cut:,} of {self.lines:,} lines were cut to {longest} pieces"
-        if self.split:
-            return (
-                f"{self.split:,} of {self.lines:,} lines had more than {longest} "
-                "pieces and were translated in parts"
+    def __post_init__(self) -> None:
+        if self.resume and self.output is None:
+            raise UserError("--resume needs --output F, the file to go on with.")
+        if self.alignments is not None and self.output is None:
+            raise UserError(
+                "--alignments A needs --output F; both are written together."
             )
-        return ""
 
+    @property
+    def input_formats(self) -> list[Format]:
+        """The format of each input file."""
+        return [self.input_format or infer_format(path) for path in self.inputs]
 
-@dataclass
-class DecodeErrorCounter:
-    """Lines that were damaged, and were translated with U+FFFD for the damage.
-
-    Attributes:
-        first: Where the first of them stands.
-        count: How many there were.
-    """
-
-    first: str = ""
-    count: int = 0
-
-    def __call__(self, place: str) -> None:
-        """Take note of a line."""
-        self.count += 1
-        self.first = self.first or place
-
-    def report(self) -> str:
-        """Say how many there were; nothing if none."""
-        if not self.count:
-            return ""
-        lines = "1 line was" if self.count == 1 else f"{self.count:,} lines were"
-        return (
-            f"{lines} not UTF-8, and U+FFFD took the place of what cannot be read; the "
-            f"first is {self.first}. --strict refuses such lines"
+    def read(self, stdin: BinaryIO, *, on_decode_error: DecodeErrorHandler | None) -> Iterator[Record]:
+        """Read the records of all files, or of standard input."""
+        read = partial(
+            read_records, field=self.field, constraints=self.constraints, on_decode_error=on_decode_error
         )
+        if not self.inputs:
+            name = "standard input"
+            lines = decode_lines(stdin, name, on_decode_error=on_decode_error)
+            yield from read(lines, name, input_format=self.input_format or "text")
+        formats = self.input_formats
+        for index, (path, input_format) in enumerate(
+            zip(self.inputs, formats, strict=True)
+        ):
+            lines = read_lines(path, on_decode_error=on_decode_error)
+            for record in read(lines, str(path), input_format=input_format):
+                # Only the first file's header is repeated.
+                if index == 0 or not record.header:
+                    yield record
+
+    def open_output(
+        self, job: dict[str, Any]
+    ) -> AbstractContextManager[BinaryIO | ResumableOutput]:
+        """Open the output: a stream, or files that can be resumed by the same job."""
+        output = self.output
+        if output is None:
+            return nullcontext(sys.stdout.buffer)
+        if output.exists() and not output.is_file() and not output.is_dir():
+            if self.resume or self.alignments is not None:
+                raise UserError(
+                    f"{output} is no file, so --resume and --alignments are not for it."
+                )
+            return output.open("wb")  # A pipe or device.
+        paths = [output] if self.alignments is None else [output, self.alignments]
+        return ResumableOutput(paths, job=job, resume=self.resume)
 
 
-class Throughput:
-    """Lines done and lines a second, on a terminal only."""
+def translate_file(
+    run: str | Path,
+    files: FileOptions,
+    *,
+    options: TranslationOptions | None = None,
+    ensemble: Sequence[str | Path] = (),
+    engine: str = "torch",
+    overrides: Sequence[str] = (),
+    beam_size: int | None = None,
+    shortlist: int | None = None,
+    devices: int | None = None,
+) -> list[str]:
+    """Translate files, or standard input, with a trained run.
 
-    def __init__(self, screen: TextIO) -> None:
-        self.screen = screen if screen.isatty() else None
-        self.started = self.shown = time.monotonic()
+    Args:
+        run: The run folder, or a checkpoint in one.
+        files: Input and output.
+        options: Translation options; align and return_scores follow from the files.
+        ensemble: Further runs or checkpoints whose probabilities are averaged.
+        engine: torch, onnx or onnx-int8.
+        overrides: Overrides of the recipe's search section, `search.key=value` each.
+        beam_size: Beam size, as an override.
+        shortlist: Target tokens to score for each source token; all if None.
+        devices: Number of processes, each on its own GPU where the engine is torch and
+            there are any; this process if None.
 
-    def show(self, done: int, translated: int) -> None:
-        """Rewrite the line, but not too often."""
-        now = time.monotonic()
-        if self.screen is None or now - self.shown < PROGRESS_SECONDS:
-            return
-        self.shown = now
-        rate = translated / (now - self.started)
-        self.screen.write(f"\r{done:,} lines, {rate:,.0f} a second\x1b[K")
-        self.screen.flush()
+    Returns:
+        Warnings: lines that were split, truncated or not UTF-8.
 
-    def end(self) -> None:
-        """Leave the terminal as it was."""
-        if self.screen is not None:
-            self.screen.write("\r\x1b[K")
-            self.screen.flush()
+    Raises:
+        UserError: If the run, the options or the input are faulty.
+    """
+    if beam_size is not None:
+        overrides = [*overrides, f"search.beam_size={beam_size}"]
+    load = partial(
+        Translator.load,
+        run,
+        ensemble=ensemble,
+        engine=engine,
+        overrides=overrides,
+        shortlist=shortlist,
+    )
+    with gc_disabled():
+        translator = load()
+    options = options or TranslationOptions()
+    _check_overrides(translator.recipe.search, overrides, beam_size, options)
+    streaming = not files.inputs or (files.output is None and sys.stdout.isatty())
+    if not streaming:
+        options = replace(options, first_buffer_size=options.buffer_size)
+    writer = OutputWriter(
+        files.output_format, options.n_best, files.alignments is not None
+    )
+    options = replace(
+        options,
+        align=writer.align,
+        return_scores=writer.format != "text" or options.n_best > 1,
+    )
+    stats = LineStats()
+    # A thread reads for the processes, and locks sys.stdin's buffer, so that Python
+    # cannot exit; another buffer can stay locked.
+    stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
+    on_decode_error = None if files.strict_utf8 else stats.add_decode_error
+    if files.strict_utf8 and files.inputs and all(map(Path.is_file, files.inputs)):
+        deque(files.read(stdin, on_decode_error=None), maxlen=0)  # A pipe can be read only once.
+    job: dict[str, Any] = {}
+    if files.output is not None:
+        search = options.search or translator.recipe.search
+        job = {
+            "runs": [Run.open(path).fingerprint() for path in [run, *ensemble]],
+            **asdict(options),
+            "search": search.model_dump(),
+            "engine": engine,
+            "shortlist": shortlist,
+            "field": files.field,
+            "constraints": files.constraints,
+            "output_format": files.output_format,
+            "input_formats": files.input_formats,
+        }
+    pool: InlineTranslator | TranslatorPool = InlineTranslator(translator, options)
+    if devices is not None:
+        gpus = torch.cuda.device_count() if engine == "torch" else 0
+        threads = max(1, torch.get_num_threads() // devices)
+        names = assign_devices(devices, gpus=gpus)
+        pool = TranslatorPool(load, options, names, threads=threads)
+    with files.open_output(job) as output, pool:
+        translate_records(
+            pool,
+            files.read(stdin, on_decode_error=on_decode_error),
+            writer=writer,
+            output=output,
+            stats=stats,
+        )
+    return stats.warnings(options.max_input_length or translator.recipe.data.max_length)
+
+
+def _check_overrides(
+    search: SearchOptions,
+    overrides: Sequence[str],
+    beam_size: int | None,
+    options: TranslationOptions,
+) -> None:
+    """Check that no option is without effect.
+
+    Raises:
+        UserError: If samples have a beam size, or beam search has sampling options.
+    """
+    sampling = bool(options.mbr_samples) or search.method == "sample"
+    if beam_size is not None and sampling:
+        reason = "search.method is sample"
+        if options.mbr_samples:
+            reason = "--mbr-samples draws samples"
+        raise UserError(
+            f"{reason}, so --beam {beam_size} would change nothing; leave it out."
+        )
+    for override in overrides:
+        if override.strip().startswith("search.sampling") and not sampling:
+            raise UserError(
+                f"-o {override} would change nothing, since search.method is beam. "
+                "Add -o search.method=sample or --mbr-samples N."
+            )
 
 
 def translate_records(
-    workers: InlineTranslator | TranslatorPool,
+    pool: InlineTranslator | TranslatorPool,
     records: Iterable[Record],
     *,
-    writing: OutputWriter,
+    writer: OutputWriter,
     output: BinaryIO | ResumableOutput,
+    stats: LineStats | None = None,
     progress: Throughput | None = None,
 ) -> LineStats:
-    """Translate all records and write each window as it is finished.
+    """Translate records, and write each buffer as it is finished.
 
     Args:
-        workers: Who translates, and how.
-        records: What to translate; may be endless.
-        writing: How to write.
-        output: A stream, or files that a journal keeps; of these the second, if any,
-            gets alignments.
-        progress: Where to say how far it is; nowhere if None.
+        pool: Translates, in this process or in others.
+        records: Input lines; may be endless.
+        writer: Formats the output lines.
+        output: A stream, or resumable files, of which the second, if any, gets
+            alignments.
+        stats: Counts to add to; new ones if None.
+        progress: Throughput display; on standard error if None.
 
     Raises:
-        InputError: If the input turns out bad; what came before is written.
+        UserError: If the input is faulty; what comes before is written.
     """
-    counts = LineStats()
+    stats = stats or LineStats()
     progress = progress or Throughput(sys.stderr)
-    already = output.done.lines if isinstance(output, ResumableOutput) else 0
-    skipped = 0
+    resumable = output if isinstance(output, ResumableOutput) else None
+    num_committed = resumable.committed.lines if resumable else 0
+    num_skipped = 0
     try:
-        tasks = _tasks(records, already, workers.options)
-        for window, found in workers.results(tasks):
+        tasks = _tasks(records, num_committed, pool.options)
+        for buffer, translations in pool.results(tasks):
             done = 0
-            if isinstance(output, ResumableOutput):
-                done = output.skip_done([record.line for record in window])
-            first = counts.lines + skipped
-            skipped += done
-            if found is None:
+            if resumable:
+                done = resumable.skip_done([record.line for record in buffer])
+            first_index = stats.lines + num_skipped + done
+            num_skipped += done
+            if translations is None:
                 continue
-            new, translations = window[done:], found[done:]
-            lines = _lines(new, translations, writing, first + done)
-            counts.add(translations)
-            if isinstance(output, ResumableOutput):
-                files = [lines, _links(new, translations)]
-                output.append(files[: len(output.paths)])
-            else:
+            pairs = list(zip(buffer[done:], translations[done:], strict=True))
+            lines = [
+                line
+                for index, (record, translation) in enumerate(pairs, first_index)
+                for line in writer.format_lines(record, translation, index)
+            ]
+            stats.add(translation for _, translation in pairs)
+            if resumable:
+                outputs = [lines, _alignment_lines(pairs)]
+                resumable.append(outputs[: len(resumable.paths)])
+            elif not isinstance(output, ResumableOutput):
                 output.write("".join(f"{line}\n" for line in lines).encode())
                 output.flush()
-            progress.show(counts.lines + skipped, counts.lines)
+            progress.show(stats.lines + num_skipped, stats.lines)
     finally:
-        progress.end()
-    if isinstance(output, ResumableOutput):
-        output.commit()
-    return counts
+        progress.close()
+    if resumable:
+        resumable.commit()
+    return stats
 
 
 def _tasks(
-    records: Iterable[Record], already: int, options: TranslationOptions
+    records: Iterable[Record], num_committed: int, options: TranslationOptions
 ) -> Iterator[Task[list[Record]]]:
-    """Say of each window what is to be translated; nothing if it is done already.
+    """Yield buffers and the lines to translate; None where the output is committed.
 
-    All of a window that is done in part, so that batches are the same ones.
+    A partly committed buffer is translated whole, so that batches stay the same.
     """
-    read = 0
-    for window in read_buffers(
+    num_read = 0
+    for buffer in read_buffers(
         records,
-        characters=lambda record: len(record.line),
-        largest=options.window,
-        first=options.first,
+        num_characters=lambda record: len(record.line),
+        buffer_size=options.buffer_size,
+        first_buffer_size=options.first_buffer_size,
     ):
-        read += len(window)
-        lines = [record.request or record.text for record in window]
-        yield window, None if read <= already else lines
+        num_read += len(buffer)
+        lines = [record.request or record.text for record in buffer]
+        yield buffer, None if num_read <= num_committed else lines
 
 
-def _lines(
-    window: Sequence[Record],
-    translations: Sequence[Translation],
-    writing: OutputWriter,
-    first: int,
-) -> list[str]:
-    pairs = zip(window, translations, strict=True)
+def _alignment_lines(pairs: Sequence[tuple[Record, Translation]]) -> list[str]:
+    """Return the alignment of each translated line, in Pharaoh format."""
     return [
-        line
-        for number, (record, translation) in enumerate(pairs, first)
-        for line in writing.format_lines(record, translation, number)
-    ]
-
-
-def _links(window: Sequence[Record], translations: Sequence[Translation]) -> list[str]:
-    """Write alignments, a line for each line that is translated."""
-    return [
-        "" if translation.alignment is None else translation.alignment.pharaoh()
-        for record, translation in zip(window, translations, strict=True)
+        "" if translation.alignment is None else translation.alignment.to_pharaoh()
+        for record, translation in pairs
         if not record.header
     ]

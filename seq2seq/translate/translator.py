@@ -1,8 +1,4 @@
-"""Lines in, lines out, in order: a trained run as a translator.
-
-Knows windows of lines, pieces and the search; not files, forms of input, or what
-computes a step.
-"""
+"""Translator: a trained run or an ensemble that translates lines, one for each line."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
 from seq2seq.translate import alignment, mbr
-from seq2seq.translate.batch_search import BatchSearcher, Segment, SegmentResult
+from seq2seq.translate.batch_search import BatchSearcher, Segment
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
     TranslationRequest,
@@ -31,18 +27,18 @@ from seq2seq.translate.options import (
     TranslationOptions,
     load_search_options,
 )
-from seq2seq.types import UNK
+from seq2seq.types import UNK, Hypothesis
 
 
 class Translator:
-    """A trained run that translates lines. It keeps nothing between calls.
+    """A trained run that translates lines. It keeps no state between calls.
 
     Args:
-        recipe: What the run was trained from.
-        engine: What computes.
+        recipe: The run's recipe.
+        engine: Computes encoder and decoder.
         source: The source side's tokenizer.
         target: The target side's tokenizer.
-        device: Where the engine computes, as torch names it.
+        device: The engine's device, as torch names it.
     """
 
     def __init__(
@@ -76,35 +72,34 @@ class Translator:
 
         Args:
             run: The run folder, or a checkpoint in one.
-            ensemble: Others that decide with it on every piece; how to search is said
-                by the first run's recipe.
+            ensemble: Further runs or checkpoints, whose probabilities are averaged with
+                the first run's; its recipe has the search options.
             engine: torch, onnx or onnx-int8; for the latter the runs must have been
                 exported.
             checkpoint: best or last, where folders are named.
-            device: Where torch computes: cpu, cuda, cuda:1.
-            overrides: Keys of the recipe's search section that are to be otherwise, as
-                in `search.beam_size=1`.
-            shortlist: Target pieces to choose from for each source piece; all if None.
+            device: Device of the torch engine: cpu, cuda, cuda:1.
+            overrides: Overrides of the recipe's search section, such as
+                `search.beam_size=1`.
+            shortlist: Target tokens to score for each source token; all if None.
 
         Raises:
-            InputError: If a folder holds no run, or its files are damaged, or the
+            UserError: If a folder holds no run, or its files are damaged, or the
                 runs' tokenizers differ, or an override is wrong.
         """
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
-        first = runs[0]
-        recipe = first.recipe
+        recipe = runs[0].recipe
         if overrides:
-            search = load_search_options(first.folder.recipe, overrides)
+            search = load_search_options(runs[0].folder.recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
-        computing = load_engine(runs, engine, device=device, shortlist=shortlist)
-        return cls(recipe, computing, first.source, first.target, device=device)
+        loaded_engine = load_engine(runs, engine, device=device, shortlist=shortlist)
+        return cls(recipe, loaded_engine, runs[0].source, runs[0].target, device=device)
 
     @property
     def network(self) -> EncoderDecoder:
-        """The network, for who looks into it.
+        """The network, for analysis.
 
         Raises:
-            InputError: If several runs or another runtime compute.
+            UserError: If the engine is an ensemble or another runtime.
         """
         if not isinstance(self.engine, TorchEngine):
             raise UserError("only a single run on torch has a network to look into.")
@@ -117,10 +112,16 @@ class Translator:
         beam_size: int | None = None,
         options: TranslationOptions | None = None,
     ) -> list[str]:
-        """Translate lines: as many come out, in order, a blank for a blank."""
-        chosen = options or TranslationOptions()
-        chosen = replace(chosen, first=chosen.window)  # Nobody waits for the first.
-        return list(self.stream(lines, beam_size=beam_size, options=chosen))
+        """Translate lines: one translation for each, in order; blank for a blank line.
+
+        Args:
+            lines: Source text, or requests with constraints.
+            beam_size: Beam size; the options' if None.
+            options: Translation options.
+        """
+        options = options or TranslationOptions()
+        options = replace(options, first_buffer_size=options.buffer_size)
+        return list(self.stream(lines, beam_size=beam_size, options=options))
 
     def stream(
         self,
@@ -129,29 +130,29 @@ class Translator:
         beam_size: int | None = None,
         options: TranslationOptions | None = None,
     ) -> Iterator[str]:
-        """Translate an endless input, window by window.
+        """Translate an endless input, buffer by buffer.
 
         Args:
-            lines: Source text, or requests that ask something of its translation.
-            beam_size: Hypotheses kept at each step; the options' if None.
-            options: How to translate.
+            lines: Source text, or requests with constraints.
+            beam_size: Beam size; the options' if None.
+            options: Translation options.
         """
-        chosen = replace(options or TranslationOptions(), scored=False)
+        options = replace(options or TranslationOptions(), return_scores=False)
         if beam_size is not None:
-            chosen = self.with_beam_size(chosen, beam_size)
-        for window in read_buffers(
+            options = self.with_beam_size(options, beam_size)
+        for buffer in read_buffers(
             lines,
-            characters=lambda line: len(_text(line)),
-            largest=chosen.window,
-            first=chosen.first,
+            num_characters=lambda line: len(_source_text(line)),
+            buffer_size=options.buffer_size,
+            first_buffer_size=options.first_buffer_size,
         ):
-            for translation in self.translate_batch(window, chosen):
+            for translation in self.translate_batch(buffer, options):
                 yield translation.text
 
     def with_beam_size(
         self, options: TranslationOptions, beam_size: int
     ) -> TranslationOptions:
-        """Return the same options with another beam."""
+        """Return the options with another beam size."""
         search = (options.search or self.recipe.search).model_copy(
             update={"beam_size": beam_size}
         )
@@ -160,120 +161,146 @@ class Translator:
     def translate_batch(
         self, lines: Sequence[str | TranslationRequest], options: TranslationOptions
     ) -> list[Translation]:
-        """Translate some lines together, sorted by length; return them as they came.
+        """Translate lines in batches of similar length; return them in input order.
 
         Args:
-            lines: Source text, or requests that ask something of its translation; half
-                surrogate pairs are read as U+FFFD.
-            options: How to translate.
+            lines: Source text, or requests with constraints; lone surrogates are read
+                as U+FFFD.
+            options: Translation options.
 
         Raises:
-            InputError: If the options ask for what the run cannot do, or no
-                translation is as a request asks.
+            UserError: If the run does not support the options, or no translation
+                satisfies a request's constraints.
         """
         search = options.search or self.recipe.search
-        if options.mbr:
+        if options.mbr_samples:
             search = mbr.mbr_sampling_options(search)
         if options.n_best > search.beam_size and search.method == "beam":
             raise UserError(
                 f"{options.n_best} translations of a line need a beam of as many, but "
                 f"it is {search.beam_size}: widen the beam or ask for fewer."
             )
-        cut_up = self._parts([*map(_text, lines)], options)
-        spaced = bool(separator(self.recipe.data.target))
-        for line, (of_line, _) in zip(lines, cut_up, strict=True):
-            if isinstance(line, TranslationRequest) and line.has_constraints:
-                check_supported(line, len(of_line), search, options)
-                wish = tokenize_constraints(line, self.target, spaced=spaced)
-                of_line[:] = [part._replace(wish=wish) for part in of_line]
-        flat = [part for of_line in cut_up for part in of_line[0]]
         language = self.recipe.data.target
-        finder = BatchSearcher(self.engine, self.target, language, self.device)
-        found = iter(finder.search(flat, search, options))
+        segmented = self._segment([*map(_source_text, lines)], options)
+        for line, (segments, _) in zip(lines, segmented, strict=True):
+            if isinstance(line, TranslationRequest) and line.has_constraints:
+                check_supported(line, len(segments), search, options)
+                constraints = tokenize_constraints(
+                    line, self.target, spaced=bool(separator(language))
+                )
+                segments[:] = [s._replace(constraints=constraints) for s in segments]
+        all_segments = [segment for segments, _ in segmented for segment in segments]
+        searcher = BatchSearcher(self.engine, self.target, language, self.device)
+        results = iter(searcher.search(all_segments, search, options))
         return [
-            self._translation([next(found) for _ in of_line], cut, options)
-            for of_line, cut in cut_up
+            self._to_translation(
+                segments, [next(results) for _ in segments], truncated, options
+            )
+            for segments, truncated in segmented
         ]
 
-    def _parts(
+    def _segment(
         self, lines: Sequence[str], options: TranslationOptions
     ) -> list[tuple[list[Segment], bool]]:
-        """Encode lines; of each its parts, none of a blank, and whether it was cut."""
-        lines = [_whole(line) for line in lines]
-        aligned = options.align or options.replace_unknown
+        """Return each line's segments, none if blank, and whether it was truncated."""
+        lines = [_replace_surrogates(line) for line in lines]
         surfaces: list[list[str]] = [[] for _ in lines]
-        if aligned:
+        if options.align or options.replace_unk:
             surfaces = encode_long(self.source.surface_tokens, lines)
-        longest = options.max_length or self.recipe.data.max_length
-        found: list[tuple[list[Segment], bool]] = []
-        for line, ids, texts in zip(
+        max_length = options.max_input_length or self.recipe.data.max_length
+        segmented: list[tuple[list[Segment], bool]] = []
+        for line, ids, surface in zip(
             lines, encode_long(self.source.encode, lines), surfaces, strict=True
         ):
-            cut = options.long == "cut" and len(ids) > longest
+            truncated = options.long_input == "truncate" and len(ids) > max_length
             if not ids or not line.strip():
                 slices = []
-            elif cut:
-                slices = [slice(0, longest)]
-            elif len(ids) > longest:
-                slices = split_long_input(self.source.id_to_tokens(ids), longest)
+            elif truncated:
+                slices = [slice(0, max_length)]
+            elif len(ids) > max_length:
+                slices = split_long_input(self.source.id_to_tokens(ids), max_length)
             else:
                 slices = [slice(0, len(ids))]
-            found.append(([Segment(ids[each], texts[each]) for each in slices], cut))
-        return found
+            segments = [Segment(ids[part], surface[part]) for part in slices]
+            segmented.append((segments, truncated))
+        return segmented
 
-    def _translation(
-        self, found: Sequence[SegmentResult], cut: bool, options: TranslationOptions
+    def _to_translation(
+        self,
+        segments: Sequence[Segment],
+        results: Sequence[Sequence[Hypothesis]],
+        truncated: bool,
+        options: TranslationOptions,
     ) -> Translation:
-        """Join the parts of a line."""
-        if not found:
+        """Join the hypotheses of a line's segments."""
+        if not segments:
             return Translation()
-        if options.replace_unknown:
-            found[0].weights(0)  # Say what is missing even where no piece is unknown.
-        blank = separator(self.recipe.data.target)
-        candidates: dict[str, TranslationHypothesis] = {}
-        for rank in range(max(len(each.hypotheses) for each in found)):
-            # A part with fewer hypotheses repeats its last one.
-            ranks = [min(rank, len(each.hypotheses) - 1) for each in found]
+        if options.replace_unk:
+            # Raises for a run without attention even if no token is unknown.
+            _attention_weights(segments[0], results[0][0])
+        joiner = separator(self.recipe.data.target)
+        distinct: dict[str, TranslationHypothesis] = {}
+        for rank in range(max(map(len, results))):
+            # A segment with fewer hypotheses repeats its last one.
+            ranked = [hypotheses[: rank + 1][-1] for hypotheses in results]
             texts = [
-                self._text(each, at, known=options.replace_unknown)
-                for each, at in zip(found, ranks, strict=True)
+                self._detokenize(segment, hypothesis, replace_unk=options.replace_unk)
+                for segment, hypothesis in zip(segments, ranked, strict=True)
             ]
-            chosen = [
-                each.hypotheses[at] for each, at in zip(found, ranks, strict=True)
-            ]
-            score = sum(each.score for each in chosen) / len(chosen)
-            pieces = sum(len(each.tokens) for each in chosen)
-            text = _one_line(blank.join(filter(None, texts)))
-            candidates.setdefault(text, TranslationHypothesis(text, score, pieces))
+            score = sum(hypothesis.score for hypothesis in ranked) / len(ranked)
+            num_tokens = sum(len(hypothesis.tokens) for hypothesis in ranked)
+            text = _on_one_line(joiner.join(filter(None, texts)))
+            distinct.setdefault(text, TranslationHypothesis(text, score, num_tokens))
         aligned = None
         if options.align:
             aligned = alignment.concatenate(
                 [
                     alignment.align(
-                        each.part.surfaces,
-                        self.target.id_to_tokens(each.hypotheses[0].tokens),
-                        each.weights(0),
+                        segment.surfaces,
+                        self.target.id_to_tokens(hypotheses[0].tokens),
+                        _attention_weights(segment, hypotheses[0]),
                     )
-                    for each in found
+                    for segment, hypotheses in zip(segments, results, strict=True)
                 ]
             )
-        return Translation(tuple(candidates.values()), aligned, len(found), cut)
+        return Translation(tuple(distinct.values()), aligned, len(segments), truncated)
 
-    def _text(self, found: SegmentResult, rank: int, *, known: bool) -> str:
-        """Spell a hypothesis, with source words for unknown pieces if known."""
-        ids = found.hypotheses[rank].tokens
-        if UNK not in ids or not known:
+    def _detokenize(
+        self, segment: Segment, hypothesis: Hypothesis, *, replace_unk: bool
+    ) -> str:
+        ids = hypothesis.tokens
+        if UNK not in ids or not replace_unk:
             return self.target.decode([ids])[0]
-        pieces, surfaces = self.target.id_to_tokens(ids), found.part.surfaces
-        return alignment.replace_unknowns(ids, pieces, surfaces, found.weights(rank))
+        return alignment.replace_unknowns(
+            ids,
+            self.target.id_to_tokens(ids),
+            segment.surfaces,
+            _attention_weights(segment, hypothesis),
+        )
 
 
-def _text(line: str | TranslationRequest) -> str:
+def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.Weights:
+    """Return attention weights, (target tokens, source tokens), without either's EOS.
+
+    Raises:
+        UserError: If the run has no attention.
+    """
+    if hypothesis.attention is None:
+        raise UserError(
+            "the run has no attention, so nothing aligns its words. Use one that "
+            "was trained with attention, for example with "
+            "-o model.attention.kind=general."
+        )
+    weights: alignment.Weights = hypothesis.attention.float().numpy()
+    return weights[: len(hypothesis.tokens), : len(segment.ids)]
+
+
+def _source_text(line: str | TranslationRequest) -> str:
     return line if isinstance(line, str) else line.text
 
 
-def _whole(line: str) -> str:
-    """Replace half surrogate pairs, which no encoding of text can hold."""
+def _replace_surrogates(line: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot encode, by U+FFFD."""
     try:
         line.encode()
     except UnicodeEncodeError:
@@ -281,6 +308,6 @@ def _whole(line: str) -> str:
     return line
 
 
-def _one_line(text: str) -> str:
-    """Keep a translation on one line, whatever its pieces spell."""
+def _on_one_line(text: str) -> str:
+    """Replace line feeds, which some tokens spell."""
     return text.replace("\n", " ").replace("\r", " ")

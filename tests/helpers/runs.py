@@ -1,4 +1,4 @@
-"""Small untrained runs on disk that the tests of translating share."""
+"""Small untrained runs on disk, shared by the tests of translation."""
 
 from __future__ import annotations
 
@@ -45,37 +45,38 @@ def tokenizer(model_type: str = "unigram") -> Tokenizer:
 def make_run(
     folder: Path, *, seed: int = 0, model_type: str = "unigram", **model: Any
 ) -> Path:
-    """Write a run whose weights are drawn, large enough to say different things."""
+    """Write a run with random weights, large enough for diverse translations."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    cut = tokenizer(model_type)
+    shared = tokenizer(model_type)
     recipe = Recipe.model_validate(
         {
             "data": {"path": "phrasebook", "source": "en", "target": "de"},
-            "tokenizer": {"model_type": model_type, "vocab_size": len(cut)},
+            "tokenizer": {"model_type": model_type, "vocab_size": len(shared)},
             "model": {**MODEL, **model},
             "train": {"max_steps": 1},
             "search": {"beam_size": 3, "max_length_ratio": 1.0},
         }
     )
     network = EncoderDecoder(
-        recipe.model, source_vocab_size=len(cut), target_vocab_size=len(cut)
+        recipe.model, source_vocab_size=len(shared), target_vocab_size=len(shared)
     )
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
-        network.decoder.output.bias[EOS] += 1.5  # Or nothing would ever end.
+        network.decoder.output.bias[EOS] += 1.5  # Or no hypothesis would end.
     run = RunFolder(folder)
     run.best.parent.mkdir(parents=True)
-    run.write_tokenizers(cut, cut)
+    run.write_tokenizers(shared, shared)
     run.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
-    weights = {f"network.{name}": each for name, each in network.state_dict().items()}
+    state = network.state_dict()
+    weights = {f"network.{name}": tensor for name, tensor in state.items()}
     torch.save({"state_dict": weights}, run.best)
     return folder
 
 
 class Slow:
-    """Waits as many seconds as a line says, then says where."""
+    """Waits as many seconds as a line says, and returns its device."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -86,8 +87,8 @@ class Slow:
         if lines == ["bad"]:
             raise UserError("this cannot be done.")
         time.sleep(float(lines[0]))
-        said = f"{lines[0]} on {self.device} with {torch.get_num_threads()}"
-        return [Translation((TranslationHypothesis(said, 0.0, 1),))]
+        text = f"{lines[0]} on {self.device} with {torch.get_num_threads()}"
+        return [Translation((TranslationHypothesis(text, 0.0, 1),))]
 
 
 def slow(*, device: str) -> Any:

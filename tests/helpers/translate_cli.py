@@ -1,4 +1,4 @@
-"""Lines and commands that the tests of translating share."""
+"""Lines and commands shared by the tests of translation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from seq2seq.cli import app
 from seq2seq.errors import UserError
 from seq2seq.translate import TranslationOptions, Translator
 from seq2seq.translate.formats import OutputWriter, read_records
+from seq2seq.translate.line_stats import LineStats
 from seq2seq.translate.process_pool import InlineTranslator
 from seq2seq.translate.resumable_output import ResumableOutput
-from seq2seq.translate.translate_file import DecodeErrorCounter, translate_records
+from seq2seq.translate.translate_file import translate_records
 from seq2seq.utils.files import decode_lines
 
 LINES = [
@@ -40,31 +41,31 @@ def piped(
     translator: Translator,
     text: bytes,
     *,
-    form: Any = "text",
+    input_format: Any = "text",
     field: str | None = None,
     options: TranslationOptions | None = None,
-    writing: OutputWriter | None = None,
+    writer: OutputWriter | None = None,
 ) -> list[str]:
-    """What the command does with standard input and output."""
+    """Translate text as the command does from standard input to output."""
     output = io.BytesIO()
     records = read_records(
         decode_lines(io.BytesIO(text), "it"),
         "it",
-        form=form,
+        input_format=input_format,
         field=field,
-        mend=DecodeErrorCounter(),
+        on_decode_error=LineStats().add_decode_error,
     )
     translate_records(
         InlineTranslator(translator, options or TranslationOptions()),
         records,
-        writing=writing or OutputWriter("text"),
+        writer=writer or OutputWriter("text"),
         output=output,
     )
     return lines_of(output.getvalue())
 
 
 def call(*arguments: str | Path, text: bytes = b"") -> tuple[str, str]:
-    """Run a verb in this process; what it printed, and its fault."""
+    """Run a verb in this process; return its output, and its error or warnings."""
     done = CliRunner().invoke(app, list(map(str, arguments)), input=text)
     if done.exception and not isinstance(done.exception, UserError):
         raise done.exception
@@ -78,21 +79,21 @@ class Killed(Exception):  # noqa: N818, it is not an error
 def translate_to(
     run: Path, source: Path, output: Path, *more: str, dies_after: int = -1
 ) -> str:
-    """Translate to a file, perhaps dying after some windows, half a line written."""
+    """Translate to a file; die after some buffers, half a line written."""
     with pytest.MonkeyPatch.context() as patch:
-        kept = ResumableOutput.append
+        append = ResumableOutput.append
 
-        def write(self: ResumableOutput, window: Any) -> None:
+        def write(self: ResumableOutput, outputs: Any) -> None:
             nonlocal dies_after
             if dies_after == 0:
                 for path in self.partial:
                     with path.open("ab") as stream:
                         stream.write("half a lin…".encode()[:-1])
-                with self.log_path.open("ab") as stream:
+                with self.journal.open("ab") as stream:
                     stream.write(b'{"lines": 1')
                 raise Killed
             dies_after -= 1
-            kept(self, window)
+            append(self, outputs)
 
         patch.setattr(ResumableOutput, "append", write)
         try:

@@ -1,4 +1,4 @@
-"""The command: its forms, what it says of bad input, and how it continues."""
+"""The command: formats, errors for faulty input, and resumed output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from seq2seq.translate import Translation, TranslationOptions, Translator
-from seq2seq.translate.translate_file import Throughput
+from seq2seq.translate.line_stats import Throughput
 from tests.helpers.runs import make_run
 from tests.helpers.translate_cli import LINES, call, lines_of, translate_to
 
@@ -26,7 +26,7 @@ def test_file_pipe_and_python_give_the_same_text(
     out, _ = call("translate", run, text="\n".join(LINES).encode())
     assert lines_of(out) == translator(LINES)
     assert call("translate", run, source)[0] == out
-    call("translate", run, source, "--output", output, "--batch", 3)
+    call("translate", run, source, "--output", output, "--batch-size", 3)
     import gzip
 
     assert gzip.decompress(output.read_bytes()).decode() == out
@@ -39,7 +39,7 @@ def test_columns_may_be_named_and_several_files_are_one(
     for name in ("a", "b"):
         (tmp_path / f"{name}.tsv").write_text(f"id\ten\n{name}\tA dog.\n\n")
     files = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
-    out, _ = call("translate", run, *files, "--field", "en", "--format", "tsv")
+    out, _ = call("translate", run, *files, "--field", "en", "--output-format", "tsv")
     head, *rows = [line.split("\t") for line in lines_of(out)]
     assert head == ["id", "en", "translation", "score"]
     assert [row[0] for row in rows] == ["a", "", "b", ""]
@@ -55,7 +55,7 @@ def test_json_keeps_other_fields_and_finds_nested_ones(run: Path) -> None:
     )
     out, _ = call(
         "translate", run, "--input-format", "jsonl", "--field", "t.en",
-        "--format", "jsonl", text=text,
+        "--output-format", "jsonl", text=text,
     )  # fmt: skip
     first, blank, last = map(json.loads, lines_of(out))
     assert first["t"] == {"en": "A dog."}
@@ -68,13 +68,13 @@ def test_json_keeps_other_fields_and_finds_nested_ones(run: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "more", "says"),
     [
-        (b"{}\n", [], "say what of it to translate with --field"),
+        (b"{}\n", [], "name the text to translate with --field"),
         (b'{"a": 1}\n', ["--field", "a"], "standard input:1: there is no text under"),
         (b'{"a": "x"}\n{"b":\n', ["--field", "a"], "standard input:2: this is no JSON"),
         (b"[" * 99999 + b"\n", ["--field", "a"], "standard input:1: this is no JSON"),
         (
             b'{"a": "x", "score": 1}\n',
-            ["--field", "a", "--format", "jsonl"],
+            ["--field", "a", "--output-format", "jsonl"],
             "the input has a field 'score' already",
         ),
     ],
@@ -97,28 +97,32 @@ def test_missing_columns_are_named(run: Path) -> None:
 
 def test_long_lines_are_counted_at_the_end(run: Path) -> None:
     text = b"A dog. A dog. A dog. A dog.\nNo\n"
-    out, errors = call("translate", run, "--max-length", 9, text=text)
-    assert "1 of 2 lines had more than 9 pieces and were translated in parts" in errors
-    out, errors = call("translate", run, "--max-length", 9, "--long", "cut", text=text)
-    assert "1 of 2 lines were cut to 9 pieces" in errors
+    out, errors = call("translate", run, "--max-input-length", 9, text=text)
+    assert (
+        "1 of 2 lines had more than 9 tokens and were translated in segments" in errors
+    )
+    out, errors = call(
+        "translate", run, "--max-input-length", 9, "--long-input", "truncate", text=text
+    )
+    assert "1 of 2 lines were truncated to 9 tokens" in errors
     assert len(lines_of(out)) == 2
 
 
-def test_small_windows_are_for_who_waits(
+def test_small_buffers_are_for_streams(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output = tmp_path / "in", tmp_path / "out"
     text = "A dog sleeps.\n" * 30
     source.write_text(text, encoding="utf-8")
-    kept, sizes = Translator.translate_batch, []
+    translate_batch, sizes = Translator.translate_batch, []
 
-    def window(
+    def record_size(
         self: Translator, lines: Any, options: TranslationOptions
     ) -> list[Translation]:
         sizes.append(len(lines))
-        return kept(self, lines, options)
+        return translate_batch(self, lines, options)
 
-    monkeypatch.setattr(Translator, "translate_batch", window)
+    monkeypatch.setattr(Translator, "translate_batch", record_size)
     call("translate", run, source, "--output", output)
     whole = call("translate", run, source)[0]
     piped = call("translate", run, text=text.encode())[0]
@@ -135,14 +139,14 @@ def test_an_interrupted_translation_continues_to_the_same_bytes(
 ) -> None:
     source, whole, output = (tmp_path / name for name in ("in", "whole", "out"))
     source.write_text("\n".join(LINES * 9), encoding="utf-8")
-    small = ("--window", "20")
+    small = ("--buffer-size", "20")
     translate_to(run, source, whole, *small, "--alignments", f"{whole}.align")
     aligned = (*small, "--alignments", str(tmp_path / "out.align"))
-    said = translate_to(run, source, output, *aligned, dies_after=dies_after)
-    assert said == "killed"
+    error = translate_to(run, source, output, *aligned, dies_after=dies_after)
+    assert error == "killed"
     assert not output.exists()
-    said = translate_to(run, source, output, *aligned, "--continue")
-    assert said == ""
+    error = translate_to(run, source, output, *aligned, "--resume")
+    assert error == ""
     assert output.read_bytes() == whole.read_bytes()
     assert (tmp_path / "out.align").read_bytes() == Path(f"{whole}.align").read_bytes()
     assert len(list(tmp_path.iterdir())) == 5
@@ -153,23 +157,23 @@ def test_what_is_left_is_neither_overwritten_nor_continued_by_another_job(
 ) -> None:
     source, output = tmp_path / "in", tmp_path / "out"
     source.write_text("\n".join(LINES * 9), encoding="utf-8")
-    small = ("--window", "9")
+    small = ("--buffer-size", "9")
     translate_to(run, source, output, *small, dies_after=1)
     left = (tmp_path / "out.partial").read_bytes()
     assert "holds 9 lines of a translation" in translate_to(run, source, output, *small)
-    small = (*small, "--continue")
-    said = translate_to(run, source, output, *small, "--beam", "2")
-    assert "another translation: search was" in said
+    small = (*small, "--resume")
+    error = translate_to(run, source, output, *small, "--beam", "2")
+    assert "another translation: search was" in error
     other = make_run(tmp_path / "other", seed=1)
-    said = translate_to(other, source, output, *small)
-    assert "another translation: runs was" in said
+    error = translate_to(other, source, output, *small)
+    assert "another translation: runs was" in error
     assert (tmp_path / "out.partial").read_bytes() == left
     source.write_text("\n".join(["changed", *LINES * 9]), encoding="utf-8")
-    said = translate_to(run, source, output, *small)
-    assert "the first 9 of the input have changed" in said
+    error = translate_to(run, source, output, *small)
+    assert "the first 9 of the input have changed" in error
     source.write_text("\n".join(LINES[:4]), encoding="utf-8")
-    said = translate_to(run, source, output, *small)
-    assert "made from 9 lines, but the input has 4" in said
+    error = translate_to(run, source, output, *small)
+    assert "made from 9 lines, but the input has 4" in error
 
 
 def test_a_bad_line_stops_a_file_which_continues_once_it_is_mended(
@@ -177,11 +181,11 @@ def test_a_bad_line_stops_a_file_which_continues_once_it_is_mended(
 ) -> None:
     output = tmp_path / "out"
     good = "\n".join(LINES * 2).encode()
-    strict = ("translate", run, "--output", output, "--strict")
-    said = call(*strict, text=good + b"\n\xff\nmore\n")[1]
-    assert "standard input:21: byte 0xff" in said
+    strict = ("translate", run, "--output", output, "--strict-utf8")
+    error = call(*strict, text=good + b"\n\xff\nmore\n")[1]
+    assert "standard input:21: byte 0xff" in error
     assert not output.exists()
-    call(*strict, "--continue", text=good + b"\nfine\nmore\n")
+    call(*strict, "--resume", text=good + b"\nfine\nmore\n")
     assert lines_of(output.read_bytes()) == translator([*LINES * 2, "fine", "more"])
 
 
@@ -190,7 +194,7 @@ def test_killed_by_the_system_and_continued(run: Path, tmp_path: Path) -> None:
     text = "\n".join(LINES * 40).encode()
     source.write_bytes(text)
     command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--output"]
-    command += [str(output), "--window", "20"]
+    command += [str(output), "--buffer-size", "20"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin
         process.stdin.write(text[: len(text) // 2])
@@ -201,10 +205,10 @@ def test_killed_by_the_system_and_continued(run: Path, tmp_path: Path) -> None:
         process.kill()
     assert not output.exists()
     _, errors = call(
-        "translate", run, "--output", output, "--window", 20, "--continue", text=text
+        "translate", run, "--output", output, "--buffer-size", 20, "--resume", text=text
     )
     assert errors == ""
-    call("translate", run, source, "--output", tmp_path / "whole", "--window", 20)
+    call("translate", run, source, "--output", tmp_path / "whole", "--buffer-size", 20)
     assert output.read_bytes() == (tmp_path / "whole").read_bytes()
 
 
@@ -215,7 +219,7 @@ def test_progress_is_for_terminals() -> None:
 
     for screen, says in ((Terminal(), "1,000 lines, "), (io.StringIO(), "")):
         progress = Throughput(screen)
-        progress.shown -= 10
+        progress.last_refresh -= 10
         progress.show(1000, 500)
         assert says in screen.getvalue()
         assert bool(says) == bool(screen.getvalue())
@@ -224,9 +228,9 @@ def test_progress_is_for_terminals() -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--continue"], "--continue needs --output"),
+        (["--resume"], "--resume needs --output"),
         (["--alignments", "a"], "--alignments A needs --output"),
-        (["--output", "/dev/null", "--continue"], "/dev/null is no file"),
+        (["--output", "/dev/null", "--resume"], "/dev/null is no file"),
         (["--output", "none/out"], "there is no folder"),
         (["--output", "."], "is a folder, not a file"),
         (["--n-best", "9"], "need a beam of as many"),

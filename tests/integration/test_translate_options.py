@@ -1,4 +1,4 @@
-"""What a command asks of translations, and that they are so."""
+"""Options of translate: search, minimum Bayes risk, damaged input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seq2seq.translate.mbr import EPSILON
 from tests.helpers.runs import make_run
 from tests.helpers.translate_cli import LINES, call, lines_of
 
-# How pieces are chosen ----------------------------------------------------------------
+# Search options ----------------------------------------------------------------------
 
 
 def test_an_override_is_what_python_says(run: Path, translator: Translator) -> None:
@@ -36,7 +36,7 @@ def test_an_override_is_what_python_says(run: Path, translator: Translator) -> N
         expected = translator(LINES, options=TranslationOptions(search=search))
         overrides = [f"search.{key}={value}".lower() for key, value in changed.items()]
         assert Translator.load(run, overrides=overrides)(LINES) == expected
-        more = [word for each in overrides for word in ("-o", each)]
+        more = [word for override in overrides for word in ("-o", override)]
         out, _ = call("translate", run, *more, text="\n".join(LINES).encode())
         assert lines_of(out) == expected
         assert expected != translator(LINES)
@@ -57,13 +57,16 @@ def test_an_override_is_what_python_says(run: Path, translator: Translator) -> N
         ),
         ("-o search.sampling.top_k=3", "would change nothing, since search.method is"),
         ("-o search.method=sample --beam 3", "so --beam 3 would change nothing"),
-        ("--mbr 3 --beam 3", "--mbr draws samples, so --beam 3 would change nothing"),
-        ("--mbr 3 --n-best 4", "need as many samples, but there are 3"),
-        ("--utility bleu", "--utility is for --mbr N"),
+        (
+            "--mbr-samples 3 --beam 3",
+            "--mbr-samples draws samples, so --beam 3 would change nothing",
+        ),
+        ("--mbr-samples 3 --n-best 4", "need as many samples, but there are 3"),
+        ("--mbr-metric bleu", "--mbr-metric is for --mbr-samples N"),
         ("--constraints", "standard input is text, but --constraints reads keys"),
     ],
 )
-def test_what_cannot_be_asked_is_said(run: Path, more: str, says: str) -> None:
+def test_contradictory_options_are_named(run: Path, more: str, says: str) -> None:
     out, error = call("translate", run, *more.split(), text=b"A dog.\n")
     assert says in error
     assert out == ""
@@ -104,9 +107,9 @@ def test_a_sweep_is_a_table_and_a_picture(
         (3, 1.0),
     ]
     assert (cells[0].bleu, cells[0].seconds) == (cells[1].bleu, cells[1].seconds)
-    found = bleu_metric("de").corpus_score(translator(sources), [references])
-    assert cells[3].bleu == found.score
-    assert cells[3].length_ratio == found.sys_len / found.ref_len
+    score = bleu_metric("de").corpus_score(translator(sources), [references])
+    assert cells[3].bleu == score.score
+    assert cells[3].length_ratio == score.sys_len / score.ref_len
     for name in ("one.svg", "two.svg", "three.png"):
         plot_search_sweep(cells, tmp_path / name, title="$1 < 2$")
     drawn = (tmp_path / "one.svg").read_text(encoding="utf-8")
@@ -152,32 +155,35 @@ def test_the_best_of_one_sample_is_the_sample(translator: Translator) -> None:
     drawn = {"method": "sample", "sampling": {"epsilon_cutoff": EPSILON}}
     search = SearchOptions.model_validate(translator.recipe.search.model_dump() | drawn)
     expected = translator(LINES, options=TranslationOptions(search=search))
-    assert translator(LINES, options=TranslationOptions(mbr=1)) == expected
-    assert translator(LINES, options=TranslationOptions(mbr=20)) != expected
+    assert translator(LINES, options=TranslationOptions(mbr_samples=1)) == expected
+    assert translator(LINES, options=TranslationOptions(mbr_samples=20)) != expected
 
 
-@pytest.mark.parametrize("utility", ["chrf", "bleu"])
+@pytest.mark.parametrize("mbr_metric", ["chrf", "bleu"])
 def test_the_best_of_many_samples_does_not_depend_on_batches(
-    translator: Translator, utility: Any
+    translator: Translator, mbr_metric: Any
 ) -> None:
     options = [
-        TranslationOptions(mbr=9, utility=utility, batch=batch) for batch in (1, 7, 64)
+        TranslationOptions(mbr_samples=9, mbr_metric=mbr_metric, batch_size=size)
+        for size in (1, 7, 64)
     ]
-    one, *others = [translator(LINES, options=each) for each in options]
+    one, *others = [translator(LINES, options=chosen) for chosen in options]
     assert others == [one, one]
 
 
 def test_the_most_like_all_samples_comes_first(translator: Translator) -> None:
-    drawn = translator.translate_batch(LINES, TranslationOptions(mbr=12, n_best=12))
-    best = translator(LINES, options=TranslationOptions(mbr=12))
-    assert [each.text for each in drawn] == best
-    for each in drawn:
-        scores = [candidate.score for candidate in each.candidates]
-        texts = [candidate.text for candidate in each.candidates]
+    drawn = translator.translate_batch(
+        LINES, TranslationOptions(mbr_samples=12, n_best=12)
+    )
+    best = translator(LINES, options=TranslationOptions(mbr_samples=12))
+    assert [translation.text for translation in drawn] == best
+    for translation in drawn:
+        scores = [hypothesis.score for hypothesis in translation.hypotheses]
+        texts = [hypothesis.text for hypothesis in translation.hypotheses]
         assert scores == sorted(scores, reverse=True)
         assert len(set(texts)) == len(texts)
         assert all(0 <= score <= 100 + 1e-9 for score in scores)
-    assert any(len(each.candidates) > 3 for each in drawn)
+    assert any(len(translation.hypotheses) > 3 for translation in drawn)
 
 
 # Damage -------------------------------------------------------------------------------
@@ -186,14 +192,14 @@ def test_the_most_like_all_samples_comes_first(translator: Translator) -> None:
 def test_damaged_lines_are_counted_or_refused(run: Path, tmp_path: Path) -> None:
     source, output = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_bytes(b"A dog.\n\xff\xfe A cat.\n\nA \xe9.\n")
-    out, said = call("translate", run, source)
+    out, warnings = call("translate", run, source)
     mended = ["A dog.", "\ufffd\ufffd A cat.", "", "A \ufffd."]
     assert lines_of(out) == Translator.load(run)(mended)
-    assert said.startswith("2 lines were not UTF-8")
-    assert f"the first is {source}:2." in said
+    assert warnings.startswith("2 lines were not UTF-8")
+    assert f"the first is {source}:2." in warnings
     for more in ([], ["--output", output]):
-        out, said = call("translate", run, source, "--strict", *more)
-        assert f"{source}:2: byte 0xff at position 1 is not UTF-8" in said
+        out, warnings = call("translate", run, source, "--strict-utf8", *more)
+        assert f"{source}:2: byte 0xff at position 1 is not UTF-8" in warnings
         assert out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
 
@@ -201,17 +207,19 @@ def test_damaged_lines_are_counted_or_refused(run: Path, tmp_path: Path) -> None
 def test_half_a_surrogate_pair_is_damage(run: Path) -> None:
     text = b'{"en": "A dog."}\n{"en": "a \\ud800"}\n'
     more = ("--field", "en", "--input-format", "jsonl")
-    out, said = call("translate", run, *more, text=text)
+    out, warnings = call("translate", run, *more, text=text)
     assert len(lines_of(out)) == 2
-    assert "1 line was not UTF-8" in said
-    said = call("translate", run, *more, "--strict", text=text)[1]
-    assert "standard input:2: the text holds half a surrogate pair" in said
+    assert "1 line was not UTF-8" in warnings
+    error = call("translate", run, *more, "--strict-utf8", text=text)[1]
+    assert "standard input:2: the text holds half a surrogate pair" in error
 
 
 def test_strict_says_nothing_of_whole_lines(run: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text("\n".join(LINES), encoding="utf-8")
-    assert call("translate", run, source, "--strict") == call("translate", run, source)
+    assert call("translate", run, source, "--strict-utf8") == call(
+        "translate", run, source
+    )
 
 
 # The page -----------------------------------------------------------------------------
@@ -221,8 +229,8 @@ def test_the_pages_commands_are_understood() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "translate.md"
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     lines = "".join(blocks).replace("\\\n", " ").replace("|\n", "| ").splitlines()
-    found = [line.split("#")[0].split("|")[-1].strip() for line in lines]
-    commands = [line for line in found if line.startswith("seq2seq ")]
+    commands = [line.split("#")[0].split("|")[-1].strip() for line in lines]
+    commands = [line for line in commands if line.startswith("seq2seq ")]
     assert len(commands) > 20
     group = typer.main.get_command(app)
     for line in commands:

@@ -97,7 +97,7 @@ def killed_and_continued(run: Path, folder: Path, lines: int) -> dict[str, Any]:
     """Translate to a file, kill it half way, go on; say where it was killed."""
     output, journal = folder / "again", folder / "again.partial.journal"
     output.unlink(missing_ok=True)
-    arguments = command(run, str(folder / "in"), "--output", str(output), "--continue")
+    arguments = command(run, str(folder / "in"), "--output", str(output), "--resume")
     done = 0
     with subprocess.Popen(arguments) as process:
         while done < lines // 2 and process.poll() is None:

@@ -126,7 +126,7 @@ def test_what_shares_a_batch_changes_no_translation(run: Path, beam_size: int) -
     options = translator.with_beam_size(TranslationOptions(), beam_size)
     translations = [
         translator(
-            lines, options=TranslationOptions(search=options.search, batch=batch)
+            lines, options=TranslationOptions(search=options.search, batch_size=batch)
         )
         for batch in (1, 7, 64)
     ]

@@ -16,7 +16,7 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.forced_decoding import ScoredTarget, forced_decoding
-from seq2seq.translate.mbr_ranking import mbr_decode
+from seq2seq.translate.mbr import mbr_decode
 from seq2seq.types import BOS, EOS, PAD
 from tests.helpers.markov_step import random_tables, start, step, table
 from tests.helpers.tiny_models import SOURCES, TARGETS, exact, whole_sequence
@@ -126,7 +126,7 @@ def test_the_choice_is_what_the_samples_have_in_common() -> None:
     samples = ["abc", "abd", "abe", "xyz", "xyz"]
     # xyz is the mode; abc, abd and abe share half of their letters with each other.
     ranked = mbr_decode(samples, overlap)
-    assert [choice.position for choice in ranked] == [0, 1, 2, 3]
+    assert [candidate.position for candidate in ranked] == [0, 1, 2, 3]
     assert ranked[0].utility == pytest.approx((1 + 0.5 + 0.5) / 5)
     assert ranked[3].utility == pytest.approx(2 / 5)
 

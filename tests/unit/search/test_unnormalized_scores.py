@@ -110,7 +110,7 @@ def test_engines_that_leave_the_sum_out_are_off_by_it(run: Path, kind: str) -> N
 
 def test_text_is_the_same_with_and_without_scores(run: Path) -> None:
     translator = Translator.load(run, overrides=["search.beam_size=1"])
-    bare, whole = TranslationOptions(scored=False), TranslationOptions()
+    bare, whole = TranslationOptions(return_scores=False), TranslationOptions()
     without = translator.translate_batch(LINES, bare)
     scored = translator.translate_batch(LINES, whole)
     assert [each.text for each in without] == [each.text for each in scored]
@@ -131,7 +131,7 @@ def test_forms_with_scores_have_them(run: Path, tmp_path: Path, form: str) -> No
     lines = [line for line in LINES if line.isprintable()]
     source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     text, _ = call("translate", run, source, "--beam", 1)
-    said, _ = call("translate", run, source, "--beam", 1, "--format", form)
+    said, _ = call("translate", run, source, "--beam", 1, "--output-format", form)
     if form == "jsonl":
         rows: list[Any] = [json.loads(line) for line in lines_of(said)]
         found = [(row["translation"], row["score"]) for row in rows]

@@ -1,4 +1,4 @@
-"""Which words of the source a translation looks at, and pictures of it."""
+"""Word alignments, replacement of unknown tokens, and attention heatmaps."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         st.text(st.sampled_from("▁ab."), min_size=1, max_size=4), min_size=1, max_size=8
     )
 )
-def test_every_piece_belongs_to_the_word_that_holds_it(pieces: list[str]) -> None:
-    words = [word for word in "".join(pieces).split("▁") if word]
-    numbers = word_indices(pieces)
+def test_every_token_belongs_to_the_word_that_contains_it(tokens: list[str]) -> None:
+    words = [word for word in "".join(tokens).split("▁") if word]
+    numbers = word_indices(tokens)
     assert numbers == sorted(numbers)
-    concatenate = [""] * max(len(words), 1)
-    for piece, number in zip(pieces, numbers, strict=True):
-        head, *rest = piece.lstrip("▁").split("▁")
-        concatenate[number] += head
+    joined = [""] * max(len(words), 1)
+    for token, number in zip(tokens, numbers, strict=True):
+        head, *rest = token.lstrip("▁").split("▁")
+        joined[number] += head
         for more in [part for part in rest if part]:
-            number += 1  # noqa: PLW2901, a piece over several words
-            concatenate[number] += more
-    assert [word for word in concatenate if word] == words
+            number += 1  # noqa: PLW2901, a token over several words
+            joined[number] += more
+    assert [word for word in joined if word] == words
 
 
-def test_pieces_become_words() -> None:
+def test_tokens_become_words() -> None:
     source = ["▁The", "▁do", "g", "."]
     target = ["▁Der", "▁", "Hund", "."]
     weights = np.array(
@@ -65,19 +65,19 @@ def test_pieces_become_words() -> None:
         ],
         dtype=np.float32,
     )
-    found = align(source, target, weights)
-    assert found.source == ("The", "dog.")
-    assert found.target == ("Der", "Hund.")
+    alignment = align(source, target, weights)
+    assert alignment.source == ("The", "dog.")
+    assert alignment.target == ("Der", "Hund.")
     expected = [[0.9, 0.1], [0.7 / 3, 2.3 / 3]]
-    assert np.allclose(found.weights, expected)
-    assert found.pharaoh() == "0-0 1-1"
-    twice = concatenate([found, found])
-    assert twice.pharaoh() == "0-0 1-1 2-2 3-3"
-    assert concatenate([align([], [], np.zeros((0, 0), np.float32))]).pharaoh() == ""
+    assert np.allclose(alignment.weights, expected)
+    assert alignment.to_pharaoh() == "0-0 1-1"
+    twice = concatenate([alignment, alignment])
+    assert twice.to_pharaoh() == "0-0 1-1 2-2 3-3"
+    assert concatenate([align([], [], np.zeros((0, 0), np.float32))]).to_pharaoh() == ""
 
 
 @pytest.mark.parametrize(
-    ("target", "reads", "text"),
+    ("target", "attended", "text"),
     [
         ("▁Ich ▁? .", [0, 2, 2], "Ich Łukasz."),
         ("▁Ich ▁ ? uk a sz .", [0, 2, 2, 2, 2, 2, 2], "Ich Łukasz."),
@@ -86,84 +86,86 @@ def test_pieces_become_words() -> None:
         ("▁我 是 ? 。", [0, 1, 2, 2], "我是Łukasz。"),
     ],
 )
-def test_unknown_pieces_become_the_source_words_they_look_at(
-    target: str, reads: list[int], text: str
+def test_unknown_tokens_become_the_source_words_they_are_aligned_with(
+    target: str, attended: list[int], text: str
 ) -> None:
     source = ["▁I", "▁am", "▁Łukasz", ","]
-    pieces = target.split()
-    # SentencePiece gives the blank before an unknown piece to a piece of its own.
+    tokens = target.split()
+    # SentencePiece gives the blank before an unknown token to a token of its own.
     flat: list[tuple[str, int]] = []
-    for piece, read in zip(pieces, reads, strict=True):
-        if piece == "▁?":
-            flat.append(("▁", read))
-        flat.append((piece.replace("▁?", "?"), read))
-    ids = [1 if piece == "?" else 9 for piece, _ in flat]
+    for token, column in zip(tokens, attended, strict=True):
+        if token == "▁?":
+            flat.append(("▁", column))
+        flat.append((token.replace("▁?", "?"), column))
+    ids = [1 if token == "?" else 9 for token, _ in flat]
     weights = np.zeros((len(flat), 4), dtype=np.float32)
-    for row, (_, read) in enumerate(flat):
-        weights[row, read] = 1.0
-    assert replace_unknowns(ids, [piece for piece, _ in flat], source, weights) == text
+    for row, (_, column) in enumerate(flat):
+        weights[row, column] = 1.0
+    assert replace_unknowns(ids, [token for token, _ in flat], source, weights) == text
 
 
 def test_alignments_are_of_the_words_that_come_out(runs: Path) -> None:
     translator = Translator.load(runs / "one")
     lines = [*LINES, "A dog sleeps. " * 6]
-    options = TranslationOptions(align=True, max_length=20)
-    plain = translator(lines, options=TranslationOptions(max_length=20))
-    for line, text, found in zip(
+    options = TranslationOptions(align=True, max_input_length=20)
+    plain = translator(lines, options=TranslationOptions(max_input_length=20))
+    for line, text, translation in zip(
         lines, plain, translator.translate_batch(lines, options), strict=True
     ):
-        assert found.text == text
-        if found.alignment is None:
+        assert translation.text == text
+        if translation.alignment is None:
             assert text == ""
             continue
         if "⁇" not in text:
-            assert " ".join(found.alignment.target) == text
+            assert " ".join(translation.alignment.target) == text
         words = "".join(translator.source.surface_tokens([line])[0]).split("▁")
-        assert list(found.alignment.source) == [word for word in words if word]
-        sums = found.alignment.weights.sum(axis=1)
+        assert list(translation.alignment.source) == [word for word in words if word]
+        sums = translation.alignment.weights.sum(axis=1)
         assert (sums <= 1 + 1e-5).all()
-        assert len(found.alignment.links()) == len(found.alignment.target)
+        assert len(translation.alignment.links()) == len(translation.alignment.target)
 
 
 def test_alignments_do_not_depend_on_the_batch(runs: Path) -> None:
     translator = Translator.load(runs / "one")
     whole = translator.translate_batch(LINES, TranslationOptions(align=True))
-    for line, found in zip(LINES, whole, strict=True):
+    for line, translation in zip(LINES, whole, strict=True):
         (alone,) = translator.translate_batch(
-            [line], TranslationOptions(align=True, batch=1)
+            [line], TranslationOptions(align=True, batch_size=1)
         )
-        if found.alignment is None or alone.alignment is None:
-            assert found.alignment is alone.alignment
+        if translation.alignment is None or alone.alignment is None:
+            assert translation.alignment is alone.alignment
             continue
-        assert np.allclose(alone.alignment.weights, found.alignment.weights, atol=1e-5)
+        assert np.allclose(
+            alone.alignment.weights, translation.alignment.weights, atol=1e-5
+        )
 
 
-def test_unknown_pieces_are_replaced_in_translations(runs: Path) -> None:
+def test_unknown_tokens_are_replaced_in_translations(runs: Path) -> None:
     translator = Translator.load(runs / "one")
     with torch.no_grad():
         engine = translator.engine
         assert isinstance(engine, TorchEngine)
-        engine.network.decoder.output.bias[1] += 50.0  # Says nothing but unknown.
-    (found,) = translator.translate_batch(
-        ["The dog."], TranslationOptions(replace_unknown=True)
+        engine.network.decoder.output.bias[1] += 50.0  # Generates unknown tokens only.
+    (translation,) = translator.translate_batch(
+        ["The dog."], TranslationOptions(replace_unk=True)
     )
     assert "⁇" in translator(["The dog."])[0]
-    assert "⁇" not in found.text
-    assert set(found.text.split()) <= {"The", "dog"}
+    assert "⁇" not in translation.text
+    assert set(translation.text.split()) <= {"The", "dog"}
 
 
 def test_a_run_without_attention_aligns_nothing(runs: Path, tmp_path: Path) -> None:
     translator = Translator.load(runs / "none")
     for options in (
         TranslationOptions(align=True),
-        TranslationOptions(replace_unknown=True),
+        TranslationOptions(replace_unk=True),
     ):
         with pytest.raises(UserError, match=r"has no attention, so nothing"):
             translator.translate_batch(["A dog."], options)
-    picture = tmp_path / "a.svg"
-    _, errors = call("heatmap", runs / "none", "A dog.", "--output", picture)
+    figure = tmp_path / "a.svg"
+    _, errors = call("heatmap", runs / "none", "A dog.", "--output", figure)
     assert "has no attention" in errors
-    assert not picture.exists()
+    assert not figure.exists()
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
@@ -179,7 +181,7 @@ def test_a_heatmap_is_drawn_the_same_way_twice(
     assert one.read_bytes().startswith(magic)
 
 
-def test_pictures_of_other_kinds_or_of_nothing_are_refused(
+def test_figures_of_other_formats_or_of_nothing_are_refused(
     runs: Path, tmp_path: Path
 ) -> None:
     weights = np.ones((1, 1), np.float32)

@@ -1,4 +1,4 @@
-"""What a line asks its translation to begin with, to hold and to avoid."""
+"""Lexical constraints: prefix, required and forbidden phrases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seq2seq.search.banned_strings import BannedStringTable
 from seq2seq.translate import TranslationOptions, TranslationRequest, Translator
 from seq2seq.translate.constraints import tokenize_constraints
 from seq2seq.translate.token_strings import (
-    LETTERS_AT_MOST,
+    MAX_BANNED_CHARACTERS,
     compile_banned_string,
     token_lengths,
 )
@@ -27,7 +27,7 @@ from tests.helpers.translate_cli import LINES, call, lines_of
 
 GERMAN = [pair[1] for pair in phrase_pairs("train", count=60)]
 WORDS = sorted({word for line in GERMAN for word in line.split()})
-SPELT = [piece.replace("▁", " ") for piece in tokenizer().id_to_tokens(range(200))]
+SPELT = [token.replace("▁", " ") for token in tokenizer().id_to_tokens(range(200))]
 SPELT[UNK] = " ⁇ "
 
 
@@ -35,9 +35,9 @@ def occurs(phrase: str, text: str) -> bool:
     """What a required phrase means, without the code that is tested."""
     padded = f" {text} "
     bare = phrase.strip()
-    for place in range(len(padded)):
-        if padded.startswith(bare, place):
-            before, after = padded[place - 1], padded[place + len(bare)]
+    for start in range(len(padded)):
+        if padded.startswith(bare, start):
+            before, after = padded[start - 1], padded[start + len(bare)]
             begins = not (bare[0].isalnum() and before.isalnum())
             ends = not (phrase.endswith(" ") and bare[-1].isalnum() and after.isalnum())
             if begins and ends:
@@ -60,15 +60,19 @@ short = st.one_of(
 def test_forbidden_text_never_comes(
     translator: Translator, forbidden: list[str], n_best: int
 ) -> None:
-    asked = TranslationRequest(LINES[0], forbidden=tuple(forbidden))
-    (found,) = translator.translate_batch([asked], TranslationOptions(n_best=n_best))
-    assert found.candidates
-    for each in found.candidates:
+    request = TranslationRequest(LINES[0], forbidden=tuple(forbidden))
+    (translation,) = translator.translate_batch(
+        [request], TranslationOptions(n_best=n_best)
+    )
+    assert translation.hypotheses
+    for hypothesis in translation.hypotheses:
         for phrase in forbidden:
             if phrase.endswith(" "):
-                assert not re.search(rf"{re.escape(phrase.strip())}(?!\w)", each.text)
+                assert not re.search(
+                    rf"{re.escape(phrase.strip())}(?!\w)", hypothesis.text
+                )
             else:
-                assert phrase not in each.text
+                assert phrase not in hypothesis.text
 
 
 @settings(max_examples=30, deadline=None)
@@ -77,11 +81,13 @@ def test_required_phrases_always_come(
     translator: Translator, required: list[str], n_best: int
 ) -> None:
     long = "The old man buys a red car and the woman reads a book."
-    asked = TranslationRequest(long, required=tuple(required))
-    (found,) = translator.translate_batch([asked], TranslationOptions(n_best=n_best))
-    assert found.candidates
-    for each in found.candidates:
-        assert all(occurs(phrase, each.text) for phrase in required)
+    request = TranslationRequest(long, required=tuple(required))
+    (translation,) = translator.translate_batch(
+        [request], TranslationOptions(n_best=n_best)
+    )
+    assert translation.hypotheses
+    for hypothesis in translation.hypotheses:
+        assert all(occurs(phrase, hypothesis.text) for phrase in required)
 
 
 @settings(max_examples=40, deadline=None)
@@ -89,26 +95,26 @@ def test_required_phrases_always_come(
 def test_a_prefix_comes_first_and_goes_with_the_rest(
     translator: Translator, prefix: str, forbidden: str, drawn: bool
 ) -> None:
-    options = TranslationOptions(mbr=3) if drawn else TranslationOptions()
+    options = TranslationOptions(mbr_samples=3) if drawn else TranslationOptions()
     assume(" ".join(forbidden.split()) not in prefix)
-    asked = TranslationRequest(LINES[0], prefix, (), (forbidden,))
-    (text,) = translator([asked], options=options)
+    request = TranslationRequest(LINES[0], prefix, (), (forbidden,))
+    (text,) = translator([request], options=options)
     assert text.startswith(prefix.strip())
     assert not (prefix.endswith(" ") and text[len(prefix) - 1 :][:1].isalnum())
 
 
-def test_what_a_translation_holds_anyway_changes_nothing(
+def test_constraints_that_hold_anyway_change_nothing(
     translator: Translator,
 ) -> None:
     plain = translator(LINES[:1])[0]
     word = plain.split()[0]
-    asked = TranslationRequest(
+    request = TranslationRequest(
         LINES[0], prefix=word, required=(word,), forbidden=("Xx",)
     )
-    assert translator([asked]) == [plain]
+    assert translator([request]) == [plain]
 
 
-def test_requests_do_not_depend_on_what_is_beside_them(translator: Translator) -> None:
+def test_requests_do_not_depend_on_their_batch(translator: Translator) -> None:
     mixed: list[str | TranslationRequest] = []
     for number, line in enumerate(LINES * 4):
         word = WORDS[7 * number % len(WORDS)]
@@ -121,48 +127,55 @@ def test_requests_do_not_depend_on_what_is_beside_them(translator: Translator) -
             mixed.append(
                 TranslationRequest(line, required=(word,), forbidden=(avoided,))
             )
-    assert sum(isinstance(each, TranslationRequest) for each in mixed) > 8
-    assert any(isinstance(each, TranslationRequest) and each.required for each in mixed)
+    assert sum(isinstance(line, TranslationRequest) for line in mixed) > 8
+    assert any(isinstance(line, TranslationRequest) and line.required for line in mixed)
     one, *others = (
-        translator(mixed, options=TranslationOptions(batch=batch))
+        translator(mixed, options=TranslationOptions(batch_size=batch))
         for batch in (1, 7, 64)
     )
     assert others == [one, one]
     plain = translator(LINES * 4)
-    for each, text, alone in zip(mixed, one, plain, strict=True):
-        assert text == alone or isinstance(each, TranslationRequest)
+    for line, text, alone in zip(mixed, one, plain, strict=True):
+        assert text == alone or isinstance(line, TranslationRequest)
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.integers(4, 199), max_size=6),
     st.text("aehinrstuDW., ⁇", min_size=1, max_size=4).filter(str.strip),
-    st.sampled_from(["", "begins", "ends", "both", "goes_on"]),
+    st.sampled_from(["", "word_start", "word_end", "both", "word_continues"]),
 )
-def test_a_piece_is_ruled_out_when_it_completes_the_text(
-    said: list[int], text: str, marks: str
+def test_a_token_is_banned_when_it_completes_the_text(
+    ids: list[int], text: str, marks: str
 ) -> None:
     text = text.strip()
-    begins, ends = marks in ("begins", "both"), marks in ("ends", "both")
-    goes_on = marks == "goes_on"
-    one = compile_banned_string(
-        tokenizer(), text, begins=begins, ends=ends, goes_on=goes_on
+    word_start, word_end = (
+        marks in ("word_start", "both"),
+        marks in ("word_end", "both"),
     )
-    every = BannedStringTable.of([[one], []], token_lengths(tokenizer()))
-    assert every is not None
-    out, free = every.completed_by(torch.tensor([said, said])[:, : len(said)].long())
+    word_continues = marks == "word_continues"
+    one = compile_banned_string(
+        tokenizer(),
+        text,
+        word_start=word_start,
+        word_end=word_end,
+        word_continues=word_continues,
+    )
+    table = BannedStringTable.of([[one], []], token_lengths(tokenizer()))
+    assert table is not None
+    out, free = table.completed_by(torch.tensor([ids, ids])[:, : len(ids)].long())
     shape = re.escape(text)
-    if begins and re.match(r"\w", text):
+    if word_start and re.match(r"\w", text):
         shape = r"(?<!\w)" + shape
-    if ends and re.match(r"\w", text[-1]):
+    if word_end and re.match(r"\w", text[-1]):
         shape += r"(?!\w)"
-    found = re.compile(shape + (r"\w" if goes_on else ""))
-    before = "".join(SPELT[piece] for piece in said)
+    pattern = re.compile(shape + (r"\w" if word_continues else ""))
+    before = "".join(SPELT[token_id] for token_id in ids)
     expected = {
-        piece
-        for piece, spelt in enumerate(SPELT)
-        for place in range(len(before + spelt))
-        if (match := found.match(before + spelt, place)) and match.end() > len(before)
+        token_id
+        for token_id, spelt in enumerate(SPELT)
+        for start in range(len(before + spelt))
+        if (match := pattern.match(before + spelt, start)) and match.end() > len(before)
     }
     assert set(out.tolist()) - {0} == expected - {0}
     assert set(free.tolist()) <= {0}
@@ -171,35 +184,36 @@ def test_a_piece_is_ruled_out_when_it_completes_the_text(
 def test_long_texts_are_forbidden_by_their_beginning() -> None:
     text = "ein " * 40
     ids = tokenizer().encode([text])[0]
-    some = BannedStringTable.of(
+    table = BannedStringTable.of(
         [[compile_banned_string(tokenizer(), text)]], token_lengths(tokenizer())
     )
-    assert some is not None
+    assert table is not None
     out = [
-        ids[at] in some.completed_by(torch.tensor([ids[:at]])) for at in range(len(ids))
+        ids[at] in table.completed_by(torch.tensor([ids[:at]]))
+        for at in range(len(ids))
     ]
-    letters = "".join(SPELT[piece] for piece in ids[: out.index(True) + 1])
-    assert len(letters) - 1 in range(LETTERS_AT_MOST, LETTERS_AT_MOST + 6)
+    letters = "".join(SPELT[token_id] for token_id in ids[: out.index(True) + 1])
+    assert len(letters) - 1 in range(MAX_BANNED_CHARACTERS, MAX_BANNED_CHARACTERS + 6)
 
 
 def test_languages_without_blanks_have_phrases_within_text() -> None:
-    asked = TranslationRequest("x", required=("Hund",))
-    within = tokenize_constraints(asked, tokenizer(), spaced=False)
-    word = tokenize_constraints(asked, tokenizer(), spaced=True)
+    request = TranslationRequest("x", required=("Hund",))
+    within = tokenize_constraints(request, tokenizer(), spaced=False)
+    word = tokenize_constraints(request, tokenizer(), spaced=True)
     spelt = tokenizer().id_to_tokens(within.required[0])
     assert "".join(spelt) == "Hund"
     assert "".join(tokenizer().id_to_tokens(word.required[0])) == "▁Hund"
     assert (within.violation("aHunde"), bool(word.violation("aHunde"))) == ("", True)
 
 
-def objects(*each: dict[str, Any]) -> bytes:
-    return "".join(json.dumps(one) + "\n" for one in each).encode()
+def objects(*records: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
 JSONL = ("--field", "en", "--constraints", "--input-format", "jsonl")
 
 
-def test_objects_ask_each_for_itself(run: Path) -> None:
+def test_each_json_object_has_its_own_constraints(run: Path) -> None:
     text = objects(
         {"en": "A dog sleeps.", "prefix": "Der"},
         {"en": "A dog sleeps.", "required": ["Katze"], "forbidden": None},
@@ -216,36 +230,40 @@ def test_objects_ask_each_for_itself(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "more", "says"),
+    ("constraints", "more", "says"),
     [
         ({"required": "Hund"}, "", "must be a list of texts, such as"),
         ({"forbidden": [1]}, "", "must be a list of texts, such as"),
         ({"prefix": ["Der"]}, "", "'prefix' must be a text"),
         ({"required": [" "]}, "", "a required phrase is blank"),
-        ({"required": ["你"]}, "", "has no pieces for some of its letters"),
-        ({"required": ["der Mann " * 20]}, "", "pieces, but the translation of this"),
-        ({"prefix": "der Mann " * 20}, "", "pieces, but the translation of this line"),
+        ({"required": ["你"]}, "", "has no tokens for some of its characters"),
+        ({"required": ["der Mann " * 20]}, "", "tokens, but the translation of this"),
+        ({"prefix": "der Mann " * 20}, "", "tokens, but the translation of this line"),
         (
             {"required": ["Hund"], "forbidden": ["und"]},
             "",
-            "'und' is forbidden, but stands in 'Hund'",
+            "'und' is forbidden, but part of 'Hund'",
         ),
         ({"required": ["Hund"]}, "-o search.method=sample", "use beam search"),
-        ({"required": ["Hund"]}, "--mbr 2", "use beam search"),
+        ({"required": ["Hund"]}, "--mbr-samples 2", "use beam search"),
         (
             {"required": ["Hund"]},
             "-o search.beam_size=4 -o search.num_beam_groups=2",
             "use one of them",
         ),
-        ({"prefix": "Der"}, "--replace-unknown", "leave out --replace-unknown"),
-        ({"prefix": "Der"}, "--max-length 2", "raise --max-length or split it"),
+        ({"prefix": "Der"}, "--replace-unk", "leave out --replace-unk"),
+        (
+            {"prefix": "Der"},
+            "--max-input-length 2",
+            "raise --max-input-length or split it",
+        ),
         ({"en": " ", "prefix": "Der"}, "", "a blank line has a blank translation"),
     ],
 )
-def test_what_cannot_be_met_is_one_line_with_its_place(
-    run: Path, tmp_path: Path, asked: dict[str, Any], more: str, says: str
+def test_what_is_unsupported_is_one_line_with_its_location(
+    run: Path, tmp_path: Path, constraints: dict[str, Any], more: str, says: str
 ) -> None:
-    text = objects({"en": "A cat."}, {"en": "A dog sleeps.", **asked})
+    text = objects({"en": "A cat."}, {"en": "A dog sleeps.", **constraints})
     output = tmp_path / "out"
     error = call("translate", run, *JSONL, *more.split(), "--output", output, text=text)
     assert says in error[1]

@@ -1,4 +1,4 @@
-"""What a teacher says of its training data, as a corpus."""
+"""Sequence-level distillation: a teacher's translations of its training data."""
 
 from __future__ import annotations
 
@@ -49,33 +49,35 @@ def pairs_in(folder: Path) -> list[tuple[str, str]]:
 
 def test_every_pair_gets_the_teachers_translation(run: Path, tmp_path: Path) -> None:
     translator = Translator.load(run)
-    found = distill(translator, tmp_path / "said", job=JOB)
+    result = distill(translator, tmp_path / "out", job=JOB)
     whole = [source for source, target in PAIRS if source and target.strip()]
-    assert found == DistillationResult(tmp_path / "said/train.en-de.tsv", len(whole), 2)
+    assert result == DistillationResult(tmp_path / "out/train.en-de.tsv", len(whole), 2)
     expected = list(zip(whole, translator(whole), strict=True))
-    assert pairs_in(tmp_path / "said") == expected
-    assert len(list((tmp_path / "said").iterdir())) == 1
+    assert pairs_in(tmp_path / "out") == expected
+    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
-def test_the_nearest_is_the_best_of_the_beam(run: Path, tmp_path: Path) -> None:
+def test_sequence_interpolation_takes_the_highest_bleu_of_the_beam(
+    run: Path, tmp_path: Path
+) -> None:
     translator = Translator.load(run)
-    distill(translator, tmp_path / "near", job=JOB, nearest=True)
+    distill(translator, tmp_path / "near", job=JOB, sequence_interpolation=True)
     distill(translator, tmp_path / "likely", job=JOB)
     near, likely = pairs_in(tmp_path / "near"), pairs_in(tmp_path / "likely")
     whole = [pair for pair in PAIRS if pair[0] and pair[1].strip()]
     size = translator.recipe.search.beam_size
-    candidates = translator.translate_batch(
+    translations = translator.translate_batch(
         [pair[0] for pair in whole], TranslationOptions(n_best=size)
     )
     better = 0
-    for (source, reference), (first, said), (_, usual), found in zip(
-        whole, near, likely, candidates, strict=True
+    for (source, reference), (first, text), (_, best), translation in zip(
+        whole, near, likely, translations, strict=True
     ):
-        texts = [each.text for each in found.candidates]
+        texts = [hypothesis.text for hypothesis in translation.hypotheses]
         scores = [row[0] for row in bleu_utility(texts, [reference], language="de")]
         assert first == source
-        assert scores[texts.index(said)] == max(scores)
-        better += said != usual
+        assert scores[texts.index(text)] == max(scores)
+        better += text != best
     assert better
 
 
@@ -92,11 +94,11 @@ def test_a_run_of_the_other_direction_makes_sources(run: Path, tmp_path: Path) -
 def test_an_interrupted_one_continues_to_the_same_bytes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = partial(TranslationOptions, window=20)
+    small = partial(TranslationOptions, buffer_size=20)
     monkeypatch.setattr("seq2seq.translate.distill.TranslationOptions", small)
     translator = Translator.load(run)
-    whole = distill(translator, tmp_path / "whole", job=JOB).file.read_bytes()
-    window, calls = Translator.translate_batch, 0
+    whole = distill(translator, tmp_path / "whole", job=JOB).path.read_bytes()
+    translate_batch, calls = Translator.translate_batch, 0
 
     def failing(
         self: Translator, lines: Any, options: TranslationOptions
@@ -105,7 +107,7 @@ def test_an_interrupted_one_continues_to_the_same_bytes(
         calls += 1
         if calls == 3:
             raise KeyboardInterrupt
-        return window(self, lines, options)
+        return translate_batch(self, lines, options)
 
     folder = tmp_path / "again"
     monkeypatch.setattr(Translator, "translate_batch", failing)
@@ -114,7 +116,7 @@ def test_an_interrupted_one_continues_to_the_same_bytes(
     assert not (folder / "train.en-de.tsv").exists()
     with pytest.raises(UserError, match="another translation: runs was"):
         distill(translator, folder, job={"runs": ["two"]})
-    assert distill(translator, folder, job=JOB).file.read_bytes() == whole
+    assert distill(translator, folder, job=JOB).path.read_bytes() == whole
     assert calls == 4  # Windows of 20, 20 and 2: the third was done again.
     with pytest.raises(UserError, match="is there already"):
         distill(translator, folder, job=JOB)
@@ -126,7 +128,7 @@ def test_the_command_says_what_comes_next(run: Path, tmp_path: Path) -> None:
     assert f"data.mix=[{{path: {tmp_path / 'one'}}}]" in out
     alone = Translator.load(run, overrides=["search.beam_size=1"])
     sources = [source for source, _ in pairs_in(tmp_path / "one")]
-    assert [said for _, said in pairs_in(tmp_path / "one")] == alone(sources)
+    assert [text for _, text in pairs_in(tmp_path / "one")] == alone(sources)
 
 
 def test_a_corpus_of_nothing_is_refused(run: Path, tmp_path: Path) -> None:
@@ -134,6 +136,6 @@ def test_a_corpus_of_nothing_is_refused(run: Path, tmp_path: Path) -> None:
         (tmp_path / f"train.{language}").write_text("\n")
     with pytest.raises(UserError, match="has no sentence pairs"):
         distill(
-            Translator.load(run), tmp_path / "said", job=JOB, data_path=str(tmp_path)
+            Translator.load(run), tmp_path / "out", job=JOB, data_path=str(tmp_path)
         )
-    assert not (tmp_path / "said").exists()
+    assert not (tmp_path / "out").exists()

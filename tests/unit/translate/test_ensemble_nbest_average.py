@@ -1,4 +1,4 @@
-"""Several translations of a line, scores, ensembles, means of weights."""
+"""N-best lists, scores, ensembles, and averages of weights."""
 
 from __future__ import annotations
 
@@ -46,32 +46,32 @@ def test_several_translations_are_sorted_distinct_and_begin_with_the_best(
 ) -> None:
     translator = Translator.load(runs / "one")
     long = ["A dog sleeps. " * 6]
-    options = TranslationOptions(n_best=n_best, max_length=20)
-    found = translator.translate_batch(LINES + long, options)
-    alone = translator(LINES + long, options=TranslationOptions(max_length=20))
-    assert [each.text for each in found] == alone
-    for each in found:
-        texts = [candidate.text for candidate in each.candidates]
-        scores = [candidate.score for candidate in each.candidates]
+    options = TranslationOptions(n_best=n_best, max_input_length=20)
+    translations = translator.translate_batch(LINES + long, options)
+    alone = translator(LINES + long, options=TranslationOptions(max_input_length=20))
+    assert [translation.text for translation in translations] == alone
+    for translation in translations:
+        texts = [hypothesis.text for hypothesis in translation.hypotheses]
+        scores = [hypothesis.score for hypothesis in translation.hypotheses]
         assert len(set(texts)) == len(texts) <= n_best
         assert scores == sorted(scores, reverse=True)
-        assert bool(texts) == (each.parts > 0)
-    assert any(len(each.candidates) == n_best for each in found)
+        assert bool(texts) == (translation.num_segments > 0)
+    assert any(len(t.hypotheses) == n_best for t in translations)
 
 
 def test_several_translations_are_written_in_every_form(runs: Path) -> None:
     translator = Translator.load(runs / "one")
-    (found, blank) = translator.translate_batch(
+    (translation, blank) = translator.translate_batch(
         ["A dog.", ""], TranslationOptions(n_best=2)
     )
-    (first, second) = found.candidates
+    (first, second) = translation.hypotheses
     assert blank.score is None
 
-    def written(form: Any) -> list[str]:
-        writing = OutputWriter(form, n_best=2)
+    def written(output_format: Any) -> list[str]:
+        writer = OutputWriter(output_format, n_best=2)
         text = b"A dog.\n\n"
         return piped(
-            translator, text, options=TranslationOptions(n_best=2), writing=writing
+            translator, text, options=TranslationOptions(n_best=2), writer=writer
         )
 
     assert written("text") == [
@@ -94,8 +94,8 @@ def test_several_translations_are_written_in_every_form(runs: Path) -> None:
 def teacher_forced(engine: Any, sources: list[list[int]], targets: Any) -> list[float]:
     with torch.no_grad():
         batch = collate(sources, targets)
-        nats = engine.log_probs(batch).masked_fill(batch.targets == PAD, 0.0)
-    return list(nats.sum(dim=1).tolist())
+        log_probs = engine.log_probs(batch).masked_fill(batch.targets == PAD, 0.0)
+    return list(log_probs.sum(dim=1).tolist())
 
 
 @pytest.mark.parametrize("names", [["one"], ["none"], ["one", "two", "lstm"]])
@@ -109,19 +109,25 @@ def test_what_a_beam_finds_has_the_score_of_the_given_translation(
     with torch.no_grad():
         state, memory = engine.start(batch.source, batch.source_lengths)
         options = SearchOptions(beam_size=4, max_length_ratio=0.5)
-        demands = DecodingConstraints.from_length_ratio(batch.source_lengths, options)
-        found = beam_search(engine.step, state, memory, demands, options, hypotheses=4)
+        constraints = DecodingConstraints.from_length_ratio(
+            batch.source_lengths, options
+        )
+        results = beam_search(
+            engine.step, state, memory, constraints, options, hypotheses=4
+        )
     pairs = [
         (source, hypothesis)
-        for source, some in zip(sources, found, strict=True)
-        for hypothesis in some
+        for source, hypotheses in zip(sources, results, strict=True)
+        for hypothesis in hypotheses
         if hypothesis.finished
     ]
     assert len(pairs) > len(sources)
     forced = teacher_forced(
-        engine, [source for source, _ in pairs], [each.tokens for _, each in pairs]
+        engine,
+        [source for source, _ in pairs],
+        [hypothesis.tokens for _, hypothesis in pairs],
     )
-    expected = [each.log_prob for _, each in pairs]
+    expected = [hypothesis.log_prob for _, hypothesis in pairs]
     assert forced == pytest.approx(expected, abs=1e-4)
 
 
@@ -129,11 +135,11 @@ def test_a_score_does_not_depend_on_the_batch(runs: Path) -> None:
     scorer = SequenceScorer.load(runs / "one")
     pairs = [*zip(LINES, LINES[::-1], strict=True), ("", ""), ("A dog.", "")]
     whole = list(scorer(pairs))
-    assert list(scorer(pairs, batch=1)) == pytest.approx(whole, abs=1e-9)
+    assert list(scorer(pairs, batch_size=1)) == pytest.approx(whole, abs=1e-9)
     assert [next(iter(scorer([pair]))) for pair in pairs] == pytest.approx(
         whole, abs=1e-9
     )
-    assert all(nats < 0 for nats in whole)
+    assert all(score < 0 for score in whole)
 
 
 def test_scores_of_files(runs: Path, tmp_path: Path) -> None:
@@ -176,13 +182,14 @@ def test_an_ensemble_means_probabilities(runs: Path) -> None:
     last = torch.tensor([2, 2])
     ensemble = Ensemble(members)
     with torch.no_grad():
-        said = ensemble.step(last, *ensemble.start(source, lengths)).log_probs
+        log_probs = ensemble.step(last, *ensemble.start(source, lengths)).log_probs
         alone = [
-            each.step(last, *each.start(source, lengths)).log_probs for each in members
+            member.step(last, *member.start(source, lengths)).log_probs
+            for member in members
         ]
-    expected = torch.stack([each.exp() for each in alone]).mean(dim=0)
-    assert torch.allclose(said.exp(), expected, atol=1e-6)
-    assert torch.allclose(said.exp().sum(dim=1), torch.ones(2), atol=1e-6)
+    expected = torch.stack([log_prob.exp() for log_prob in alone]).mean(dim=0)
+    assert torch.allclose(log_probs.exp(), expected, atol=1e-6)
+    assert torch.allclose(log_probs.exp().sum(dim=1), torch.ones(2), atol=1e-6)
 
 
 def test_ensembles_translate_and_score_from_the_command_line(runs: Path) -> None:
@@ -193,7 +200,7 @@ def test_ensembles_translate_and_score_from_the_command_line(runs: Path) -> None
     assert lines_of(out) == Translator.load(runs / "one", ensemble=others)(["A dog."])
 
 
-def test_runs_with_other_pieces_do_not_speak_together(runs: Path) -> None:
+def test_runs_with_other_tokenizers_are_no_ensemble(runs: Path) -> None:
     with pytest.raises(UserError, match="have different source tokenizers"):
         Translator.load(runs / "one", ensemble=[runs / "characters"])
 
@@ -250,9 +257,9 @@ def test_samples_do_not_depend_on_batches(runs: Path, n_best: int) -> None:
     )
     alone = [
         translator.translate_batch(
-            [line], TranslationOptions(search=search, n_best=n_best, batch=1)
+            [line], TranslationOptions(search=search, n_best=n_best, batch_size=1)
         )[0]
         for line in LINES
     ]
-    assert [each.text for each in whole] == [each.text for each in alone]
-    assert any(len(each.candidates) == n_best for each in whole)
+    assert [t.text for t in whole] == [t.text for t in alone]
+    assert any(len(t.hypotheses) == n_best for t in whole)

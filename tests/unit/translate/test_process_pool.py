@@ -21,7 +21,7 @@ from seq2seq.translate import Translation, TranslationOptions, Translator
 from seq2seq.translate.process_pool import (
     TranslatorPool,
     TranslatorProcess,
-    _ahead,
+    _read_ahead,
     assign_devices,
 )
 from tests.helpers.runs import make_run, slow
@@ -38,28 +38,28 @@ def test_a_process_that_dies_is_named_and_the_rest_continues_to_one_processs_byt
 ) -> None:
     source, output, whole = (tmp_path / name for name in ("in", "out", "whole"))
     source.write_text("\n".join(LINES * 20), encoding="utf-8")
-    options = ["--n-best", "2", "--beam", "2", "--window", "16"]
+    options = ["--n-best", "2", "--beam", "2", "--buffer-size", "16"]
     translate_to(run, source, whole, *options, "--alignments", f"{whole}.align")
     options += ["--alignments", f"{output}.align", "--devices"]
-    asked = 0
-    kept = TranslatorProcess.translate_batch
+    num_calls = 0
+    translate_batch = TranslatorProcess.translate_batch
 
-    def window(worker: TranslatorProcess, lines: list[str]) -> list[Translation]:
-        nonlocal asked
-        asked += 1
-        if asked == 7:
+    def failing(worker: TranslatorProcess, lines: list[str]) -> list[Translation]:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls == 7:
             worker.process.kill()
-        return kept(worker, lines)
+        return translate_batch(worker, lines)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TranslatorProcess, "translate_batch", window)
-        said = translate_to(run, source, output, *options, "2")
-    assert " of 2 (id " in said
-    assert "was killed by SIGKILL amid a translation" in said
-    assert "\n" not in said
+        patch.setattr(TranslatorProcess, "translate_batch", failing)
+        error = translate_to(run, source, output, *options, "2")
+    assert " of 2 (id " in error
+    assert "was killed by SIGKILL amid a translation" in error
+    assert "\n" not in error
     assert not output.exists()
     assert len((tmp_path / "out.partial").read_bytes()) > 0
-    assert translate_to(run, source, output, *options, "1", "--continue") == ""
+    assert translate_to(run, source, output, *options, "1", "--resume") == ""
     assert output.read_bytes() == whole.read_bytes()
     assert Path(f"{output}.align").read_bytes() == Path(f"{whole}.align").read_bytes()
     assert len(list(tmp_path.iterdir())) == 5
@@ -82,17 +82,17 @@ def test_what_is_done_comes_at_once_and_an_interrupt_ends_all(run: Path) -> None
         first = process.stdout.readline()
         workers = children(process.pid)
         os.killpg(process.pid, signal.SIGINT)
-        said = process.stderr.read()
+        errors = process.stderr.read()
         status = process.wait()
     assert first.decode() == call("translate", run, text=LINES[0].encode())[0]
     assert status == 130
-    assert b"Traceback" not in said
+    assert b"Traceback" not in errors
     assert len(workers) >= 2
     assert not any(map(alive, workers))
 
 
 def alive(process: int, *, seconds: float = 5) -> bool:
-    """Tell whether a process goes on; one that nobody has waited for does not."""
+    """Return whether a process runs on; a zombie does not."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
@@ -112,42 +112,42 @@ def test_results_come_in_order_and_a_fault_in_its_turn() -> None:
         yield 8, ["bad"]
         yield 9, ["0"]
 
-    found = []
-    workers = TranslatorPool(slow, TranslationOptions(), ["a", "b"], threads=1)
-    with workers:
-        results = workers.results(tasks())
+    texts = []
+    pool = TranslatorPool(slow, TranslationOptions(), ["a", "b"], threads=1)
+    with pool:
+        results = pool.results(tasks())
         for number, translations in islice(results, 8):
             text = "" if translations is None else translations[0].text
-            found.append((number, text.split(" on ")[0]))
+            texts.append((number, text.split(" on ")[0]))
             assert text == "" or text.endswith((" on a with 1", " on b with 1"))
         with pytest.raises(UserError, match=r"^this cannot be done\.$"):
             next(results)
     expected = ["" if number == 3 else str((7 - number) / 20) for number in range(8)]
-    assert found == list(enumerate(expected))
-    assert not workers.workers
+    assert texts == list(enumerate(expected))
+    assert not pool.workers
 
 
 def test_no_more_is_read_ahead_than_there_is_room_for() -> None:
-    read = 0
+    num_read = 0
 
     def tasks() -> Iterator[tuple[int, list[str]]]:
-        nonlocal read
-        for read in range(1000):
-            yield read, []
+        nonlocal num_read
+        for num_read in range(1000):
+            yield num_read, []
 
-    def begin(lines: list[str]) -> Future[list[Translation]]:
+    def submit(lines: list[str]) -> Future[list[Translation]]:
         done: Future[list[Translation]] = Future()
         done.set_result([])
         return done
 
-    ahead = _ahead(tasks(), begin, room=4)
+    ahead = _read_ahead(tasks(), submit, max_pending=4)
     for number in range(20):
         assert next(ahead)[0] == number
         time.sleep(0.01)
-        assert read <= number + 6
+        assert num_read <= number + 6
     ahead.close()
     time.sleep(0.05)
-    assert read <= 30  # Nobody reads on.
+    assert num_read <= 30  # The thread has stopped.
 
 
 def test_a_process_has_a_gpu_of_its_own_or_all_share_the_cpu() -> None:
@@ -165,9 +165,9 @@ def test_only_torch_computes_on_a_gpu(run: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_translates_as_the_cpu_does(run: Path) -> None:
     options = TranslationOptions(n_best=3, align=True)
-    found, expected = (
+    translations, expected = (
         Translator.load(run, device=device).translate_batch(LINES, options)
         for device in ("cuda", "cpu")
     )
-    assert [each.text for each in found] == [each.text for each in expected]
-    assert [each.alignment for each in found] == [e.alignment for e in expected]
+    assert [t.text for t in translations] == [t.text for t in expected]
+    assert [t.alignment for t in translations] == [t.alignment for t in expected]

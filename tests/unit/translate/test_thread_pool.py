@@ -1,4 +1,4 @@
-"""Batches on threads: their order, torch's threads, faults, and the same text."""
+"""Batches in a thread pool: order, torch's threads, errors, and equal text."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_results_come_in_the_order_of_the_tasks(two_threads: None) -> None:
             time.sleep(0.05 * (1 - task))
         return task, torch.get_num_threads(), threading.get_ident()
 
-    found = list(map_threads(do, range(6), threads=2))
-    assert [task for task, _, _ in found] == list(range(6))
-    assert {threads for _, threads, _ in found} == {1}
-    assert threading.get_ident() not in {thread for _, _, thread in found}
+    results = list(map_threads(do, range(6), threads=2))
+    assert [task for task, _, _ in results] == list(range(6))
+    assert {threads for _, threads, _ in results} == {1}
+    assert threading.get_ident() not in {thread for _, _, thread in results}
     assert torch.get_num_threads() == 2
 
 
@@ -50,11 +50,11 @@ def test_one_task_at_a_time_has_all_threads(two_threads: None) -> None:
     assert list(map_threads(do, [], threads=2)) == []
 
 
-def test_the_first_fault_ends_it(two_threads: None) -> None:
-    begun = []
+def test_the_first_error_ends_it(two_threads: None) -> None:
+    started = []
 
     def do(task: int) -> int:
-        begun.append(task)
+        started.append(task)
         time.sleep(0.01)
         if task == 1:
             raise ValueError("task 1")
@@ -62,7 +62,7 @@ def test_the_first_fault_ends_it(two_threads: None) -> None:
 
     with pytest.raises(ValueError, match="task 1"):
         list(map_threads(do, range(1000), threads=2))
-    assert len(begun) < 500
+    assert len(started) < 500
     assert torch.get_num_threads() == 2
 
 
@@ -72,31 +72,30 @@ def test_threads_change_no_text(
 ) -> None:
     translator = Translator.load(make_run(tmp_path / "run"))
     lines = LINES * 9
-    options = translator.with_beam_size(TranslationOptions(batch=8), beam_size)
-    found = []
+    options = translator.with_beam_size(TranslationOptions(batch_size=8), beam_size)
+    texts = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(translator(lines, options=options))
-    assert found[0] == found[1] == found[2]
-    assert len(set(found[0])) > 3
+        texts.append(translator(lines, options=options))
+    assert texts[0] == texts[1] == texts[2]
+    assert len(set(texts[0])) > 3
 
 
-def test_what_does_not_fit_beside_others_is_tried_alone(
+def test_what_does_not_fit_in_parallel_is_tried_alone(
     tmp_path: Path, two_threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     translator = Translator.load(make_run(tmp_path / "run"))
     torch.set_num_threads(2)  # The run was made with one.
-    options = TranslationOptions(batch=8)
+    options = TranslationOptions(batch_size=8)
     expected = translator(LINES * 9, options=options)
-    start, tried = translator.engine.start, []
+    start, attempts = translator.engine.start, []
 
     def full(source: torch.Tensor, *rest: object) -> object:
-        tried.append((len(source), threading.current_thread()))
+        attempts.append((len(source), threading.current_thread()))
         if threading.current_thread() is not threading.main_thread():
             raise MemoryError
         return start(source, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(translator.engine, "start", full)
     assert translator(LINES * 9, options=options) == expected
-    beside = [size for size, thread in tried if thread is not threading.main_thread()]
-    assert beside
+    assert any(thread is not threading.main_thread() for _, thread in attempts)

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
 from seq2seq.translate import TranslationOptions, Translator
-from seq2seq.translate.batching import CHARACTERS, batch_by_length, read_buffers
+from seq2seq.translate.batching import (
+    MAX_BUFFER_CHARACTERS,
+    batch_by_length,
+    read_buffers,
+)
 from seq2seq.translate.formats import OutputWriter, read_records
 from seq2seq.translate.input_splitting import split_long_input
 from seq2seq.translate.process_pool import InlineTranslator
@@ -40,11 +44,11 @@ def test_as_many_lines_come_out_as_go_in(
     translator: Translator, lines: list[str], end: str, ended: bool
 ) -> None:
     text = end.join([*lines, ""] if ended else lines).encode()
-    came = list(decode_lines(io.BytesIO(text), "it"))
-    options = translator.with_beam_size(TranslationOptions(max_length=30), 1)
-    found = piped(translator, text, options=options)
-    assert len(found) == len(came)
-    for line, translation in zip(came, found, strict=True):
+    inputs = list(decode_lines(io.BytesIO(text), "it"))
+    options = translator.with_beam_size(TranslationOptions(max_input_length=30), 1)
+    outputs = piped(translator, text, options=options)
+    assert len(outputs) == len(inputs)
+    for line, translation in zip(inputs, outputs, strict=True):
         assert "\r" not in translation
         if not line.strip():
             assert translation == ""
@@ -53,45 +57,50 @@ def test_as_many_lines_come_out_as_go_in(
 @settings(max_examples=15, deadline=None)
 @given(hostile)
 def test_every_form_keeps_every_line(translator: Translator, lines: list[str]) -> None:
-    options = translator.with_beam_size(TranslationOptions(max_length=30), 1)
+    options = translator.with_beam_size(TranslationOptions(max_input_length=30), 1)
     objects = "".join(
         json.dumps({"id": i, "en": x}) + "\n" for i, x in enumerate(lines)
     )
-    found = piped(
+    outputs = piped(
         translator,
         objects.encode(),
-        form="jsonl",
+        input_format="jsonl",
         field="en",
         options=options,
-        writing=OutputWriter("jsonl"),
+        writer=OutputWriter("jsonl"),
     )
-    rows = [json.loads(line) for line in found]
+    rows = [json.loads(line) for line in outputs]
     assert [row["id"] for row in rows] == list(range(len(lines)))
     assert [row["en"] for row in rows] == lines
     tabs = "".join(f"{i}\t{x}\n".replace("\r", "") for i, x in enumerate(lines))
     wide = piped(
         translator,
         tabs.encode(),
-        form="tsv",
+        input_format="tsv",
         field="1",
         options=options,
-        writing=OutputWriter("tsv"),
+        writer=OutputWriter("tsv"),
     )
     assert [line.split("\t")[0] for line in wide] == [str(i) for i in range(len(lines))]
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64, 128])
-@pytest.mark.parametrize("window", [1, 3, 2000])
-def test_text_does_not_depend_on_batches_or_windows(
-    translator: Translator, batch: int, window: int
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 128])
+@pytest.mark.parametrize("buffer_size", [1, 3, 2000])
+def test_text_does_not_depend_on_batches_or_buffers(
+    translator: Translator, batch_size: int, buffer_size: int
 ) -> None:
     lines = LINES * 3
     whole = translator(lines)
     assert (
-        translator(lines, options=TranslationOptions(batch=batch, window=window))
+        translator(
+            lines,
+            options=TranslationOptions(batch_size=batch_size, buffer_size=buffer_size),
+        )
         == whole
     )
-    backwards = translator(lines[::-1], options=TranslationOptions(batch=batch))
+    backwards = translator(
+        lines[::-1], options=TranslationOptions(batch_size=batch_size)
+    )
     assert backwards[::-1] == whole
     assert [translator([line])[0] for line in LINES] == whole[: len(LINES)]
 
@@ -101,61 +110,68 @@ def test_half_a_surrogate_pair_is_read_as_a_replacement_character(
 ) -> None:
     assert translator(["a \ud800 b"]) == translator(["a \ufffd b"])
     text = b'{"en": "a \\ud800 b", "id": "\\udfff"}\n'
-    (found,) = piped(
-        translator, text, form="jsonl", field="en", writing=OutputWriter("jsonl")
+    (output,) = piped(
+        translator, text, input_format="jsonl", field="en", writer=OutputWriter("jsonl")
     )
-    assert json.loads(found)["id"] == "\udfff"
+    assert json.loads(output)["id"] == "\udfff"
 
 
-def test_windows_grow_and_end_at_many_characters() -> None:
-    sizes = [len(w) for w in read_buffers(["x"] * 5000, characters=len, largest=2000)]
+def test_buffers_grow_and_end_at_many_characters() -> None:
+    sizes = [
+        len(w) for w in read_buffers(["x"] * 5000, num_characters=len, buffer_size=2000)
+    ]
     assert sizes == [1, 8, 64, 512, 2000, 2000, 415]
     sizes = [
-        len(w) for w in read_buffers(["x"] * 50, characters=len, largest=20, first=20)
+        len(w)
+        for w in read_buffers(
+            ["x"] * 50, num_characters=len, buffer_size=20, first_buffer_size=20
+        )
     ]
     assert sizes == [20, 20, 10]
-    long = read_buffers(["x" * CHARACTERS] * 20, characters=len)
+    long = read_buffers(["x" * MAX_BUFFER_CHARACTERS] * 20, num_characters=len)
     assert [len(window) for window in long] == [1] * 20
 
 
-def test_an_endless_input_is_read_no_further_than_its_windows(
+def test_an_endless_input_is_read_no_further_than_its_buffers(
     translator: Translator,
 ) -> None:
-    read = 0
+    num_read = 0
 
     def endless() -> Any:
-        nonlocal read
+        nonlocal num_read
         while True:
-            read += 1
+            num_read += 1
             yield "A dog."
 
     stream = translator.stream(endless())
     assert next(stream) == next(stream)
-    assert read == 9
+    assert num_read == 9
 
 
 @given(st.lists(st.integers(1, 400), max_size=200), st.integers(1, 64))
-def test_batches_hold_every_sentence_once(lengths: list[int], most: int) -> None:
-    found = batch_by_length(lengths, sentences=most)
-    assert sorted(n for batch in found for n in batch) == list(range(len(lengths)))
-    for batch in found:
-        assert len(batch) <= most
+def test_batches_hold_every_sentence_once(lengths: list[int], max_count: int) -> None:
+    batches = batch_by_length(lengths, batch_size=max_count)
+    assert sorted(n for batch in batches for n in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= max_count
         padded = len(batch) * max(lengths[number] for number in batch)
-        assert padded <= most * 100 or len(batch) == 1
+        assert padded <= max_count * 100 or len(batch) == 1
 
 
 @given(
     st.lists(st.sampled_from(["▁a", "b", ".", "▁", ",", '."', "。", "?"]), min_size=1),
     st.integers(1, 9),
 )
-def test_the_parts_of_a_line_are_the_line(pieces: list[str], longest: int) -> None:
-    found = split_long_input(pieces, longest)
-    assert [piece for part in found for piece in pieces[part]] == pieces
-    assert all(1 <= part.stop - part.start <= longest for part in found)
+def test_the_segments_of_a_line_are_the_line(
+    tokens: list[str], max_length: int
+) -> None:
+    segments = split_long_input(tokens, max_length)
+    assert [token for part in segments for token in tokens[part]] == tokens
+    assert all(1 <= part.stop - part.start <= max_length for part in segments)
 
 
 @pytest.mark.parametrize(
-    ("text", "longest", "ends"),
+    ("text", "max_length", "ends"),
     [
         ("▁a ▁b . ▁c ▁d ▁e ▁f ▁g", 6, [3, 8]),
         ("▁a ▁b . ▁c ▁d , ▁e ▁f ▁g", 4, [3, 6, 9]),
@@ -166,30 +182,35 @@ def test_the_parts_of_a_line_are_the_line(pieces: list[str], longest: int) -> No
         ("▁a b c d e", 3, [3, 5]),
     ],
 )
-def test_lines_come_apart_where_sentences_end(
-    text: str, longest: int, ends: list[int]
+def test_lines_are_split_where_sentences_end(
+    text: str, max_length: int, ends: list[int]
 ) -> None:
-    assert [part.stop for part in split_long_input(text.split(), longest)] == ends
+    assert [part.stop for part in split_long_input(text.split(), max_length)] == ends
 
 
-def test_long_lines_are_translated_in_parts_or_cut(translator: Translator) -> None:
+def test_long_lines_are_translated_in_segments_or_truncated(
+    translator: Translator,
+) -> None:
     line, short = "The man sees a dog. " * 30, "The man sees a dog."
-    pieces = len(translator.source.encode([short])[0])
-    options = TranslationOptions(max_length=pieces)
-    (found,) = translator.translate_batch([line], options)
-    assert (found.parts, found.cut) == (30, False)
+    num_tokens = len(translator.source.encode([short])[0])
+    options = TranslationOptions(max_input_length=num_tokens)
+    (split,) = translator.translate_batch([line], options)
+    assert (split.num_segments, split.truncated) == (30, False)
     alone = translator([short])[0]
-    assert found.text == " ".join([alone] * 30)
-    (cut,) = translator.translate_batch([line], replace(options, long="cut"))
-    assert (cut.text, cut.parts, cut.cut) == (alone, 1, True)
+    assert split.text == " ".join([alone] * 30)
+    (truncated,) = translator.translate_batch(
+        [line], replace(options, long_input="truncate")
+    )
+    assert (truncated.text, truncated.num_segments) == (alone, 1)
+    assert truncated.truncated
 
 
 def test_a_million_characters_are_a_line(translator: Translator) -> None:
     options = translator.with_beam_size(
-        TranslationOptions(long="cut", max_length=20), 1
+        TranslationOptions(long_input="truncate", max_input_length=20), 1
     )
-    found = translator(["x" * 1_000_000, "", "No"], options=options)
-    assert found[1:] == ["", *translator(["No"], beam_size=1)]
+    texts = translator(["x" * 1_000_000, "", "No"], options=options)
+    assert texts[1:] == ["", *translator(["No"], beam_size=1)]
 
 
 def test_a_batch_that_does_not_fit_in_memory_is_halved(
@@ -198,17 +219,17 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved(
     small = Translator.load(run)
     start, sizes = small.engine.start, []
 
-    def full(source: Any, lengths: Any, asked: Any) -> Any:
+    def full(source: Any, lengths: Any, required: Any) -> Any:
         sizes.append(len(source))
-        if len(source) > most:
+        if len(source) > capacity:
             raise MemoryError
-        return start(source, lengths, asked)
+        return start(source, lengths, required)
 
     monkeypatch.setattr(small.engine, "start", full)
-    most = 2
+    capacity = 2
     assert small(LINES) == translator(LINES)
-    assert max(sizes) > most
-    most = 0
+    assert max(sizes) > capacity
+    capacity = 0
     with pytest.raises(UserError, match="does not fit in memory"):
         small(LINES)
 
@@ -217,13 +238,13 @@ def test_bad_input_keeps_what_came_before(translator: Translator) -> None:
     output = io.BytesIO()
     text = "\n".join(LINES[:5]).encode() + b"\n\xff\nmore\n"
     records = read_records(
-        decode_lines(io.BytesIO(text), "it"), "it", form="text", field=None
+        decode_lines(io.BytesIO(text), "it"), "it", input_format="text", field=None
     )
     with pytest.raises(UserError, match=r"^it:6: byte 0xff"):
         translate_records(
             InlineTranslator(translator, TranslationOptions()),
             records,
-            writing=OutputWriter("text"),
+            writer=OutputWriter("text"),
             output=output,
         )
     assert lines_of(output.getvalue()) == translator(LINES[:5])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seq2seq.cli.imports import gc_disabled
+from seq2seq.utils.memory import gc_disabled
 
 
 @pytest.fixture(autouse=True)

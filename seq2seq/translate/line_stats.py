@@ -1,0 +1,99 @@
+"""Statistics of translated lines, and throughput on a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TextIO
+
+from seq2seq.translate.options import Translation
+
+REFRESH_SECONDS = 0.5
+
+
+@dataclass
+class LineStats:
+    """Counts of input lines.
+
+    Attributes:
+        lines: Lines that were translated.
+        split: Lines that were too long and were translated in segments.
+        truncated: Lines that were too long and lost their end.
+        decode_errors: Lines that were not UTF-8, read with U+FFFD.
+        first_decode_error: The location of the first of these.
+    """
+
+    lines: int = 0
+    split: int = 0
+    truncated: int = 0
+    decode_errors: int = 0
+    first_decode_error: str = ""
+
+    def add(self, translations: Iterable[Translation]) -> None:
+        """Count translations."""
+        for translation in translations:
+            self.lines += 1
+            self.split += translation.num_segments > 1
+            self.truncated += translation.truncated
+
+    def add_decode_error(self, location: str) -> None:
+        """Count a line that was not UTF-8."""
+        self.decode_errors += 1
+        self.first_decode_error = self.first_decode_error or location
+
+    def warnings(self, max_length: int) -> list[str]:
+        """Return a message for each kind of exceptional line.
+
+        Args:
+            max_length: Maximal number of source tokens, as applied.
+        """
+        messages = []
+        if self.truncated:
+            messages.append(
+                f"{self.truncated:,} of {self.lines:,} lines were truncated to "
+                f"{max_length} tokens"
+            )
+        elif self.split:
+            messages.append(
+                f"{self.split:,} of {self.lines:,} lines had more than {max_length} "
+                "tokens and were translated in segments"
+            )
+        if self.decode_errors:
+            count = self.decode_errors
+            lines = "1 line was" if count == 1 else f"{count:,} lines were"
+            messages.append(
+                f"{lines} not UTF-8, and U+FFFD took the place of what cannot be read; "
+                f"the first is {self.first_decode_error}. --strict-utf8 refuses such "
+                "lines"
+            )
+        return messages
+
+
+class Throughput:
+    """Lines done and lines per second, shown on a terminal only."""
+
+    def __init__(self, screen: TextIO) -> None:
+        self.screen = screen if screen.isatty() else None
+        self.start_time = self.last_refresh = time.monotonic()
+
+    def show(self, done: int, translated: int) -> None:
+        """Refresh the line, at most every REFRESH_SECONDS.
+
+        Args:
+            done: Lines that are written.
+            translated: Lines of these that this process translated.
+        """
+        now = time.monotonic()
+        if self.screen is None or now - self.last_refresh < REFRESH_SECONDS:
+            return
+        self.last_refresh = now
+        rate = translated / (now - self.start_time)
+        self.screen.write(f"\r{done:,} lines, {rate:,.0f} a second\x1b[K")
+        self.screen.flush()
+
+    def close(self) -> None:
+        """Erase the line."""
+        if self.screen is not None:
+            self.screen.write("\r\x1b[K")
+            self.screen.flush()
