@@ -30,6 +30,7 @@ def export(
     folder, comparison = export_onnx(Run.open(run), int8=int8)
     print(
         f"{folder} agrees with torch on {comparison.agreement:.1%} of the likeliest "
-        f"tokens; log-probabilities differ by {comparison.max_difference:.2g} nats at most"
+        f"tokens; log-probabilities differ by at most "
+        f"{comparison.max_difference:.2g} nats"
     )
     print(f"next: seq2seq translate {run} --engine {engine.value}{'-int8' * int8}")

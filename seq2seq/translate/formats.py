@@ -68,8 +68,8 @@ def read_records(
             tab-separated columns the number from 1, or the name in the first line.
         constraints: Whether prefix, required and forbidden of JSON objects constrain
             the translation.
-        on_decode_error: Called with the location of a text with a lone surrogate, which is then
-            read as U+FFFD; if None, such text is an error.
+        on_decode_error: Called with the location of a text with a lone surrogate,
+            which is then read as U+FFFD; if None, such text is an error.
 
     Raises:
         UserError: If a line has no such field, with the line's number.
@@ -98,7 +98,7 @@ def read_records(
             if on_decode_error is None:
                 raise UserError(
                     f"{location}: the text holds half a surrogate pair, which is no "
-                    "character. DecodeErrorHandler the line."
+                    "character. Mend the line."
                 )
             on_decode_error(location)
         if constraints:
@@ -133,7 +133,7 @@ def _read_tsv(lines: Iterable[str], name: str, field: str) -> Iterator[Record]:
         if len(values) <= column:
             raise UserError(
                 f"{name}:{number}: there are {len(values)} columns, but column "
-                f"{column + 1} is to be translated. DecodeErrorHandler the line."
+                f"{column + 1} is to be translated. Mend the line."
             )
         keys = names or [str(index) for index in range(1, len(values) + 1)]
         fields = dict(zip(keys, values, strict=False))

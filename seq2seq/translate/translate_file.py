@@ -85,10 +85,15 @@ class FileOptions:
         """The format of each input file."""
         return [self.input_format or infer_format(path) for path in self.inputs]
 
-    def read(self, stdin: BinaryIO, *, on_decode_error: DecodeErrorHandler | None) -> Iterator[Record]:
+    def read(
+        self, stdin: BinaryIO, *, on_decode_error: DecodeErrorHandler | None
+    ) -> Iterator[Record]:
         """Read the records of all files, or of standard input."""
         read = partial(
-            read_records, field=self.field, constraints=self.constraints, on_decode_error=on_decode_error
+            read_records,
+            field=self.field,
+            constraints=self.constraints,
+            on_decode_error=on_decode_error,
         )
         if not self.inputs:
             name = "standard input"
@@ -184,7 +189,9 @@ def translate_file(
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     on_decode_error = None if files.strict_utf8 else stats.add_decode_error
     if files.strict_utf8 and files.inputs and all(map(Path.is_file, files.inputs)):
-        deque(files.read(stdin, on_decode_error=None), maxlen=0)  # A pipe can be read only once.
+        deque(
+            files.read(stdin, on_decode_error=None), maxlen=0
+        )  # A pipe can be read only once.
     job: dict[str, Any] = {}
     if files.output is not None:
         search = options.search or translator.recipe.search
