@@ -217,10 +217,8 @@ def _text(
                 f"{len(references):,}; both need as many, and one at least."
             )
         return ParallelText(sources, references)
-    data = translator.recipe.data
-    if data_path is not None:
-        data = data.model_copy(update={"path": data_path})
-    pairs = load_eval_pairs(data, data.splits.model_dump().get(split, split))
+    data = translator.recipe.data.with_path(data_path)
+    pairs = load_eval_pairs(data, data.split_name(split))
     return ParallelText(
         [pair.source for pair in pairs], [pair.target for pair in pairs]
     )

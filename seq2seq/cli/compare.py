@@ -1,4 +1,4 @@
-"""seq2seq compare. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq compare; imports nothing heavy before the verb runs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
+from seq2seq.cli.options import DataPath, Split
 from seq2seq.cli.report import (
-    DataPath,
     Language,
     Output,
     References,
     Samples,
     SegmentScores,
     SourceFile,
-    Split,
     Systems,
     write,
 )
@@ -32,7 +31,10 @@ def compare(
     segment_scores: SegmentScores = None,
     samples: Samples = 1000,
     trials: Annotated[
-        int, typer.Option(min=40, max=1_000_000, help="Randomization trials.")
+        int,
+        typer.Option(
+            min=40, max=1_000_000, help="Trials of approximate randomization."
+        ),
     ] = 10_000,
 ) -> None:
     """Test whether systems differ: intervals, significance, and where they do."""
@@ -42,7 +44,7 @@ def compare(
         raise UserError(
             "compare needs two systems or more; for one there is seq2seq report."
         )
-    asked = ReportRequest(
+    request = ReportRequest(
         systems,
         split=split,
         data_path=data_path,
@@ -53,4 +55,4 @@ def compare(
         samples=samples,
         trials=trials,
     )
-    write(asked, output, whole=False)
+    write(request, output, full=False)

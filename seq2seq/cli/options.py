@@ -62,6 +62,10 @@ DataPath = Annotated[
     str | None,
     typer.Option("--data-path", help="Override data.path, for data that has moved."),
 ]
+Split = Annotated[
+    str,
+    typer.Option(help="Split of the data: train, valid, test, or the data's own name."),
+]
 
 
 class EngineName(Enum):

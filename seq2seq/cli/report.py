@@ -1,4 +1,4 @@
-"""seq2seq report. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq report; imports nothing heavy before the verb runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from seq2seq.cli.options import DataPath, Split
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.systems import ReportRequest
@@ -19,28 +21,30 @@ Systems = Annotated[
     ),
 ]
 Output = Annotated[
-    Path | None, typer.Option(help="The folder to write to. [RUN/report/<split>]")
+    Path | None,
+    typer.Option(
+        help="Folder to write to. [RUN/report/<split>; report or comparison for "
+        "several systems]"
+    ),
 ]
-Split = Annotated[
-    str, typer.Option(help="Which split: train, valid, test or the data's name.")
+SourceFile = Annotated[
+    Path | None, typer.Option(help="File of source lines, if no run has them.")
 ]
-DataPath = Annotated[
-    str | None, typer.Option(help="Where the data is, if not where it was.")
-]
-SourceFile = Annotated[Path | None, typer.Option(help="Source lines, without a run.")]
 References = Annotated[
     list[Path] | None,
-    typer.Option("--reference", help="Reference lines. May be repeated."),
+    typer.Option(
+        "--reference", help="File of reference lines; may be repeated. [the run's data]"
+    ),
 ]
 Language = Annotated[
-    str | None, typer.Option(help="The target language, without a run.")
+    str | None, typer.Option(help="Target language, such as de. [the run's]")
 ]
 SegmentScores = Annotated[
     list[str] | None,
     typer.Option(
         "--segment-scores",
         metavar="METRIC=FILE",
-        help="A score for each segment, such as COMET's; once for each system.",
+        help="File of a score per segment, such as COMET's; once for each system.",
     ),
 ]
 Samples = Annotated[
@@ -62,7 +66,7 @@ def report(
     """Write a page about runs: scores, analyses, examples, how they were trained."""
     from seq2seq.evaluation.systems import ReportRequest
 
-    asked = ReportRequest(
+    request = ReportRequest(
         systems,
         split=split,
         data_path=data_path,
@@ -72,31 +76,31 @@ def report(
         segment_scores=segment_scores or (),
         samples=samples,
     )
-    write(asked, output, whole=True)
+    write(request, output, full=True)
 
 
-def write(asked: ReportRequest, output: Path | None, *, whole: bool) -> None:
-    """Make a report, print its summary and say where it is."""
+def write(request: ReportRequest, output: Path | None, *, full: bool) -> None:
+    """Write a report, and print its summary and its path."""
     from rich.console import Console
 
+    from seq2seq.evaluation.builder import write_report
     from seq2seq.evaluation.console import print_summary
     from seq2seq.evaluation.systems import parse_system_arg
-    from seq2seq.evaluation.writer import write_report
 
     console = Console(highlight=False)
     errors = Console(stderr=True, highlight=False)
     if output is None:
-        first = parse_system_arg(asked.systems[0])[1]
-        output = Path("report" if whole else "comparison")
-        if len(asked.systems) == 1 and first.is_dir():
-            output = first / "report" / asked.split
-    content = write_report(
-        asked,
+        first = parse_system_arg(request.systems[0])[1]
+        output = Path("report" if full else "comparison")
+        if len(request.systems) == 1 and first.is_dir():
+            output = first / "report" / request.split
+    report = write_report(
+        request,
         output,
-        whole=whole,
-        tell=lambda line: errors.print(line, style="dim", markup=False),
+        full=full,
+        log=lambda line: errors.print(line, style="dim", markup=False),
     )
-    print_summary(content, console)
+    print_summary(report, console)
     console.print()
     console.print(
         f"{output / 'report.html'} is the page; beside it report.json and report.md",

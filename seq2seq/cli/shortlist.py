@@ -38,9 +38,7 @@ def _encoded_pairs(
 
     from seq2seq.data.preprocessing import training_corpora
 
-    data = run.recipe.data
-    if data_path is not None:
-        data = data.model_copy(update={"path": data_path})
+    data = run.recipe.data.with_path(data_path)
     pairs = chain.from_iterable(corpus.read() for corpus in training_corpora(data))
     while chunk := list(islice(pairs, 10_000)):
         sources = run.source.encode([pair.source for pair in chunk])

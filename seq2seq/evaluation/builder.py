@@ -1,136 +1,175 @@
-"""From systems to the content of a report: the order in which everything is asked.
-
-Knows what to compute; not how it is computed or shown.
-"""
+"""Build a report: read the systems, call every analysis, write the files."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seq2seq.errors import UserError
 from seq2seq.evaluation import buckets, comparison, error_detectors
+from seq2seq.evaluation.html import render_html
+from seq2seq.evaluation.markdown import render_markdown
 from seq2seq.evaluation.schema import (
     FORMAT,
-    NAMES,
-    ComparisonValue,
-    Errors,
-    Example,
-    Heat,
-    Map,
+    METRIC_NAMES,
+    ModelAnalysis,
     Report,
-    ScoreValue,
     Segment,
-    Spot,
-    SystemValue,
-    TestSetValue,
-    TestValue,
+    SystemReport,
+    TestSetStats,
     Translation,
+    report_json,
 )
 from seq2seq.evaluation.systems import ReportRequest, System, TestSet, read_systems
 from seq2seq.evaluation.training_history import read_training_history
 from seq2seq.evaluation.words import WordFrequencies, word_frequencies, words
 from seq2seq.metrics.sacrebleu_scores import MetricResult, Score, score_segments
 from seq2seq.metrics.significance import bootstrap_interval, mean_from_stats
+from seq2seq.utils.files import atomic_file
 
-if TYPE_CHECKING:
-    from seq2seq.evaluation.model_analysis import ModelAnalysis
+FILES = ("report.json", "report.md", "report.html")
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
+Metrics = Mapping[str, MetricResult]
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What all systems are measured against.
+class _Context:
+    """Inputs that all systems share.
 
     Attributes:
         test_set: Sources and references.
-        training: Words of the training text; None without a run or its data.
+        frequencies: Words of the training text; None without a run or its data.
+        missing: Why frequencies is None.
         lengths: Words of each source, or of its first reference.
-        rarity: How often training had each source's rarest word.
+        min_frequencies: Training frequency of each source's rarest word.
     """
 
     test_set: TestSet
-    training: WordFrequencies | None
+    frequencies: WordFrequencies | None
+    missing: str
     lengths: list[int]
-    rarity: list[int] | None
+    min_frequencies: list[int] | None
 
 
-def build_report(asked: ReportRequest, *, made: str, whole: bool, tell: Tell) -> Report:
-    """Compute all that a report says.
+def write_report(
+    request: ReportRequest,
+    output: Path,
+    *,
+    full: bool,
+    log: Log,
+    date: str | None = None,
+) -> Report:
+    """Build a report and write it as HTML, JSON and Markdown.
 
     Args:
-        asked: What the command line says.
-        made: The date to print.
-        whole: Whether to look at models and tell how runs came about; a comparison
-            does without.
-        tell: Is given a line for people before what may take long.
+        request: The systems and the test set.
+        output: Folder to write to; created if missing.
+        full: Whether to analyse models and training histories; a comparison does not.
+        log: Called with a line of text before each slow step.
+        date: Date to print; today's if None.
 
     Raises:
-        InputError: If something that was named cannot be used.
+        UserError: If something cannot be read or written; no file is written then.
     """
-    test_set, systems = read_systems(asked)
-    tell(f"scoring {len(systems)} x {len(test_set.references[0]):,} segments")
-    measures = {
-        system.name: _measures(system, test_set, asked.samples) for system in systems
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file. Name a folder for the report.")
+    date = date or time.strftime("%Y-%m-%d")
+    report = build_report(request, date=date, full=full, log=log)
+    log("drawing")
+    texts = (
+        report_json(report),
+        render_markdown(report),
+        render_html(report, full=full),
+    )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{output}: cannot be made: {error.strerror}.") from error
+    for name, text in zip(FILES, texts, strict=True):
+        with atomic_file(output / name) as file:
+            file.write(text.encode("utf-8", "replace"))
+    return report
+
+
+def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> Report:
+    """Compute a report; for the arguments see `write_report`.
+
+    Raises:
+        UserError: If something that the request names cannot be used.
+    """
+    test_set, systems = read_systems(request)
+    log(f"scoring {len(systems)} x {len(test_set.references[0]):,} segments")
+    metrics = {
+        system.name: _score(system, test_set, request.samples) for system in systems
     }
-    training, missing = _training(asked, systems, tell)
-    known = _Known(
+    frequencies, missing = _training_words(request, systems, log)
+    sources = test_set.sources
+    context = _Context(
         test_set,
-        training,
-        buckets.word_counts(test_set.sources or test_set.references[0]),
-        buckets.min_word_frequency(test_set.sources, training.source)
-        if training is not None and test_set.sources
+        frequencies,
+        missing,
+        buckets.word_counts(sources or test_set.references[0]),
+        buckets.min_word_frequency(sources, frequencies.source)
+        if frequencies is not None and sources
         else None,
     )
-    values = [
-        _system(system, measures[system.name], known, missing, whole=whole, tell=tell)
+    reports = [
+        _system_report(system, metrics[system.name], context, full=full, log=log)
         for system in systems
     ]
     groups: dict[str, list[str]] = {}
     for system in systems:
         groups.setdefault(system.group, []).append(system.name)
+    baseline = systems[0]
     if len(systems) > 1:
-        tell("comparing")
+        log("comparing")
     return Report(
         format=FORMAT,
-        made=made,
-        test_set=_test_set(known, measures[systems[0].name]["bleu"]),
-        systems=values,
-        groups=comparison.group_seeds(groups, measures),
+        date=date,
+        test_set=_test_set_stats(context, metrics[baseline.name]["bleu"]),
+        systems=reports,
+        groups=comparison.group_seeds(groups, metrics),
         comparisons=[
-            _compared(systems[0], other, measures, test_set, asked)
-            for other in systems[1:]
+            comparison.compare_systems(
+                (baseline.name, system.name),
+                (metrics[baseline.name], metrics[system.name]),
+                (baseline.hypotheses, system.hypotheses),
+                test_set.references,
+                samples=request.samples,
+                trials=request.trials,
+            )
+            for system in systems[1:]
         ],
-        segments=_segments(known, systems, measures),
-        samples=asked.samples,
-        trials=asked.trials,
+        segments=_segments(context, systems, metrics),
+        samples=request.samples,
+        trials=request.trials,
         warnings=[
-            line
+            warning
             for number, lines in enumerate(test_set.references, 1)
-            for line in error_detectors.comparability_warnings(
+            for warning in error_detectors.comparability_warnings(
                 f"reference {number}", lines
             )
         ],
     )
 
 
-def _measures(
-    system: System, test_set: TestSet, samples: int
-) -> dict[str, MetricResult]:
-    found = score_segments(
+def _score(system: System, test_set: TestSet, samples: int) -> Metrics:
+    """Compute BLEU, chrF++ and TER, and the mean of segment scores from files."""
+    results = score_segments(
         system.hypotheses,
         test_set.references,
         language=test_set.target_language,
         n_bootstrap=samples,
     )
-    all_of_it = {"bleu": found.bleu, "chrf": found.chrf, "ter": found.ter}
-    for metric, numbers in system.outside.items():
-        if metric.lower() in NAMES or metric in NAMES.values():
+    metrics = {"bleu": results.bleu, "chrf": results.chrf, "ter": results.ter}
+    for metric, numbers in system.segment_scores.items():
+        if metric.lower() in METRIC_NAMES or metric in METRIC_NAMES.values():
             raise UserError(
                 f"--segment-scores {metric}=...: the report computes {metric} itself; "
                 "choose another name."
@@ -142,209 +181,136 @@ def _measures(
             "mean of the segments' scores, from a file",
             bootstrap_interval(statistics, mean_from_stats, n_bootstrap=samples),
         )
-        all_of_it[metric] = MetricResult(score, segments, statistics, mean_from_stats)
-    return all_of_it
+        metrics[metric] = MetricResult(score, segments, statistics, mean_from_stats)
+    return metrics
 
 
-def _training(
-    asked: ReportRequest, systems: Sequence[System], tell: Tell
+def _training_words(
+    request: ReportRequest, systems: Sequence[System], log: Log
 ) -> tuple[WordFrequencies | None, str]:
-    """Count the words that the first run learned from, or say why that fails."""
+    """Count the words of the first run's training text, or say why that fails."""
     for system in systems:
-        if system.run is None or system.recipe is None:
-            continue
-        data = system.recipe.data
-        if asked.data_path is not None:
-            data = data.model_copy(update={"path": asked.data_path})
-        tell(f"counting the words that {system.name} was trained on")
-        try:
-            return word_frequencies(data, system.run.path / "word-counts.json.gz"), ""
-        except UserError as error:
-            return None, f"Nothing is said about rare words: {error}"
+        if system.run is not None and system.recipe is not None:
+            data = system.recipe.data.with_path(request.data_path)
+            cache = system.run.path / "word-counts.json.gz"
+            log(f"counting the words that {system.name} was trained on")
+            try:
+                return word_frequencies(data, cache), ""
+            except UserError as error:
+                return None, f"Nothing is said about rare words: {error}"
     return None, (
         "Nothing is said about rare words: a hypothesis file does not tell what text "
         "it was learned from."
     )
 
 
-def _system(
-    system: System,
-    measures: Mapping[str, MetricResult],
-    known: _Known,
-    missing: str,
-    *,
-    whole: bool,
-    tell: Tell,
-) -> SystemValue:
-    test_set, bleu = known.test_set, measures["bleu"]
-    wrong = error_detectors.detect_errors(
+def _system_report(
+    system: System, metrics: Metrics, context: _Context, *, full: bool, log: Log
+) -> SystemReport:
+    """Run every analysis of one system."""
+    test_set, frequencies = context.test_set, context.frequencies
+    bleu, segment_scores = metrics["bleu"], metrics["chrf"].segments.tolist()
+    errors = error_detectors.detect_errors(
         system.hypotheses, test_set.references, test_set.sources
     )
-    faulty = sorted({row for rows in wrong.values() for row in rows})
     examples = buckets.select_examples(
-        measures["chrf"].segments.tolist(), known.lengths, known.rarity, faulty
+        segment_scores,
+        context.lengths,
+        context.min_frequencies,
+        sorted({number for numbers in errors.values() for number in numbers}),
     )
-    notes = [missing] if missing else []
-    inside: ModelAnalysis | None = None
-    if whole and system.run is not None and test_set.sources:
+    notes = [context.missing] if context.missing else []
+    analysis: ModelAnalysis | None = None
+    if full and system.run is not None and test_set.sources:
         # torch takes longer to import than a comparison of files takes.
         from seq2seq.evaluation.model_analysis import analyse_model
         from seq2seq.translate import Translator
 
-        tell(f"asking the model of {system.name}")
+        log(f"analysing the model of {system.name}")
         try:
-            inside = analyse_model(
+            analysis = analyse_model(
                 Translator.load(system.run.path),
                 test_set.sources,
                 system.hypotheses,
                 test_set.references[0],
-                shown=[example.row for example in examples],
+                aligned=[example.segment for example in examples],
             )
         except UserError as error:
             short = shorten(str(error), 300, placeholder=" ...")
-            notes.append(f"The model could not be asked: {short}")
-    sums = bleu.statistics.sum(axis=0)
-    f1 = known.training and buckets.word_f1(
-        system.hypotheses, test_set.references[0], known.training.target
-    )
-    return SystemValue(
+            notes.append(f"The model could not be analysed: {short}")
+    lengths = bleu.statistics.sum(axis=0)
+    return SystemReport(
         name=system.name,
         kind="file" if system.run is None else "run",
         path=str(system.path),
-        scores={
-            metric: ScoreValue(
-                each.score.score, *each.score.interval, each.score.signature
-            )
-            for metric, each in measures.items()
-        },
-        length_ratio=float(sums[0] / max(sums[1], 1)),
-        by_length=buckets.bucket_scores(bleu, known.lengths, buckets.LENGTH_EDGES),
-        by_rarity=[]
-        if known.rarity is None
-        else buckets.bucket_scores(bleu, known.rarity, buckets.RARITY_EDGES),
-        word_f1=f1 or [],
-        histogram=buckets.score_histogram(measures["chrf"].segments.tolist()),
-        faults={name: _numbers(rows) for name, rows in wrong.items()},
-        search_errors=None
-        if inside is None
-        else Errors(
-            inside.search_errors.looked_at, _numbers(inside.search_errors.rows)
+        scores={metric: result.score for metric, result in metrics.items()},
+        length_ratio=float(lengths[0] / max(lengths[1], 1)),
+        by_length=buckets.bucket_scores(bleu, context.lengths, buckets.LENGTH_EDGES),
+        by_frequency=[]
+        if context.min_frequencies is None
+        else buckets.bucket_scores(
+            bleu, context.min_frequencies, buckets.FREQUENCY_EDGES
         ),
+        word_f1=[]
+        if frequencies is None
+        else buckets.word_f1(
+            system.hypotheses, test_set.references[0], frequencies.target
+        ),
+        histogram=buckets.score_histogram(segment_scores),
+        errors=errors,
         warnings=error_detectors.comparability_warnings(system.name, system.hypotheses),
         notes=notes,
-        examples=[Example(example.row + 1, example.reason) for example in examples],
-        alignments=[
-            Heat(each.row + 1, each.source, each.target, each.weights)
-            for each in (inside.alignments if inside else [])
-        ],
-        context=_map(inside),
-        story=read_training_history(system.run, system.recipe)
-        if whole and system.run is not None and system.recipe is not None
+        examples=examples,
+        model_analysis=analysis,
+        training_history=read_training_history(system.run, system.recipe)
+        if full and system.run is not None and system.recipe is not None
         else None,
     )
 
 
-def _map(inside: ModelAnalysis | None) -> Map | None:
-    if inside is None or inside.context is None:
-        return None
-    context = inside.context
-    spots = [
-        Spot(row + 1, x, y)
-        for row, (x, y) in zip(context.rows, context.points, strict=True)
-    ]
-    return Map(spots, list(context.shares))
-
-
-def _compared(
-    baseline: System,
-    system: System,
-    measures: Mapping[str, Mapping[str, MetricResult]],
-    test_set: TestSet,
-    asked: ReportRequest,
-) -> ComparisonValue:
-    found = comparison.compare_systems(
-        (baseline.name, system.name),
-        (measures[baseline.name], measures[system.name]),
-        (baseline.hypotheses, system.hypotheses),
-        test_set.references,
-        samples=asked.samples,
-        trials=asked.trials,
-    )
-    return ComparisonValue(
-        found.baseline,
-        found.system,
-        {
-            metric: TestValue(
-                test.difference,
-                *test.interval,
-                test.bootstrap_p,
-                test.randomization_p,
-            )
-            for metric, test in found.tests.items()
-        },
-        found.wins,
-        found.ties,
-        found.losses,
-        found.lost,
-        found.gained,
-        _numbers(found.better),
-        _numbers(found.worse),
-    )
-
-
 def _segments(
-    known: _Known,
-    systems: Sequence[System],
-    measures: Mapping[str, Mapping[str, MetricResult]],
+    context: _Context, systems: Sequence[System], metrics: Mapping[str, Metrics]
 ) -> list[Segment]:
-    test_set = known.test_set
+    """Collect source, references and translations of every segment."""
+    test_set, frequencies = context.test_set, context.min_frequencies
+
+    def translation(system: System, row: int) -> Translation:
+        results = metrics[system.name].items()
+        scores = {metric: float(result.segments[row]) for metric, result in results}
+        return Translation(system.name, system.hypotheses[row], scores)
+
     return [
         Segment(
             row + 1,
             test_set.sources[row] if test_set.sources else None,
             [lines[row] for lines in test_set.references],
-            [
-                Translation(
-                    system.name,
-                    system.hypotheses[row],
-                    {
-                        metric: float(each.segments[row])
-                        for metric, each in measures[system.name].items()
-                    },
-                )
-                for system in systems
-            ],
-            None if known.rarity is None else known.rarity[row],
+            [translation(system, row) for system in systems],
+            None if frequencies is None else frequencies[row],
         )
         for row in range(len(test_set.references[0]))
     ]
 
 
-def _test_set(known: _Known, bleu: MetricResult) -> TestSetValue:
-    test_set, training = known.test_set, known.training
-    tokenizer = dict(part.split(":", 1) for part in bleu.score.signature.split("|"))
-    unseen: list[int] = []
-    count = 0
-    if training is not None:
-        for row, line in enumerate(test_set.sources):
-            strange = sum(training.source[word] == 0 for word in words(line))
-            count += strange
-            if strange:
-                unseen.append(row)
-    counted = training is not None and bool(test_set.sources)
-    return TestSetValue(
+def _test_set_stats(context: _Context, bleu: MetricResult) -> TestSetStats:
+    """Describe the test set, its words missing from the training text included."""
+    test_set, frequencies = context.test_set, context.frequencies
+    signature = dict(part.split(":", 1) for part in bleu.score.signature.split("|"))
+    counts = [0] * len(test_set.sources)
+    if frequencies is not None:
+        counts = [
+            sum(frequencies.source[word] == 0 for word in words(line))
+            for line in test_set.sources
+        ]
+    counted = frequencies is not None and bool(test_set.sources)
+    return TestSetStats(
         name=test_set.name,
         source_language=test_set.source_language,
         target_language=test_set.target_language,
-        tokenizer=tokenizer["tok"],
+        tokenizer=signature["tok"],
         segments=len(test_set.references[0]),
         references=len(test_set.references),
-        training_pairs=None if training is None else training.pairs,
-        unseen_words=count if counted else None,
-        source_words=sum(known.lengths) if counted else None,
-        unseen_segments=_numbers(unseen),
+        training_pairs=None if frequencies is None else frequencies.pairs,
+        unseen_words=sum(counts) if counted else None,
+        source_words=sum(context.lengths) if counted else None,
+        unseen_segments=[number for number, count in enumerate(counts, 1) if count],
     )
-
-
-def _numbers(rows: Sequence[int]) -> list[int]:
-    return [row + 1 for row in rows]

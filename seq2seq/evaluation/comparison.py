@@ -1,6 +1,6 @@
-"""Two systems on the same sentences: is one better, where, and by which words.
+"""Comparison of two systems: significance tests, wins and losses, salient n-grams.
 
-Knows scores and lines; not files, models or pages.
+Source: Neubig et al. 2019 (compare-mt).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from seq2seq.evaluation.words import words
 from seq2seq.metrics.sacrebleu_scores import MetricResult
 from seq2seq.metrics.significance import PairedTestResult, paired_test
 
-SHOWN = 12
-"""How many n-grams and sentences of either side are worth showing."""
+MAX_ITEMS = 12
+"""N-grams and segments listed for either side."""
 TIE = 0.005  # Scores that print alike.
 
 
 @dataclass(frozen=True)
 class NgramDifference:
-    """Words in a row that one system gets right more often.
+    """An n-gram that one system gets right more often than the other.
 
     Attributes:
         text: The words.
-        baseline: How often the baseline has them where a reference does.
-        system: How often the system does.
+        baseline: Matches of the baseline with a reference.
+        system: Matches of the system.
     """
 
     text: str
@@ -41,16 +41,16 @@ class Comparison:
     """A system against a baseline.
 
     Attributes:
-        baseline: The first one's name.
-        system: The other one's.
-        tests: By metric: the difference, its interval and two p-values.
-        wins: Sentences for which the system's own chrF++ is higher.
-        ties: For which it is the same.
-        losses: For which it is lower.
-        lost: What the baseline gets and the system misses.
-        gained: The other way round.
-        better: Rows at which the system gains most, the greatest gain first.
-        worse: Rows at which it loses most.
+        baseline: Name of the baseline.
+        system: Name of the system.
+        tests: Paired tests, by metric.
+        wins: Segments for which the system's chrF++ is higher.
+        ties: Segments for which both are equal.
+        losses: Segments for which it is lower.
+        lost: N-grams that the baseline gets right and the system misses.
+        gained: N-grams that the system gets right and the baseline misses.
+        better: Segments, from 1, with the greatest gains of the system, best first.
+        worse: Segments with its greatest losses, worst first.
     """
 
     baseline: str
@@ -67,13 +67,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Seeds of one system.
+    """Runs of one system with different seeds.
 
     Attributes:
-        name: The system's.
-        members: The names of its runs.
-        means: By metric.
-        spreads: By metric, the standard deviation of a sample.
+        name: Name of the system.
+        members: Names of its runs.
+        means: Mean score, by metric.
+        spreads: Sample standard deviation, by metric.
     """
 
     name: str
@@ -84,7 +84,7 @@ class SeedGroup:
 
 def compare_systems(
     names: tuple[str, str],
-    measures: tuple[Mapping[str, MetricResult], Mapping[str, MetricResult]],
+    metrics: tuple[Mapping[str, MetricResult], Mapping[str, MetricResult]],
     hypotheses: tuple[Sequence[str], Sequence[str]],
     references: Sequence[Sequence[str]],
     *,
@@ -94,14 +94,14 @@ def compare_systems(
     """Compare a system with a baseline.
 
     Args:
-        names: The baseline's and the system's.
-        measures: By metric, of both.
+        names: Names of the baseline and of the system.
+        metrics: Results of both, by metric.
         hypotheses: Lines of both.
         references: One or more lists of as many lines.
-        samples: Resampled corpora for the paired bootstrap.
-        trials: Swaps for approximate randomization.
+        samples: Resampled corpora of the paired bootstrap.
+        trials: Trials of approximate randomization.
     """
-    baseline, system = measures
+    baseline, system = metrics
     tests = {
         metric: paired_test(
             baseline[metric].statistics,
@@ -124,8 +124,8 @@ def compare_systems(
         losses=int((gains < -TIE).sum()),
         lost=lost,
         gained=gained,
-        better=[row for row in order[:SHOWN] if gains[row] > TIE],
-        worse=[row for row in order[::-1][:SHOWN] if gains[row] < -TIE],
+        better=[row + 1 for row in order[:MAX_ITEMS] if gains[row] > TIE],
+        worse=[row + 1 for row in order[::-1][:MAX_ITEMS] if gains[row] < -TIE],
     )
 
 
@@ -133,94 +133,87 @@ def salient_ngrams(
     hypotheses: tuple[Sequence[str], Sequence[str]],
     references: Sequence[Sequence[str]],
 ) -> tuple[list[NgramDifference], list[NgramDifference]]:
-    """Find the one to four words that one side gets right and the other does not.
+    """Find the n-grams, of one to four words, that only one side tends to get right.
 
-    They are ranked by their difference over the root of their sum.
-
-    Of n-grams of which one is inside the other, the one that differs more is told.
+    They are ranked by the difference of the matches over the root of their sum: by
+    chance alone counts differ by about that root. Of n-grams of which one contains the
+    other, only the higher-ranked one is returned.
 
     Returns:
-        What the first gets more often, and what the second does.
+        N-grams that the first side gets right more often, and those of the second.
     """
-    right = [_matches(lines, references) for lines in hypotheses]
-    found = []
+    first, second = (_matches(lines, references) for lines in hypotheses)
+    saliences = {
+        ngram: (first[ngram] - second[ngram]) / (first[ngram] + second[ngram]) ** 0.5
+        for ngram in first.keys() | second.keys()
+        if any(char.isalnum() for word in ngram for char in word)
+    }
+    differences = []
     for sign in (1, -1):
-        # By chance alone counts differ by about the root of their sum.
-        gaps = {
-            gram: sign
-            * (right[0][gram] - right[1][gram])
-            / (right[0][gram] + right[1][gram]) ** 0.5
-            for gram in right[0].keys() | right[1].keys()
-        }
         ranked = sorted(
-            (gram for gram, gap in gaps.items() if gap > 0),
-            key=lambda gram: (-gaps[gram], -len(gram), gram),
+            (ngram for ngram, salience in saliences.items() if sign * salience > 0),
+            key=lambda ngram: (-sign * saliences[ngram], -len(ngram), ngram),
         )
         chosen: list[tuple[str, ...]] = []
-        for gram in ranked:
-            if not any(char.isalnum() for word in gram for char in word):
-                continue
-            if not any(_within(gram, one) or _within(one, gram) for one in chosen):
-                chosen.append(gram)
-            if len(chosen) == SHOWN:
+        for ngram in ranked:
+            if not any(_contains(a, ngram) or _contains(ngram, a) for a in chosen):
+                chosen.append(ngram)
+            if len(chosen) == MAX_ITEMS:
                 break
-        found.append(
-            [
-                NgramDifference(" ".join(gram), right[0][gram], right[1][gram])
-                for gram in chosen
-            ]
+        differences.append(
+            [NgramDifference(" ".join(n), first[n], second[n]) for n in chosen]
         )
-    return found[0], found[1]
+    return differences[0], differences[1]
 
 
 def _matches(
     lines: Sequence[str], references: Sequence[Sequence[str]]
 ) -> Counter[tuple[str, ...]]:
-    """Count the n-grams that a reference has too, as BLEU clips them."""
-    found: Counter[tuple[str, ...]] = Counter()
+    """Count the n-grams that match a reference, clipped as in BLEU."""
+    matches: Counter[tuple[str, ...]] = Counter()
     for row, line in enumerate(lines):
-        wanted: Counter[tuple[str, ...]] = Counter()
+        clip: Counter[tuple[str, ...]] = Counter()
         for reference in references:
-            wanted |= _grams(reference[row])
-        found.update(_grams(line) & wanted)
-    return found
+            clip |= _ngrams(reference[row])
+        matches.update(_ngrams(line) & clip)
+    return matches
 
 
-def _grams(line: str) -> Counter[tuple[str, ...]]:
-    said = words(line)
+def _ngrams(line: str) -> Counter[tuple[str, ...]]:
+    tokens = words(line)
     return Counter(
-        tuple(said[begin : begin + size])
+        tuple(tokens[begin : begin + size])
         for size in range(1, 5)
-        for begin in range(len(said) - size + 1)
+        for begin in range(len(tokens) - size + 1)
     )
 
 
-def _within(gram: tuple[str, ...], longer: tuple[str, ...]) -> bool:
-    size = len(gram)
+def _contains(longer: tuple[str, ...], ngram: tuple[str, ...]) -> bool:
+    size = len(ngram)
     return any(
-        longer[begin : begin + size] == gram for begin in range(len(longer) - size + 1)
+        longer[begin : begin + size] == ngram for begin in range(len(longer) - size + 1)
     )
 
 
 def group_seeds(
-    members: Mapping[str, Sequence[str]],
-    measures: Mapping[str, Mapping[str, MetricResult]],
+    groups: Mapping[str, Sequence[str]],
+    metrics: Mapping[str, Mapping[str, MetricResult]],
 ) -> list[SeedGroup]:
-    """Average systems that are seeds of one.
+    """Average the scores of systems that differ in their seed only.
 
     Args:
-        members: By group, the systems' names; those of one member are left out.
-        measures: By system and metric.
+        groups: Names of systems, by group; groups of one are left out.
+        metrics: Results, by system and metric.
     """
-    found = []
-    for group, names in members.items():
+    seed_groups = []
+    for group, names in groups.items():
         if len(names) < 2:
             continue
         scores = {
-            metric: [measures[name][metric].score.score for name in names]
-            for metric in measures[names[0]]
+            metric: [metrics[name][metric].score.score for name in names]
+            for metric in metrics[names[0]]
         }
         means = {metric: mean(values) for metric, values in scores.items()}
         spreads = {metric: stdev(values) for metric, values in scores.items()}
-        found.append(SeedGroup(group, list(names), means, spreads))
-    return found
+        seed_groups.append(SeedGroup(group, list(names), means, spreads))
+    return seed_groups

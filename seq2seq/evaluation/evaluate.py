@@ -1,4 +1,4 @@
-"""Translate a split or a file and score it. Knows runs and files; not training."""
+"""Translate a split or a file and score it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from pathlib import Path
 
 from seq2seq.data.preprocessing import load_eval_pairs
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
-from seq2seq.recipe import DataOptions
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores and the lines behind them.
+    """Scores, and the lines that were scored.
 
     Attributes:
-        scores: What the hypotheses scored.
-        sources: What was translated; empty where only hypotheses came.
-        hypotheses: What was scored.
-        references: What they should be.
-        seconds: Time that translating took; 0 where nothing was translated.
+        scores: BLEU, chrF and TER.
+        sources: Source lines; empty if only hypotheses were given.
+        hypotheses: Translations.
+        references: Reference translations.
+        seconds: Time that translating took; 0 if nothing was translated.
     """
 
     scores: Scores
@@ -43,27 +42,26 @@ def evaluate_split(
     overrides: Sequence[str] = (),
     lowercase: bool = False,
 ) -> Evaluation:
-    """Translate a split of a run's data, score it, keep both in the run folder.
+    """Translate a split of a run's data, score it, save both in the run folder.
 
     Args:
         run: The run folder.
         split: train, valid or test as the recipe names them, or any split of the data.
-        data_path: Where the data is now, if it has moved.
-        ensemble: Runs that decide with this one; what they reach together is kept
-            apart, in the folder of the split with -ensemble.
-        beam_size: Hypotheses kept at each step; the recipe's if None.
-        overrides: Keys of the search section that are to be otherwise, as in
-            `search.length_penalty=0.6`. What they make is not kept: the folder holds
-            what the recipe makes.
-        lowercase: Whether BLEU and chrF disregard case; such scores are kept in
+        data_path: Override of data.path, if the data has moved.
+        ensemble: Further runs of an ensemble; its results are saved apart, in the
+            folder of the split with -ensemble.
+        beam_size: Beam size; the recipe's if None.
+        overrides: Overrides of the recipe's search section, such as
+            `search.length_penalty=0.6`. Their results are not saved: the folder holds
+            those of the recipe.
+        lowercase: Whether BLEU and chrF ignore case; such scores are saved in
             scores-lowercase.json.
 
     Raises:
-        InputError: If run or split cannot be used.
+        UserError: If run or split cannot be used.
     """
-    folder = RunFolder(run)
     sources, references = load_split(run, split, data_path=data_path)
-    found = _translated(
+    evaluation = _translate_and_score(
         [run, *ensemble],
         sources,
         references,
@@ -72,28 +70,25 @@ def evaluate_split(
         lowercase=lowercase,
     )
     if overrides:
-        return found
-    place = folder.evaluation(f"{split}-ensemble" if ensemble else split)
-    place.mkdir(parents=True, exist_ok=True)
-    write_lines(place / "hypotheses.txt", found.hypotheses)
+        return evaluation
+    folder = RunFolder(run).evaluation(f"{split}-ensemble" if ensemble else split)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_lines(folder / "hypotheses.txt", evaluation.hypotheses)
     name = "scores-lowercase.json" if lowercase else "scores.json"
-    write_json(place / name, asdict(found.scores))
-    return found
+    write_json(folder / name, asdict(evaluation.scores))
+    return evaluation
 
 
 def load_split(
     run: Path, split: str, *, data_path: str | None = None
 ) -> tuple[list[str], list[str]]:
-    """Read both sides of a split of a run's data.
+    """Read sources and references of a split of a run's data.
 
     Raises:
-        InputError: If run or split cannot be used.
+        UserError: If run or split cannot be used.
     """
-    data: DataOptions = RunFolder(run).read_recipe().data
-    if data_path is not None:
-        data = data.model_copy(update={"path": data_path})
-    named = data.splits.model_dump().get(split, split)
-    pairs = load_eval_pairs(data, named)
+    data = RunFolder(run).read_recipe().data.with_path(data_path)
+    pairs = load_eval_pairs(data, data.split_name(split))
     return [pair.source for pair in pairs], [pair.target for pair in pairs]
 
 
@@ -107,12 +102,11 @@ def evaluate_files(
     overrides: Sequence[str] = (),
     lowercase: bool = False,
 ) -> Evaluation:
-    """Translate a file and score it against another one."""
-    sources, references = list(read_lines(source)), list(read_lines(reference))
-    return _translated(
+    """Translate a file and score it against another; see `evaluate_split`."""
+    return _translate_and_score(
         [run, *ensemble],
-        sources,
-        references,
+        list(read_lines(source)),
+        list(read_lines(reference)),
         beam_size=beam_size,
         overrides=overrides,
         lowercase=lowercase,
@@ -122,7 +116,7 @@ def evaluate_files(
 def evaluate_hypotheses(
     hypothesis: Path, reference: Path, *, language: str, lowercase: bool = False
 ) -> Evaluation:
-    """Score anybody's translations, without a run."""
+    """Score a file of translations, without a run."""
     hypotheses, references = list(read_lines(hypothesis)), list(read_lines(reference))
     scores = score_corpus(
         hypotheses, references, language=language, lowercase=lowercase
@@ -130,7 +124,7 @@ def evaluate_hypotheses(
     return Evaluation(scores, [], hypotheses, references, 0.0)
 
 
-def _translated(
+def _translate_and_score(
     runs: Sequence[Path],
     sources: list[str],
     references: list[str],

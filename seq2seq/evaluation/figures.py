@@ -1,7 +1,4 @@
-"""Which figures a report has, and what each of them shows.
-
-Knows the content and how figures are drawn; not where they stand on a page.
-"""
+"""The figures of a report: which there are, and the data of each."""
 
 from __future__ import annotations
 
@@ -10,103 +7,101 @@ from dataclasses import dataclass
 
 from seq2seq.evaluation import svg
 from seq2seq.evaluation.buckets import (
+    FREQUENCY_EDGES,
     LENGTH_EDGES,
-    RARITY_EDGES,
     Bucket,
     range_labels,
     word_counts,
 )
-from seq2seq.evaluation.escaping import escape_control_chars
-from seq2seq.evaluation.schema import Report, SystemValue
-from seq2seq.evaluation.summary import report_title
+from seq2seq.evaluation.schema import Report, SystemReport
+from seq2seq.evaluation.summary import escape_control_chars, report_title
 from seq2seq.evaluation.training_history import Series, TrainingHistory
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the run's story."""
+    """A figure with its title and subtitle."""
 
     svg: str
     title: str
-    more: str = ""
+    subtitle: str = ""
 
 
 @dataclass(frozen=True)
 class SharedFigures:
-    """SVG of what all systems share; None where the numbers are not known."""
+    """SVG of all systems together; None where the numbers are not known."""
 
     by_length: str
-    by_rarity: str | None
+    by_frequency: str | None
     word_f1: str | None
     histogram: str
 
 
-def comparison_figures(content: Report) -> SharedFigures:
+def comparison_figures(report: Report) -> SharedFigures:
     """Draw the analyses, all systems on one plot each."""
-    systems = content.systems
-    names = report_title(content)
-    rarity = f1 = None
-    if any(system.by_rarity for system in systems):
-        rarity = _buckets(
+    systems = report.systems
+    names = report_title(report)
+    by_frequency = f1 = None
+    if any(system.by_frequency for system in systems):
+        by_frequency = _bucket_figure(
             systems,
-            lambda system: system.by_rarity,
-            RARITY_EDGES,
-            across="times in the training text",
+            lambda system: system.by_frequency,
+            FREQUENCY_EDGES,
+            xlabel="times in the training text",
             alt=f"BLEU by the rarest source word: {names}",
         )
     if any(system.word_f1 for system in systems):
-        labels = range_labels(RARITY_EDGES)
-        found = [
+        series = [
             {bucket.label: bucket.f1 for bucket in system.word_f1} for system in systems
         ]
-        there = [label for label in labels if any(label in each for each in found)]
+        present = {label for values in series for label in values}
+        labels = [label for label in range_labels(FREQUENCY_EDGES) if label in present]
         f1 = svg.plot_bars(
-            [[each.get(label, 0.0) for label in there] for each in found],
-            [_short(label) for label in there],
-            across="times in the training text",
-            up="F1",
+            [[values.get(label, 0.0) for label in labels] for values in series],
+            list(map(_short, labels)),
+            xlabel="times in the training text",
+            ylabel="F1",
             alt=f"F1 of words by frequency: {names}",
         )
     return SharedFigures(
-        _buckets(
+        _bucket_figure(
             systems,
             lambda system: system.by_length,
             LENGTH_EDGES,
-            across="words",
+            xlabel="words",
             alt=f"BLEU by length: {names}",
         ),
-        rarity,
+        by_frequency,
         f1,
         svg.plot_bars(
             [[count for _, count in system.histogram] for system in systems],
             [label.split("-")[0] for label, _ in systems[0].histogram],
-            across="chrF++ from",
-            up="segments",
+            xlabel="chrF++ from",
+            ylabel="segments",
             alt=f"Segments by chrF++: {names}",
         ),
     )
 
 
-def _buckets(
-    systems: Sequence[SystemValue],
-    buckets: Callable[[SystemValue], Sequence[Bucket]],
+def _bucket_figure(
+    systems: Sequence[SystemReport],
+    buckets: Callable[[SystemReport], Sequence[Bucket]],
     edges: Sequence[int],
     *,
-    across: str,
+    xlabel: str,
     alt: str,
 ) -> str:
-    found = [buckets(system) for system in systems]
-    there = {bucket.label for each in found for bucket in each}
-    labels = [label for label in range_labels(edges) if label in there]
+    present = {bucket.label for system in systems for bucket in buckets(system)}
+    labels = [label for label in range_labels(edges) if label in present]
     series = [
         [
-            svg.Point(labels.index(b.label), b.score, b.low, b.high, b.segments)
-            for b in each
+            svg.Point(labels.index(b.label), b.score, *b.interval, b.segments)
+            for b in buckets(system)
         ]
-        for each in found
+        for system in systems
     ]
     return svg.plot_intervals(
-        series, list(map(_short, labels)), across=across, up="BLEU", alt=alt
+        series, list(map(_short, labels)), xlabel=xlabel, ylabel="BLEU", alt=alt
     )
 
 
@@ -114,73 +109,79 @@ def _short(label: str) -> str:
     return label.replace(" and more", "+").replace("-", "–")
 
 
-def attention_figures(system: SystemValue) -> list[tuple[int, str]]:
-    """Draw attention over the examples: segments and SVG."""
+def attention_figures(system: SystemReport) -> list[tuple[int, str]]:
+    """Draw the attention maps: segment numbers and SVG."""
+    analysis = system.model_analysis
+    name = escape_control_chars(system.name)
     return [
         (
-            heat.segment,
+            attention_map.segment,
             svg.plot_heatmap(
-                heat.weights,
-                [_piece(piece) for piece in heat.source],
-                [_piece(piece) for piece in heat.target],
-                alt=f"Attention of {escape_control_chars(system.name)} over segment "
-                f"{heat.segment}",
+                attention_map.weights,
+                list(map(_token, attention_map.source)),
+                list(map(_token, attention_map.target)),
+                alt=f"Attention of {name} over segment {attention_map.segment}",
             ),
         )
-        for heat in system.alignments
+        for attention_map in (analysis.attention_maps if analysis else [])
     ]
 
 
-def _piece(piece: str) -> str:
+def _token(token: str) -> str:
     """Show a blank as a dot, which is lighter than SentencePiece's own mark."""
-    return escape_control_chars(piece.replace("▁", "·"))
+    return escape_control_chars(token.replace("▁", "·"))
 
 
-def context_figure(system: SystemValue, content: Report) -> str | None:
-    """Draw the map of context vectors, numbered as in the list beside it."""
-    if system.context is None:
+def context_figure(system: SystemReport, report: Report) -> str | None:
+    """Draw the projected context vectors, numbered as in the list beside them."""
+    analysis = system.model_analysis
+    if analysis is None or analysis.context_projection is None:
         return None
-    spots = system.context.spots
-    sizes = word_counts([content.segments[s.segment - 1].source or "" for s in spots])
-    least, most = min(sizes), max(sizes)
+    points = analysis.context_projection.points
+    lengths = word_counts([report.segments[p.segment - 1].source or "" for p in points])
+    min_length, max_length = min(lengths), max(lengths)
+    spread = max(max_length - min_length, 1)
     return svg.plot_scatter(
-        [(spot.x, spot.y) for spot in spots],
-        [str(number) for number, _ in enumerate(spots, 1)],
-        [(size - least) / max(most - least, 1) for size in sizes],
-        across="first component",
-        up="second component",
+        [(point.x, point.y) for point in points],
+        [str(number) for number, _ in enumerate(points, 1)],
+        [(length - min_length) / spread for length in lengths],
+        xlabel="first component",
+        ylabel="second component",
         alt=f"Map of context vectors of {escape_control_chars(system.name)}",
     )
 
 
-def training_figures(name: str, story: TrainingHistory) -> list[Figure]:
-    """Draw how a training went: losses, BLEU, learning rate, gradients, speed."""
-    series = story.series
-    found: list[Figure] = []
-    losses = [series[key] for key in ("train_loss", "valid_loss") if key in series]
+def training_figures(name: str, history: TrainingHistory) -> list[Figure]:
+    """Draw the course of a training: losses, BLEU, learning rate, gradients, speed."""
+    series = history.series
+    figures: list[Figure] = []
 
     def draw(
         lines: Sequence[Series],
-        heading: str,
-        up: str,
-        more: str = "",
+        title: str,
+        ylabel: str,
+        subtitle: str = "",
         *,
         band: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None,
         limit: float | None = None,
         logarithmic: bool = False,
     ) -> None:
         if lines and all(lines):
-            drawn = svg.plot_lines(
+            figure = svg.plot_lines(
                 [([x for x, _ in line], [y for _, y in line]) for line in lines],
-                across="step",
-                up=up,
-                alt=f"{heading} of {escape_control_chars(name)}",
+                xlabel="step",
+                ylabel=ylabel,
+                alt=f"{title} of {escape_control_chars(name)}",
                 band=band,
                 limit=limit,
                 logarithmic=logarithmic,
             )
-            found.append(Figure(drawn, heading, more))
+            figures.append(Figure(figure, title, subtitle))
 
+    def column(key: str) -> list[Series]:
+        return [series[key]] if key in series else []
+
+    losses = [*column("train_loss"), *column("valid_loss")]
     both = "training; dashed: validation" if len(losses) == 2 else ""
     draw(losses, "Loss", "nats per token", both)
     band = None
@@ -190,21 +191,17 @@ def training_figures(name: str, story: TrainingHistory) -> list[Figure]:
         high = [y for _, y in series["valid_bleu_high"]]
         if len(low) == len(high):
             band = (steps, low, high)
-    more = "greedy, with its 95% interval" if band else "greedy"
-    draw(_one(series, "valid_bleu"), "Validation BLEU", "BLEU", more, band=band)
-    draw(_one(series, "learning_rate"), "Learning rate", "rate")
+    subtitle = "greedy, with its 95% interval" if band else "greedy"
+    draw(column("valid_bleu"), "Validation BLEU", "BLEU", subtitle, band=band)
+    draw(column("learning_rate"), "Learning rate", "rate")
     norms = [(x, y) for x, y in series.get("gradient_norm", []) if y > 0]
     draw(
-        [norms] if norms else [],
+        [norms],
         "Length of the gradient",
         "norm",
-        "dotted: where it is clipped" if story.clip_norm else "",
-        limit=story.clip_norm,
+        "dotted: where it is clipped" if history.clip_norm else "",
+        limit=history.clip_norm,
         logarithmic=True,
     )
-    draw(_one(series, "tokens_per_second"), "Speed", "target tokens a second")
-    return found
-
-
-def _one(series: dict[str, Series], key: str) -> list[Series]:
-    return [series[key]] if series.get(key) else []
+    draw(column("tokens_per_second"), "Speed", "target tokens a second")
+    return figures

@@ -1,7 +1,6 @@
-"""The report as Markdown, for a model card or a paper's appendix, LaTeX included.
+"""The report as Markdown, with its table of scores in LaTeX.
 
-Knows the content; not how it was computed. Text is escaped for Markdown, and for LaTeX
-in its table.
+Text is escaped for Markdown, and for LaTeX in that table.
 """
 
 from __future__ import annotations
@@ -10,19 +9,16 @@ import re
 from collections.abc import Iterable, Sequence
 
 from seq2seq.evaluation import summary
+from seq2seq.evaluation.buckets import Bucket
 from seq2seq.evaluation.error_detectors import RULES
-from seq2seq.evaluation.escaping import (
+from seq2seq.evaluation.schema import LOWER_IS_BETTER, Report, metric_name
+from seq2seq.evaluation.summary import (
     escape_control_chars,
     format_p_value,
     format_signed,
 )
-from seq2seq.evaluation.schema import (
-    LOWER_IS_BETTER,
-    Report,
-    ScoreValue,
-    SystemValue,
-    metric_name,
-)
+from seq2seq.metrics.sacrebleu_scores import Score
+from seq2seq.metrics.significance import Interval
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -38,68 +34,65 @@ _LATEX = {
 }
 
 
-def render_markdown(content: Report) -> str:
+def render_markdown(report: Report) -> str:
     """Write the report as Markdown."""
-    test_set = content.test_set
-    references = (
-        "one reference"
-        if test_set.references == 1
-        else (f"{test_set.references} references")
-    )
-    parts = [
-        f"# {_text(summary.report_title(content))}",
-        f"{_text(summary.language_pair(content))}, {_text(test_set.name)}, "
-        f"{test_set.segments:,} segments, {references} each. Made on {content.made}.",
-        "\n".join(f"- {_text(line)}" for line in summary.summary_lines(content)),
-        *(f"**{_text(line)}**" for line in _warnings(content)),
+    test_set = report.test_set
+    several = test_set.references != 1
+    references = f"{test_set.references} references" if several else "one reference"
+    blocks = [
+        f"# {_text(summary.report_title(report))}",
+        f"{_text(summary.language_pair(report))}, {_text(test_set.name)}, "
+        f"{test_set.segments:,} segments, {references} each. Made on {report.date}.",
+        "\n".join(f"- {_text(line)}" for line in summary.summary_lines(report)),
+        *(f"**{_text(line)}**" for line in report.all_warnings),
         "## Scores",
-        _scores(content),
-        f"In brackets the 95% interval of {content.samples:,} bootstrap resamples. Of "
+        _scores(report),
+        f"In brackets the 95% interval of {report.samples:,} bootstrap resamples. Of "
         "TER less is better.",
-        _signatures(content),
-        *_comparisons(content),
-        *_analyses(content),
-        "## Faults",
+        _signatures(report),
+        *_comparisons(report),
+        *_analyses(report),
+        "## Errors",
         _table(
-            ["fault", *(_text(s.name) for s in content.systems), "what it is"],
+            ["error", *(_text(s.name) for s in report.systems), "what it is"],
             [
-                [kind, *(f"{len(s.faults[kind]):,}" for s in content.systems), rule]
-                for kind, rule in RULES.items()
+                [name, *(f"{len(s.errors[name]):,}" for s in report.systems), rule]
+                for name, rule in RULES.items()
             ],
         ),
-        *_examples(content),
-        *_stories(content),
+        *_examples(report),
+        *_histories(report),
         "## LaTeX",
-        f"```latex\n{latex(content)}```",
+        f"```latex\n{latex(report)}```",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def latex(content: Report) -> str:
+def latex(report: Report) -> str:
     """Write the table of scores for a paper, the best of each column in bold."""
-    metrics = content.metrics
+    metrics = report.metrics
     best = {
         metric: (min if metric in LOWER_IS_BETTER else max)(
-            round(system.scores[metric].score, 1) for system in content.systems
+            round(system.scores[metric].score, 1) for system in report.systems
         )
         for metric in metrics
     }
 
-    def cell(metric: str, value: ScoreValue) -> str:
-        text = f"{value.score:.1f}"
-        if len(content.systems) > 1 and round(value.score, 1) == best[metric]:
+    def cell(metric: str, result: Score) -> str:
+        text = f"{result.score:.1f}"
+        if len(report.systems) > 1 and round(result.score, 1) == best[metric]:
             text = rf"\textbf{{{text}}}"
-        return rf"{text} {{\small [{value.low:.1f}, {value.high:.1f}]}}"
+        return rf"{text} {{\small {_interval(result.interval, 1)}}}"
 
     arrows = {m: r"$\downarrow$" if m in LOWER_IS_BETTER else "" for m in metrics}
     heads = [f"{_latex(metric_name(metric))}{arrows[metric]}" for metric in metrics]
     rows = [
         [_latex(system.name), *(cell(m, system.scores[m]) for m in metrics)]
-        for system in content.systems
+        for system in report.systems
     ]
     signatures = [
-        f"% {metric_name(metric)}: {escape_control_chars(value.signature)}"
-        for metric, value in content.systems[0].scores.items()
+        f"% {metric_name(metric)}: {escape_control_chars(score.signature)}"
+        for metric, score in report.systems[0].scores.items()
     ]
     return "\n".join(
         [
@@ -116,74 +109,74 @@ def latex(content: Report) -> str:
     )
 
 
-def _warnings(content: Report) -> list[str]:
-    return [*content.warnings, *(w for s in content.systems for w in s.warnings)]
-
-
-def _scores(content: Report) -> str:
+def _scores(report: Report) -> str:
     rows = [
         [
             _text(system.name),
-            *(_interval(system.scores[metric]) for metric in content.metrics),
+            *(_score(system.scores[metric]) for metric in report.metrics),
             f"{system.length_ratio:.3f}",
         ]
-        for system in content.systems
+        for system in report.systems
     ]
-    heads = ["system", *(_text(metric_name(m)) for m in content.metrics), "length"]
+    heads = ["system", *(_text(metric_name(m)) for m in report.metrics), "length"]
     return _table(heads, rows)
 
 
-def _interval(value: ScoreValue) -> str:
-    return f"{value.score:.2f} [{value.low:.2f}, {value.high:.2f}]"
+def _score(result: Score | Bucket) -> str:
+    return f"{result.score:.2f} {_interval(result.interval)}"
 
 
-def _signatures(content: Report) -> str:
+def _interval(interval: Interval, digits: int = 2) -> str:
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _signatures(report: Report) -> str:
     """List each signature once, since systems share them."""
     return "\n".join(
         f"- {_text(metric_name(metric))}: {_code(signature)}"
-        for metric in content.metrics
+        for metric in report.metrics
         for signature in dict.fromkeys(
-            system.scores[metric].signature for system in content.systems
+            system.scores[metric].signature for system in report.systems
         )
     )
 
 
-def _comparisons(content: Report) -> Iterable[str]:
-    if content.groups:
+def _comparisons(report: Report) -> Iterable[str]:
+    if report.groups:
         yield "### Seeds"
         yield _table(
-            ["system", "seeds", *(_text(metric_name(m)) for m in content.metrics)],
+            ["system", "seeds", *(_text(metric_name(m)) for m in report.metrics)],
             [
                 [
                     _text(group.name),
                     str(len(group.members)),
                     *(
                         f"{group.means[m]:.2f} ± {group.spreads[m]:.2f}"
-                        for m in content.metrics
+                        for m in report.metrics
                     ),
                 ]
-                for group in content.groups
+                for group in report.groups
             ],
         )
-    for each in content.comparisons:
-        yield f"## {_text(each.system)} against {_text(each.baseline)}"
+    for comparison in report.comparisons:
+        yield f"## {_text(comparison.system)} against {_text(comparison.baseline)}"
         yield _table(
             ["metric", "difference", "p, bootstrap", "p, randomization", "so"],
             [
                 [
                     _text(metric_name(metric)),
-                    f"{format_signed(test.difference)} [{format_signed(test.low)}, "
-                    f"{format_signed(test.high)}]",
+                    f"{format_signed(test.difference)} "
+                    f"[{', '.join(map(format_signed, test.interval))}]",
                     format_p_value(test.bootstrap_p),
                     format_p_value(test.randomization_p),
-                    summary.significance_label(each, metric),
+                    summary.significance_label(comparison, metric),
                 ]
-                for metric, test in each.tests.items()
+                for metric, test in comparison.tests.items()
             ],
         )
 
 
-def _analyses(content: Report) -> Iterable[str]:
+def _analyses(report: Report) -> Iterable[str]:
     yield "## BLEU by length of the sentence, in words"
     yield _table(
         ["system", "words", "segments", "BLEU"],
@@ -192,47 +185,43 @@ def _analyses(content: Report) -> Iterable[str]:
                 _text(system.name),
                 bucket.label,
                 f"{bucket.segments:,}",
-                f"{bucket.score:.2f} [{bucket.low:.2f}, {bucket.high:.2f}]",
+                _score(bucket),
             ]
-            for system in content.systems
+            for system in report.systems
             for bucket in system.by_length
         ],
     )
 
 
-def _examples(content: Report) -> Iterable[str]:
-    for place, system in enumerate(content.systems):
+def _examples(report: Report) -> Iterable[str]:
+    for index, system in enumerate(report.systems):
         yield f"## Examples of {_text(system.name)}"
-        for pick in system.examples:
-            segment = content.segments[pick.segment - 1]
-            lines = [f"Segment {pick.segment}, {pick.reason}:", ""]
+        for example in system.examples:
+            segment = report.segments[example.segment - 1]
+            lines = [f"Segment {example.segment}, {example.reason}:", ""]
             if segment.source is not None:
                 lines.append(f"- source: {_text(segment.source)}")
             lines += [f"- reference: {_text(line)}" for line in segment.references]
-            lines.append(f"- translation: {_text(segment.translations[place].text)}")
+            lines.append(f"- translation: {_text(segment.translations[index].text)}")
             yield "\n".join(lines)
 
 
-def _stories(content: Report) -> Iterable[str]:
-    for system in content.systems:
-        if system.story is not None:
-            yield f"## Training of {_text(system.name)}"
-            yield from _story(system)
-
-
-def _story(system: SystemValue) -> Iterable[str]:
-    assert system.story is not None
-    story = system.story
-    yield _table(["", ""], [[label, _text(text)] for label, text in story.facts])
-    changed = [each for each in story.settings if each.base is not None]
-    if changed:
-        yield f"What differs from {_text(story.base)}:"
-        yield _table(
-            ["key", "here", "there"],
-            [[_code(s.key), _code(s.value), _code(s.base or "")] for s in changed],
-        )
-    if story.data:
-        yield _table(["data", ""], [[label, _text(text)] for label, text in story.data])
+def _histories(report: Report) -> Iterable[str]:
+    for system in report.systems:
+        history = system.training_history
+        if history is None:
+            continue
+        yield f"## Training of {_text(system.name)}"
+        yield _table(["", ""], [[label, _text(text)] for label, text in history.facts])
+        changed = [value for value in history.settings if value.base is not None]
+        if changed:
+            yield f"What differs from {_text(history.base)}:"
+            yield _table(
+                ["key", "here", "there"],
+                [[_code(v.key), _code(v.value), _code(v.base or "")] for v in changed],
+            )
+        data = [[label, _text(text)] for label, text in history.data]
+        yield _table(["data", ""], data)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -241,21 +230,19 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape what Markdown, or HTML inside it, would take for more than text."""
+    """Escape what Markdown, or HTML inside it, would parse as markup."""
     return re.sub(r"([\\`*_{}\[\]<>|#$~&!()])", r"\\\1", escape_control_chars(text))
 
 
 def _code(text: str) -> str:
     """Quote as code that nothing inside can end; a pipe would end a table's cell."""
-    shown = (
-        escape_control_chars(text).replace("|", "¦")
-        if "`" in text
-        else escape_control_chars(text)
-    )
-    runs = [len(run) for run in re.findall("`+", shown)]
+    code = escape_control_chars(text)
+    if "`" in code:
+        code = code.replace("|", "¦")
+    runs = [len(run) for run in re.findall("`+", code)]
     fence = "`" * (max(runs, default=0) + 1)
     space = " " if runs else ""
-    return f"{fence}{space}{shown}{space}{fence}".replace("|", r"\|")
+    return f"{fence}{space}{code}{space}{fence}".replace("|", r"\|")
 
 
 def _latex(text: str) -> str:

@@ -1,12 +1,8 @@
-"""What goes on in a trained model while it translates: where it looks, what it keeps.
-
-Knows networks, ids and tensors; not scores, figures or pages.
-"""
+"""Analysis of a trained model: attention maps, context vectors and search errors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,77 +10,23 @@ from torch import Tensor
 from seq2seq.data.collate import collate
 from seq2seq.data.dataset import validation_batches
 from seq2seq.errors import UserError
+from seq2seq.evaluation.schema import (
+    AttentionMap,
+    ContextProjection,
+    ModelAnalysis,
+    ProjectedSegment,
+    SearchErrors,
+)
 from seq2seq.nn.bridge import context_vector
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.translate import Translator
 from seq2seq.types import EOS, PAD
 
-MOST_SENTENCES = 2000  # Looked at for search errors.
-MOST_PIECES = 32  # A plot of more cannot be read.
-ON_THE_MAP = 20
+MAX_COMPARED = 2000  # Segments scored for search errors.
+MAX_TOKENS = 32  # An attention map of more cannot be read.
+MAX_PROJECTED = 20
 BATCH_TOKENS = 2048
-_EQUAL = 1e-3  # Nats: the same sentence in another batch differs in the last digits.
-
-
-@dataclass(frozen=True)
-class AttentionMap:
-    """Where attention looked while a translation was read.
-
-    Attributes:
-        row: Which sentence of the test set.
-        source: Its pieces, the end of the sentence last.
-        target: The translation's, the end of the sentence last.
-        weights: A row for each target piece, one number for each source piece; a row
-            sums to 1.
-    """
-
-    row: int
-    source: list[str]
-    target: list[str]
-    weights: list[list[float]]
-
-
-@dataclass(frozen=True)
-class ContextProjection:
-    """Context vectors of some sentences in their two main directions.
-
-    Attributes:
-        rows: Which sentences of the test set.
-        points: A pair of numbers for each.
-        shares: Of the vectors' variance, what the two directions hold, 0 to 1.
-    """
-
-    rows: list[int]
-    points: list[tuple[float, float]]
-    shares: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class SearchErrors:
-    """Sentences where the model prefers the reference to what the search found.
-
-    Attributes:
-        looked_at: How many were compared.
-        rows: Where the reference has the higher score.
-    """
-
-    looked_at: int
-    rows: list[int]
-
-
-@dataclass(frozen=True)
-class ModelAnalysis:
-    """What a look inside found.
-
-    Attributes:
-        alignments: Of the sentences that were asked for; none without attention.
-        context: For a model without attention that reads enough sentences.
-        search_errors: By the score that the search goes by.
-    """
-
-    alignments: list[AttentionMap]
-    context: ContextProjection | None
-    search_errors: SearchErrors
+_EPSILON = 1e-3  # Nats: the same sentence in another batch differs in the last digits.
 
 
 @torch.inference_mode()
@@ -94,74 +36,75 @@ def analyse_model(
     hypotheses: Sequence[str],
     references: Sequence[str],
     *,
-    shown: Sequence[int],
+    aligned: Sequence[int],
 ) -> ModelAnalysis:
-    """Run a trained model over its own translations and the references.
+    """Analyse a trained model on its own translations and the references.
 
-    Translations are cut into pieces anew, which may not be how the search spelt them.
+    Translations are tokenized anew, which may differ from the tokens of the search.
 
     Args:
         translator: The trained run.
         sources: Source lines.
-        hypotheses: What the model made of them.
-        references: What they should be.
-        shown: Rows to align.
+        hypotheses: The model's translations.
+        references: Reference lines.
+        aligned: Numbers, from 1, of the segments to draw attention maps of.
     """
-    network = translator.network
-    alignments, context = [], None
-    if network.decoder.attention is not None:
-        alignments = _alignments(translator, sources, hypotheses, shown)
+    attention_maps, projection = [], None
+    if translator.network.decoder.attention is not None:
+        attention_maps = _attention_maps(translator, sources, hypotheses, aligned)
     else:
-        context = _context_map(translator, sources)
-    rows = _spread(len(sources), MOST_SENTENCES)
-    ranking = HypothesisScorer(translator.recipe.search)
-    chosen = [sources[row] for row in rows]
-    mine = _scores(translator, chosen, [hypotheses[row] for row in rows], ranking)
-    its = _scores(translator, chosen, [references[row] for row in rows], ranking)
+        projection = _project_contexts(translator, sources)
+    rows = _evenly_spaced(len(sources), MAX_COMPARED)
+    scorer = HypothesisScorer(translator.recipe.search)
+    subset = [sources[row] for row in rows]
+    scores, reference_scores = (
+        _scores(translator, subset, [lines[row] for row in rows], scorer)
+        for lines in (hypotheses, references)
+    )
     errors = [
-        row
-        for row, found, better in zip(rows, mine, its, strict=True)
-        if better > found + _EQUAL
+        row + 1
+        for row, score, reference_score in zip(
+            rows, scores, reference_scores, strict=True
+        )
+        if reference_score > score + _EPSILON
     ]
-    return ModelAnalysis(alignments, context, SearchErrors(len(rows), errors))
+    return ModelAnalysis(attention_maps, projection, SearchErrors(len(rows), errors))
 
 
-def _spread(count: int, most: int) -> list[int]:
+def _evenly_spaced(count: int, max_count: int) -> list[int]:
     """Choose rows evenly, all of them if they are few."""
-    if count <= most:
+    if count <= max_count:
         return list(range(count))
-    return [row * count // most for row in range(most)]
+    return [row * count // max_count for row in range(max_count)]
 
 
-def _alignments(
+def _attention_maps(
     translator: Translator,
     sources: Sequence[str],
     hypotheses: Sequence[str],
-    shown: Sequence[int],
+    segments: Sequence[int],
 ) -> list[AttentionMap]:
-    found = []
-    for row in shown:
-        (source,), (target,) = (
-            translator.source.encode([sources[row]]),
-            translator.target.encode([hypotheses[row]]),
-        )
-        if not source or not target or max(len(source), len(target)) >= MOST_PIECES:
+    attention_maps = []
+    for number in segments:
+        (source,) = translator.source.encode([sources[number - 1]])
+        (target,) = translator.target.encode([hypotheses[number - 1]])
+        if not source or not target or max(len(source), len(target)) >= MAX_TOKENS:
             continue
         weights = translator.network.decode(collate([source], [target])).attention
         if weights is None:
             raise UserError("a model with attention gave no weights.")
-        found.append(
+        attention_maps.append(
             AttentionMap(
-                row,
+                number,
                 translator.source.id_to_tokens([*source, EOS]),
                 translator.target.id_to_tokens([*target, EOS]),
                 [[round(float(w), 4) for w in line] for line in weights[0]],
             )
         )
-    return found
+    return attention_maps
 
 
-def _context_map(
+def _project_contexts(
     translator: Translator, sources: Sequence[str]
 ) -> ContextProjection | None:
     """Project the context vectors of sentences from short to long.
@@ -169,28 +112,30 @@ def _context_map(
     Source: Sutskever et al. 2014, section 3.8 and figure 2.
     """
     encoded = translator.source.encode(list(sources))
-    there = [row for row, ids in enumerate(encoded) if ids]
-    ordered = sorted(there, key=lambda row: (len(encoded[row]), row))
-    rows = [ordered[place] for place in _spread(len(ordered), ON_THE_MAP)]
+    filled = [row for row, ids in enumerate(encoded) if ids]
+    ordered = sorted(filled, key=lambda row: (len(encoded[row]), row))
+    rows = [ordered[index] for index in _evenly_spaced(len(ordered), MAX_PROJECTED)]
     if len(rows) < 3:
         return None
     batch = collate([encoded[row] for row in rows], [[] for _ in rows])
     final = translator.network.encoder(batch.source, batch.source_lengths).final_state
-    points, shares = pca_2d(context_vector(final).double())
-    return ContextProjection(rows, points, shares)
+    points, explained_variance = pca_2d(context_vector(final).double())
+    projected = [
+        ProjectedSegment(row + 1, x, y)
+        for row, (x, y) in zip(rows, points, strict=True)
+    ]
+    return ContextProjection(projected, explained_variance)
 
 
-def pca_2d(
-    vectors: Tensor,
-) -> tuple[list[tuple[float, float]], tuple[float, float]]:
-    """Find the two main directions of some vectors (principal components).
+def pca_2d(vectors: Tensor) -> tuple[list[tuple[float, float]], list[float]]:
+    """Project vectors on their first two principal components.
 
     Args:
         vectors: Three at least, (N, C), C at least 2.
 
     Returns:
-        Where each vector lies in them, and the shares of the variance that they hold.
-        The largest coordinate of a direction is positive, so that signs are fixed.
+        The N points, and the shares of the variance of both components. The largest
+        coordinate of a component is positive, which fixes its sign.
     """
     centred = vectors - vectors.mean(dim=0)
     left, sizes, _ = torch.linalg.svd(centred, full_matrices=False)
@@ -199,28 +144,28 @@ def pca_2d(
     flat = flat * torch.where(largest < 0, -1.0, 1.0)
     shares = (sizes**2 / (sizes**2).sum().clamp_min(1e-30))[:2].tolist()
     points = [(round(x, 4), round(y, 4)) for x, y in flat.tolist()]
-    return points, (round(shares[0], 4), round(shares[1], 4))
+    return points, [round(share, 4) for share in shares]
 
 
 def _scores(
     translator: Translator,
     sources: Sequence[str],
     targets: Sequence[str],
-    ranking: HypothesisScorer,
+    scorer: HypothesisScorer,
 ) -> list[float]:
-    """Score translations as the search would, in nats over a norm of the length."""
+    """Score translations as the search does, in nats over the length penalty."""
     batches = validation_batches(
         translator.source.encode(list(sources)),
         translator.target.encode(list(targets)),
         batch_tokens=BATCH_TOKENS,
     )
-    found = [0.0] * len(sources)
+    scores = [0.0] * len(sources)
     for batch in batches:
-        real = batch.targets != PAD
-        nats = translator.engine.log_probs(batch).masked_fill(~real, 0.0)
-        totals, lengths = nats.sum(dim=1).tolist(), real.sum(dim=1).tolist()
+        mask = batch.targets != PAD
+        log_probs = translator.engine.log_probs(batch).masked_fill(~mask, 0.0)
+        totals, lengths = log_probs.sum(dim=1).tolist(), mask.sum(dim=1).tolist()
         for row, total, length in zip(
             batch.indices.tolist(), totals, lengths, strict=True
         ):
-            found[row] = ranking.score(total, length)
-    return found
+            scores[row] = scorer.score(total, length)
+    return scores

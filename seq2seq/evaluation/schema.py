@@ -1,7 +1,7 @@
-"""What a report says, as plain values: the JSON file, and what all pages are made of.
+"""The report as dataclasses: the content of report.json and the input of every page.
 
-Knows the shape; not how anything was computed or is shown. Segments count from 1. The
-schema in docs/report.schema.json is made from these classes.
+Results are the dataclasses of the modules that compute them. Segments count from 1.
+docs/report.schema.json is generated: python -m seq2seq.evaluation.schema
 """
 
 from __future__ import annotations
@@ -10,62 +10,26 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from seq2seq.evaluation.buckets import Bucket, WordBucket
-from seq2seq.evaluation.comparison import NgramDifference, SeedGroup
+from seq2seq.evaluation.buckets import Bucket, Example, WordBucket
+from seq2seq.evaluation.comparison import Comparison, SeedGroup
 from seq2seq.evaluation.training_history import TrainingHistory
+from seq2seq.metrics.sacrebleu_scores import Score
 
 FORMAT = 1
-NAMES = {"bleu": "BLEU", "chrf": "chrF++", "ter": "TER"}
+METRIC_NAMES = {"bleu": "BLEU", "chrf": "chrF++", "ter": "TER"}
 LOWER_IS_BETTER = ("ter",)
 
 
 @dataclass(frozen=True)
-class ScoreValue:
-    """A corpus score.
+class AttentionMap:
+    """Attention weights of one translation under teacher forcing.
 
     Attributes:
-        score: As sacreBLEU prints it, unrounded.
-        low: Where 95% of resampled test sets begin.
-        high: Where they end.
-        signature: How it was computed.
+        segment: Number of the segment.
+        source: Source tokens, EOS last.
+        target: Tokens of the translation, EOS last.
+        weights: One row per target token, one column per source token; rows sum to 1.
     """
-
-    score: float
-    low: float
-    high: float
-    signature: str
-
-
-@dataclass(frozen=True)
-class TestValue:
-    """A difference of two systems; see metrics.significance.PairedTestResult."""
-
-    difference: float
-    low: float
-    high: float
-    bootstrap_p: float
-    randomization_p: float
-
-
-@dataclass(frozen=True)
-class Example:
-    """A segment that is worth a look, and why."""
-
-    segment: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Search errors: the model scores the reference above what the search found."""
-
-    looked_at: int
-    segments: list[int]
-
-
-@dataclass(frozen=True)
-class Heat:
-    """Attention over one translation; see model_analysis.Alignment."""
 
     segment: int
     source: list[str]
@@ -74,8 +38,8 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A sentence on the map of context vectors."""
+class ProjectedSegment:
+    """A segment's context vector, projected to two dimensions."""
 
     segment: int
     x: float
@@ -83,76 +47,92 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Map:
-    """Context vectors in two dimensions, and the shares of variance these hold."""
+class ContextProjection:
+    """Context vectors on their first two principal components.
 
-    spots: list[Spot]
-    shares: list[float]
+    Attributes:
+        points: From the shortest source to the longest.
+        explained_variance: Shares of the variance of both components, 0 to 1.
+    """
+
+    points: list[ProjectedSegment]
+    explained_variance: list[float]
 
 
 @dataclass(frozen=True)
-class SystemValue:
-    """All about one system.
+class SearchErrors:
+    """Segments whose reference the model scores above its own translation.
+
+    Attributes:
+        compared: Number of segments compared.
+        segments: Numbers of those with a search error.
+
+    Source: Stahlberg and Byrne 2019.
+    """
+
+    compared: int
+    segments: list[int]
+
+
+@dataclass(frozen=True)
+class ModelAnalysis:
+    """Analysis of a trained model.
+
+    Attributes:
+        attention_maps: Of the examples; empty without attention.
+        context_projection: Of a model without attention, given enough sources.
+        search_errors: By the score that the search ranks by.
+    """
+
+    attention_maps: list[AttentionMap]
+    context_projection: ContextProjection | None
+    search_errors: SearchErrors
+
+
+@dataclass(frozen=True)
+class SystemReport:
+    """Results of one system.
 
     Attributes:
         name: Unique in the report.
         kind: "run" or "file".
-        path: Where it came from.
+        path: The run folder or the file.
         scores: By metric.
-        length_ratio: Words said to words of the closest reference, as BLEU counts.
-        by_length: BLEU by the words of the source, or of the reference.
-        by_rarity: BLEU by how often training had the rarest source word; empty if
-            unknown.
-        word_f1: By how often training had the target word; empty if unknown.
-        histogram: Sentences by their own chrF++, in tens.
-        faults: Segments by kind of fault.
-        search_errors: None where no model could be asked.
-        warnings: What makes its scores incomparable.
+        length_ratio: Words of the hypotheses by those of the closest references, as
+            BLEU counts them.
+        by_length: BLEU by words of the source, or of the reference.
+        by_frequency: BLEU by the training frequency of the rarest source word; empty
+            if unknown.
+        word_f1: F1 by the training frequency of the target word; empty if unknown.
+        histogram: Segments by chrF++, in tens.
+        errors: Numbers of segments, by type of error.
+        warnings: Why its scores may not be comparable.
         notes: What the report leaves out, and why.
-        examples: Five telling segments.
-        alignments: Attention over the examples.
-        context: Without attention: a map of context vectors.
-        story: How the run came about; None for a file.
+        examples: Up to five segments.
+        model_analysis: None for a file, and where it was not asked for or failed.
+        training_history: None for a file, and where it was not asked for.
     """
 
     name: str
     kind: str
     path: str
-    scores: dict[str, ScoreValue]
+    scores: dict[str, Score]
     length_ratio: float
     by_length: list[Bucket]
-    by_rarity: list[Bucket]
+    by_frequency: list[Bucket]
     word_f1: list[WordBucket]
     histogram: list[tuple[str, int]]
-    faults: dict[str, list[int]]
-    search_errors: Errors | None
+    errors: dict[str, list[int]]
     warnings: list[str]
     notes: list[str]
     examples: list[Example]
-    alignments: list[Heat]
-    context: Map | None
-    story: TrainingHistory | None
-
-
-@dataclass(frozen=True)
-class ComparisonValue:
-    """A system against the baseline; see seq2seq.evaluation.comparison.Comparison."""
-
-    baseline: str
-    system: str
-    tests: dict[str, TestValue]
-    wins: int
-    ties: int
-    losses: int
-    lost: list[NgramDifference]
-    gained: list[NgramDifference]
-    better: list[int]
-    worse: list[int]
+    model_analysis: ModelAnalysis | None
+    training_history: TrainingHistory | None
 
 
 @dataclass(frozen=True)
 class Translation:
-    """What one system made of a segment, and its scores by metric."""
+    """A system's translation of one segment, and its scores by metric."""
 
     system: str
     text: str
@@ -161,38 +141,39 @@ class Translation:
 
 @dataclass(frozen=True)
 class Segment:
-    """One of the test set.
+    """A segment of the test set.
 
     Attributes:
         number: From 1.
-        source: None where nobody gave sources.
+        source: None if there are no sources.
         references: One or more.
-        translations: Of every system, in their order.
-        rarity: How often training had the rarest source word; None if unknown.
+        translations: One per system, in their order.
+        min_word_frequency: Training frequency of the rarest source word; None if
+            unknown.
     """
 
     number: int
     source: str | None
     references: list[str]
     translations: list[Translation]
-    rarity: int | None
+    min_word_frequency: int | None
 
 
 @dataclass(frozen=True)
-class TestSetValue:
-    """What was translated.
+class TestSetStats:
+    """Description of the test set.
 
     Attributes:
-        name: What people call it.
+        name: Name of the data and split, or of the reference files.
         source_language: "" if unknown.
-        target_language: As the recipe or the command line says.
-        tokenizer: What BLEU cut words with, chosen by the target language.
-        segments: How many there are.
-        references: How many each has.
-        training_pairs: Whose words were counted; None if unknown.
-        unseen_words: Source words that the training text does not have, with repeats.
+        target_language: As the recipe or the command line has it.
+        tokenizer: BLEU's tokenizer, chosen by the target language.
+        segments: Number of segments.
+        references: Number of references per segment.
+        training_pairs: Pairs of the counted training text; None if unknown.
+        unseen_words: Source words missing from the training text, with repeats.
         source_words: Source words, with repeats.
-        unseen_segments: Segments that have such a word.
+        unseen_segments: Numbers of segments that contain such a word.
     """
 
     name: str
@@ -213,23 +194,23 @@ class Report:
 
     Attributes:
         format: Rises when the meaning of a field changes.
-        made: The date, the only thing that differs between two reports of one run.
-        test_set: What was translated.
-        systems: The first is the baseline.
-        groups: Systems that are seeds of one.
-        comparisons: Of every other system with the baseline.
-        segments: All of them.
-        samples: Resampled corpora behind intervals and the paired bootstrap.
-        trials: Swaps behind approximate randomization.
+        date: The only difference between two reports of the same input.
+        test_set: Description of the test set.
+        systems: The first one is the baseline.
+        groups: Systems that differ in their seed only.
+        comparisons: Every other system against the baseline.
+        segments: All segments.
+        samples: Resampled corpora of intervals and of the paired bootstrap.
+        trials: Trials of approximate randomization.
         warnings: About the references.
     """
 
     format: int
-    made: str
-    test_set: TestSetValue
-    systems: list[SystemValue]
+    date: str
+    test_set: TestSetStats
+    systems: list[SystemReport]
     groups: list[SeedGroup]
-    comparisons: list[ComparisonValue]
+    comparisons: list[Comparison]
     segments: list[Segment]
     samples: int
     trials: int
@@ -240,15 +221,20 @@ class Report:
         """The metrics that every system has, in order."""
         return list(self.systems[0].scores)
 
+    @property
+    def all_warnings(self) -> list[str]:
+        """Warnings about the references and about every system."""
+        return [*self.warnings, *(line for s in self.systems for line in s.warnings)]
+
 
 def metric_name(metric: str) -> str:
-    """Name a metric as people do."""
-    return NAMES.get(metric, metric)
+    """Return the common name of a metric."""
+    return METRIC_NAMES.get(metric, metric)
 
 
-def report_json(content: Report) -> str:
+def report_json(report: Report) -> str:
     """Write a report as JSON, numbers to six decimals."""
-    return json.dumps(_rounded(asdict(content)), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_rounded(asdict(report)), indent=1, ensure_ascii=False) + "\n"
 
 
 def _rounded(value: Any) -> Any:
@@ -262,11 +248,11 @@ def _rounded(value: Any) -> Any:
 
 
 def schema() -> dict[str, Any]:
-    """Describe the JSON file as a JSON schema."""
+    """Return the JSON schema of report.json."""
     from pydantic import TypeAdapter
 
-    found = TypeAdapter(Report).json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **TypeAdapter(Report).json_schema()}
 
 
 if __name__ == "__main__":

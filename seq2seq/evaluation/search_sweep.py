@@ -1,36 +1,30 @@
-"""BLEU over beam sizes and length penalties: a table of numbers and a picture.
-
-Knows a run and a split of its data; not arguments or terminals.
-"""
+"""Sweep over beam sizes and length penalties: BLEU, length and time of each."""
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2seq.errors import UserError
-from seq2seq.utils.files import atomic_file
+from seq2seq.utils.figures import check_figure_suffix, save_figure
 
 BEAMS = (1, 2, 3, 5, 8, 12)
 PENALTIES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 
-KINDS = (".svg", ".png", ".pdf")
-
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One way to search, and what it reaches.
+    """Results of one beam size and length penalty.
 
     Attributes:
-        beam_size: Hypotheses kept at each step.
-        length_penalty: The exponent of the length that they are ranked by.
-        bleu: The corpus's BLEU, by the same metric as evaluate.
-        length_ratio: Words of the translations for each word of the references, as BLEU
+        beam_size: Beam size; 1 is greedy search.
+        length_penalty: Exponent of the length that scores are divided by.
+        bleu: Corpus BLEU, by the same metric as evaluate.
+        length_ratio: Words of the translations by those of the references, as BLEU
             counts them.
-        seconds: How long translating took.
+        seconds: Time that translating took.
     """
 
     beam_size: int
@@ -49,32 +43,32 @@ def search_sweep(
     beams: Sequence[int] = BEAMS,
     penalties: Sequence[float] = PENALTIES,
 ) -> Iterator[SweepPoint]:
-    """Translate with every beam size and length penalty, and score.
+    """Translate and score with every beam size and length penalty.
 
-    Greedy search has one hypothesis, which no penalty changes, so it is done once and
-    counts for all penalties.
+    Greedy search has one hypothesis, which no penalty changes, so it is run once and
+    its result stands for all penalties.
 
     Args:
         run: The run folder.
-        sources: What to translate.
-        references: What it should be.
-        overrides: Other keys of the search section that are to be otherwise.
-        beams: Beam sizes, one after another.
-        penalties: Length penalties for each of them.
+        sources: Source lines.
+        references: Reference lines.
+        overrides: Other overrides of the recipe's search section.
+        beams: Beam sizes.
+        penalties: Length penalties, for each beam size.
 
     Yields:
-        A cell for each pair, in order.
+        A point for each pair, in order.
 
     Raises:
-        InputError: If the run or an override cannot be used.
+        UserError: If the run or an override cannot be used.
     """
     from seq2seq.metrics.sacrebleu_scores import bleu_metric
     from seq2seq.recipe import SearchOptions
     from seq2seq.translate import TranslationOptions, Translator
 
     translator = Translator.load(run, overrides=overrides)
-    plain = translator.recipe.search.model_dump()
-    if plain["method"] == "sample":
+    options = translator.recipe.search.model_dump()
+    if options["method"] == "sample":
         raise UserError(
             "samples have no beam to sweep; leave out -o search.method=sample."
         )
@@ -83,83 +77,56 @@ def search_sweep(
         greedy: SweepPoint | None = None
         for penalty in penalties:
             if greedy is not None:
-                yield SweepPoint(
-                    1, penalty, greedy.bleu, greedy.length_ratio, greedy.seconds
-                )
+                yield replace(greedy, length_penalty=penalty)
                 continue
-            changed = {
-                "beam_size": beam,
-                "length_penalty": penalty,
-                "num_beam_groups": 1,
-            }
-            search = SearchOptions.model_validate(plain | changed)
-            began = time.perf_counter()
-            found = translator(sources, options=TranslationOptions(search=search))
-            seconds = time.perf_counter() - began
-            score = metric.corpus_score(found, [list(references)])
+            swept = {"beam_size": beam, "length_penalty": penalty, "num_beam_groups": 1}
+            search = SearchOptions.model_validate(options | swept)
+            started = time.perf_counter()
+            hypotheses = translator(sources, options=TranslationOptions(search=search))
+            seconds = time.perf_counter() - started
+            score = metric.corpus_score(hypotheses, [list(references)])
             ratio = score.sys_len / max(score.ref_len, 1)
-            cell = SweepPoint(beam, penalty, score.score, ratio, seconds)
-            greedy = cell if beam == 1 else None
-            yield cell
+            point = SweepPoint(beam, penalty, score.score, ratio, seconds)
+            greedy = point if beam == 1 else None
+            yield point
 
 
-def plot_search_sweep(cells: Sequence[SweepPoint], path: Path, *, title: str) -> None:
-    """Draw BLEU and length over the penalty, a line for each beam size.
+def plot_search_sweep(points: Sequence[SweepPoint], path: Path, *, title: str) -> None:
+    """Plot BLEU and length against the penalty, a line for each beam size.
 
     Args:
-        cells: What `search_sweep` gave.
+        points: The result of `search_sweep`.
         path: The picture to write: .svg, .png or .pdf.
-        title: What stands above it.
+        title: Title of the picture.
 
     Raises:
-        InputError: If the file has another ending or cannot be written.
+        UserError: If the file has another suffix or cannot be written.
     """
     check_figure_suffix(path)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    picture = io.BytesIO()
-    # The same numbers give the same bytes: no random names, no time.
-    with mpl.rc_context({"svg.hashsalt": "seq2seq"}):
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
-        figure.suptitle(title, parse_math=False)
-        bleu, length = figure.subplots(1, 2)
-        beams = list(dict.fromkeys(cell.beam_size for cell in cells))
-        for number, beam in enumerate(beams):
-            some = [cell for cell in cells if cell.beam_size == beam]
-            across = [cell.length_penalty for cell in some]
-            # One hue, darker for wider beams; greedy stands apart.
-            shade = mpl.colormaps["viridis_r"](0.15 + 0.85 * number / len(beams))
-            look = {"color": shade, "marker": "o", "markersize": 4.0}
-            if beam == 1:
-                look = {"color": "0.4", "linestyle": "--"}
-            name = "greedy" if beam == 1 else f"beam {beam}"
-            bleu.plot(across, [cell.bleu for cell in some], label=name, **look)
-            length.plot(across, [cell.length_ratio for cell in some], **look)
-        bleu.set_ylabel("BLEU")
-        figure.legend(loc="outside right upper", frameon=False)
-        length.set_ylabel("words for each word of the references")
-        length.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
-        for axes in (bleu, length):
-            axes.set_xlabel("length penalty")
-            axes.set_xticks(list(dict.fromkeys(cell.length_penalty for cell in cells)))
-            axes.spines[["top", "right"]].set_visible(False)
-        no_time = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        figure.savefig(
-            picture,
-            format=path.suffix[1:],
-            dpi=150,
-            metadata=no_time.get(path.suffix),
-        )
-    with atomic_file(path) as file:
-        file.write(picture.getvalue())
-
-
-def check_figure_suffix(path: Path) -> None:
-    """Check a picture's name before minutes are spent on what it shows.
-
-    Raises:
-        InputError: If it has another ending.
-    """
-    if path.suffix not in KINDS:
-        raise UserError(f"{path}: a picture's name must end in {', '.join(KINDS)}.")
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    bleu, length = figure.subplots(1, 2)
+    beams = list(dict.fromkeys(point.beam_size for point in points))
+    for number, beam in enumerate(beams):
+        line = [point for point in points if point.beam_size == beam]
+        penalties = [point.length_penalty for point in line]
+        # One hue, darker for wider beams; greedy stands apart.
+        shade = mpl.colormaps["viridis_r"](0.15 + 0.85 * number / len(beams))
+        style = {"color": shade, "marker": "o", "markersize": 4.0}
+        if beam == 1:
+            style = {"color": "0.4", "linestyle": "--"}
+        name = "greedy" if beam == 1 else f"beam {beam}"
+        bleu.plot(penalties, [point.bleu for point in line], label=name, **style)
+        length.plot(penalties, [point.length_ratio for point in line], **style)
+    bleu.set_ylabel("BLEU")
+    figure.legend(loc="outside right upper", frameon=False)
+    length.set_ylabel("words for each word of the references")
+    length.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
+    for axes in (bleu, length):
+        axes.set_xlabel("length penalty")
+        axes.set_xticks(list(dict.fromkeys(point.length_penalty for point in points)))
+        axes.spines[["top", "right"]].set_visible(False)
+    save_figure(figure, path, dpi=150)

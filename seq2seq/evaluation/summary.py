@@ -1,61 +1,85 @@
-"""A report in a few sentences, for people who read no further.
-
-Knows the content; not how it is shown.
-"""
+"""Summary of a report in a few sentences, and the formatting that all pages share."""
 
 from __future__ import annotations
 
-from seq2seq.evaluation.escaping import format_p_value, format_signed
-from seq2seq.evaluation.schema import (
-    LOWER_IS_BETTER,
-    ComparisonValue,
-    Report,
-    SystemValue,
-    metric_name,
-)
+import re
+
+from seq2seq.evaluation.comparison import Comparison
+from seq2seq.evaluation.schema import LOWER_IS_BETTER, Report, SystemReport, metric_name
+from seq2seq.metrics.significance import Interval
 
 SIGNIFICANT = 0.05
-_ENOUGH = 30  # Segments in a range of lengths, to speak of it.
+_MIN_SEGMENTS = 30  # In a bucket of lengths, to mention it.
+
+# Control characters, marks that turn the writing direction, what has no width, line
+# separators, and the tag characters. Joiners (U+200C, U+200D) belong to some scripts.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
 
 
-def report_title(content: Report) -> str:
-    """Name the systems."""
-    names = [system.name for system in content.systems]
+def escape_control_chars(text: str) -> str:
+    """Replace characters that steer a display by their code points, as ⟨U+202E⟩."""
+    return _CONTROL.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
+
+
+def format_signed(value: float, digits: int = 2) -> str:
+    """Write a difference with its sign; a minus is as wide as a plus."""
+    text = f"{value:+.{digits}f}"
+    if float(text) == 0:
+        return f"{0:.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def format_interval(interval: Interval, digits: int = 2) -> str:
+    """Write both ends of an interval."""
+    return f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
+
+
+def format_p_value(p_value: float) -> str:
+    """Write a p-value to the digits that matter."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def report_title(report: Report) -> str:
+    """Join the names of the systems."""
+    names = [system.name for system in report.systems]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def language_pair(content: Report) -> str:
-    """Name the direction of translation."""
-    test_set = content.test_set
+def language_pair(report: Report) -> str:
+    """Return the direction of translation."""
+    test_set = report.test_set
     if not test_set.source_language:
         return f"into {test_set.target_language}"
     return f"{test_set.source_language} → {test_set.target_language}"
 
 
-def summary_lines(content: Report) -> list[str]:
-    """Say what matters most, one sentence each."""
-    found = []
-    if len(content.systems) == 1:
-        found.append(_scored(content.systems[0]))
-    found += [_compared(content, each) for each in content.comparisons]
-    found += [_faulty(system, content.test_set.segments) for system in content.systems]
-    found += filter(None, map(_by_length, content.systems))
-    return found
+def summary_lines(report: Report) -> list[str]:
+    """Summarise scores, comparisons, errors and the effect of length."""
+    systems = report.systems
+    lines = [_scores(systems[0])] if len(systems) == 1 else []
+    lines += map(_comparison, report.comparisons)
+    lines += [_errors(system, report.test_set.segments) for system in systems]
+    lines += filter(None, map(_by_length, systems))
+    return lines
 
 
-def _scored(system: SystemValue) -> str:
-    parts = [
-        f"{metric_name(metric)} {value.score:.1f} ({value.low:.1f} to {value.high:.1f})"
-        for metric, value in system.scores.items()
+def _scores(system: SystemReport) -> str:
+    scores = [
+        f"{metric_name(metric)} {score.score:.1f} "
+        f"({format_interval(score.interval, 1)})"
+        for metric, score in system.scores.items()
     ]
     return (
-        f"{system.name} scores {', '.join(parts)}; the ranges hold 95% of resampled "
+        f"{system.name} scores {', '.join(scores)}; the ranges hold 95% of resampled "
         "test sets."
     )
 
 
-def significance_label(comparison: ComparisonValue, metric: str) -> str:
-    """Say whether a difference is more than chance, by both tests."""
+def significance_label(comparison: Comparison, metric: str) -> str:
+    """Label a difference as significant or not, by both tests."""
     test = comparison.tests[metric]
     p_values = (test.bootstrap_p, test.randomization_p)
     if max(p_values) < SIGNIFICANT:
@@ -65,7 +89,7 @@ def significance_label(comparison: ComparisonValue, metric: str) -> str:
     return "may be chance"
 
 
-def _compared(content: Report, comparison: ComparisonValue) -> str:
+def _comparison(comparison: Comparison) -> str:
     test = comparison.tests["bleu"]
     others = [
         metric_name(metric)
@@ -75,45 +99,48 @@ def _compared(content: Report, comparison: ComparisonValue) -> str:
         == ((test.difference > 0) != (metric in LOWER_IS_BETTER))
     ]
     agree = f"; {' and '.join(others)} agree" if others else ""
+    low, high = map(format_signed, test.interval)
     return (
         f"{comparison.system} against {comparison.baseline}: "
-        f"{format_signed(test.difference)} BLEU ({format_signed(test.low)} to "
-        f"{format_signed(test.high)}), "
-        f"{significance_label(comparison, 'bleu')} (p "
-        f"{format_p_value(test.bootstrap_p)} by bootstrap, "
+        f"{format_signed(test.difference)} BLEU ({low} to {high}), "
+        f"{significance_label(comparison, 'bleu')} "
+        f"(p {format_p_value(test.bootstrap_p)} by bootstrap, "
         f"{format_p_value(test.randomization_p)} by randomization){agree}. By the "
-        "chrF++ of "
-        f"single segments it is better for {comparison.wins:,}, the same for "
+        f"chrF++ of single segments it is better for {comparison.wins:,}, the same for "
         f"{comparison.ties:,} and worse for {comparison.losses:,}."
     )
 
 
-def _faulty(system: SystemValue, segments: int) -> str:
-    kinds = {name: rows for name, rows in system.faults.items() if rows}
-    faulty = {row for rows in kinds.values() for row in rows}
-    if not faulty:
-        return f"None of {system.name}'s {segments:,} translations has a known fault."
-    most = max(kinds, key=lambda name: len(kinds[name]))
+def _errors(system: SystemReport, segments: int) -> str:
+    errors = {name: numbers for name, numbers in system.errors.items() if numbers}
+    total = len({number for numbers in errors.values() for number in numbers})
+    if not total:
+        return (
+            f"None of {system.name}'s {segments:,} translations has a detected error."
+        )
+    commonest = max(errors, key=lambda name: len(errors[name]))
     return (
-        f"{len(faulty):,} of {system.name}'s {segments:,} translations have a known "
-        f"fault, most often: {most} ({len(kinds[most]):,})."
+        f"{total:,} of {system.name}'s {segments:,} translations have a detected "
+        f"error, most often: {commonest} ({len(errors[commonest]):,})."
     )
 
 
-def _by_length(system: SystemValue) -> str | None:
-    there = [bucket for bucket in system.by_length if bucket.segments >= _ENOUGH]
-    if len(there) < 2:
+def _by_length(system: SystemReport) -> str | None:
+    large = [bucket for bucket in system.by_length if bucket.segments >= _MIN_SEGMENTS]
+    if len(large) < 2:
         return None
-    first, last = there[0], there[-1]
-    overlap = first.low <= last.high and last.low <= first.high
-    if overlap:
+    first, last = large[0], large[-1]
+    if (
+        first.interval.low <= last.interval.high
+        and last.interval.low <= first.interval.high
+    ):
         return (
             f"{system.name}'s BLEU does not clearly depend on length: "
             f"{first.score:.1f} for {first.label} words, {last.score:.1f} for "
             f"{last.label}."
         )
-    course = "rises" if last.score > first.score else "falls"
+    trend = "rises" if last.score > first.score else "falls"
     return (
-        f"{system.name}'s BLEU {course} from {first.score:.1f} for {first.label} words "
+        f"{system.name}'s BLEU {trend} from {first.score:.1f} for {first.label} words "
         f"to {last.score:.1f} for {last.label}."
     )

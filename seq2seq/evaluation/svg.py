@@ -1,12 +1,11 @@
-"""Figures as SVG to stand in a page. Knows numbers and labels; not their origin.
+"""Plots as inline SVG for an HTML page.
 
-Colours are the page's own, by name, so one figure serves light, dark and paper. The
+Colours are the page's CSS variables, so one figure serves light, dark and paper. The
 same numbers give the same bytes.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-# Stand-ins that become the page's variables once the figure is drawn.
+from seq2seq.utils.figures import figure_bytes
+
+# Placeholders, replaced by the page's variables once the figure is drawn.
 INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
 SERIES = [f"#1{i}1{i}1{i}" for i in range(8)]
 _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"}
@@ -48,21 +49,21 @@ _STYLE = {
     "axes.xmargin": 0.03,
 }
 FEW = 10
-"""Sets of fewer sentences are drawn hollow: their score says little."""
+"""Points of fewer segments are drawn hollow: their score says little."""
 
 
 class Point(NamedTuple):
-    """A value with its interval.
+    """A score with its interval.
 
     Attributes:
-        place: Which category, from 0.
-        value: The height of the point.
-        low: Where the interval begins.
-        high: Where it ends.
-        segments: Of how many.
+        category: Index of the category.
+        value: The score.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        segments: Number of segments scored.
     """
 
-    place: int
+    category: int
     value: float
     low: float
     high: float
@@ -73,30 +74,29 @@ def plot_intervals(
     series: Sequence[Sequence[Point]],
     categories: Sequence[str],
     *,
-    across: str,
-    up: str,
+    xlabel: str,
+    ylabel: str,
     alt: str,
 ) -> str:
     """Draw values with intervals, a series for each system, over categories."""
     with _figure(alt) as (_, axes, svg):
-        for number, drawn in enumerate(series):
+        for number, points in enumerate(series):
             shift = (number - (len(series) - 1) / 2) * min(0.12, 0.6 / len(series))
             colour = SERIES[number % len(SERIES)]
-            places = [point.place + shift for point in drawn]
-            axes.plot(
-                places, [point.value for point in drawn], color=colour, alpha=0.45
-            )
-            for place, point in zip(places, drawn, strict=True):
+            positions = [point.category + shift for point in points]
+            values = [point.value for point in points]
+            axes.plot(positions, values, color=colour, alpha=0.45)
+            for x, point in zip(positions, points, strict=True):
                 few = point.segments < FEW
                 axes.plot(
-                    [place, place],
+                    [x, x],
                     [point.low, point.high],
                     color=colour,
                     linewidth=1,
                     alpha=0.35 if few else 1,
                 )
                 axes.plot(
-                    [place],
+                    [x],
                     [point.value],
                     color=colour,
                     marker=MARKERS[number % len(MARKERS)],
@@ -105,7 +105,7 @@ def plot_intervals(
         axes.set_xticks(range(len(categories)), categories)
         axes.set_xlim(-0.5, len(categories) - 0.5)
         axes.set_ylim(bottom=0)
-        _label(axes, across, up)
+        _label(axes, xlabel, ylabel)
         return svg()
 
 
@@ -113,8 +113,8 @@ def plot_bars(
     series: Sequence[Sequence[float]],
     categories: Sequence[str],
     *,
-    across: str,
-    up: str,
+    xlabel: str,
+    ylabel: str,
     alt: str,
 ) -> str:
     """Draw a group of bars for each category, one for each system."""
@@ -123,21 +123,21 @@ def plot_bars(
         for number, values in enumerate(series):
             begin = (number - (len(series) - 1) / 2) * width
             axes.bar(
-                [place + begin for place in range(len(values))],
+                [category + begin for category in range(len(values))],
                 values,
                 width=width * 0.92,
                 color=SERIES[number % len(SERIES)],
             )
         axes.set_xticks(range(len(categories)), categories)
-        _label(axes, across, up)
+        _label(axes, xlabel, ylabel)
         return svg()
 
 
 def plot_lines(
     lines: Sequence[tuple[Sequence[float], Sequence[float]]],
     *,
-    across: str,
-    up: str,
+    xlabel: str,
+    ylabel: str,
     alt: str,
     band: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None,
     limit: float | None = None,
@@ -147,12 +147,12 @@ def plot_lines(
 
     Args:
         lines: Steps and values of each.
-        across: What the horizontal axis counts.
-        up: What the vertical one does.
-        alt: What to say to those who do not see the figure.
+        xlabel: Label of the horizontal axis.
+        ylabel: Label of the vertical axis.
+        alt: Text for readers who do not see the figure.
         band: Steps, lower and upper ends of an interval around the first line.
-        limit: A dashed line across.
-        logarithmic: Whether equal distances upwards are equal ratios.
+        limit: Height of a dotted line across.
+        logarithmic: Whether the vertical axis is logarithmic.
     """
     with _figure(alt) as (_, axes, svg):
         if band is not None:
@@ -173,7 +173,7 @@ def plot_lines(
             axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         else:
             axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        _label(axes, across, up)
+        _label(axes, xlabel, ylabel)
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
         return svg()
@@ -203,37 +203,36 @@ def plot_heatmap(
         axes.set_yticks([y + 0.5 for y in range(len(rows))], rows)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
-        for side in axes.spines.values():
-            side.set_visible(False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
         return svg()
 
 
 def plot_scatter(
-    places: Sequence[tuple[float, float]],
+    points: Sequence[tuple[float, float]],
     labels: Sequence[str],
     shades: Sequence[float],
     *,
-    across: str,
-    up: str,
+    xlabel: str,
+    ylabel: str,
     alt: str,
 ) -> str:
     """Draw labelled points; a shade runs from 0, pale, to 1."""
     with _figure(alt, size=(5.0, 4.0)) as (figure, axes, svg):
-        for (x, y), shade in zip(places, shades, strict=True):
+        for (x, y), shade in zip(points, shades, strict=True):
             axes.plot([x], [y], "o", color=SERIES[0], alpha=0.25 + 0.75 * shade, ms=6)
         axes.margins(0.1)
         axes.grid(True)
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
-        figure.draw_without_rendering()  # Until then no point has its place.
-        pixels = [tuple(axes.transData.transform(place)) for place in places]
-        for place, label, (dx, dy) in zip(
-            places, labels, _clear_of(pixels), strict=True
-        ):
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        figure.draw_without_rendering()  # Until then the axes have no scale.
+        pixels = [tuple(axes.transData.transform(point)) for point in points]
+        offsets = _label_offsets(pixels)
+        for point, label, offset in zip(points, labels, offsets, strict=True):
             axes.annotate(
                 label,
-                place,
-                (dx, dy),
+                point,
+                offset,
                 textcoords="offset pixels",
                 ha="center",
                 va="center",
@@ -242,33 +241,33 @@ def plot_scatter(
         return svg()
 
 
-def _clear_of(pixels: Sequence[tuple[float, ...]]) -> list[tuple[float, float]]:
-    """Choose for each label the side where it hides least."""
-    around = [(0, 10), (11, 0), (-11, 0), (0, -10), (10, 8), (-10, 8), (10, -8)]
-    around += [(-10, -8), (0, 19), (21, 0), (-21, 0), (0, -19)]
-    taken: list[tuple[float, float]] = []
-    chosen = []
+def _label_offsets(pixels: Sequence[tuple[float, ...]]) -> list[tuple[float, float]]:
+    """Choose for each label the offset from its point that overlaps least."""
+    options = [(0, 10), (11, 0), (-11, 0), (0, -10), (10, 8), (-10, 8), (10, -8)]
+    options += [(-10, -8), (0, 19), (21, 0), (-21, 0), (0, -19)]
+    occupied: list[tuple[float, float]] = []
+    offsets = []
     for x, y in pixels:
 
-        def crowd(shift: tuple[int, int], x: float = x, y: float = y) -> float:
-            here = x + shift[0], y + shift[1]
+        def overlap(offset: tuple[int, int], x: float = x, y: float = y) -> float:
+            centre = x + offset[0], y + offset[1]
             near = [(px, py, 10.0, 9.0) for px, py in pixels]
-            near += [(lx, ly, 14.0, 10.0) for lx, ly in taken]
+            near += [(lx, ly, 14.0, 10.0) for lx, ly in occupied]
             return sum(
-                max(0.0, 1 - abs(here[0] - px) / wide)
-                * max(0.0, 1 - abs(here[1] - py) / high)
+                max(0.0, 1 - abs(centre[0] - px) / wide)
+                * max(0.0, 1 - abs(centre[1] - py) / high)
                 for px, py, wide, high in near
             )
 
-        best = min(around, key=crowd)
-        chosen.append((float(best[0]), float(best[1])))
-        taken.append((x + best[0], y + best[1]))
-    return chosen
+        best = min(options, key=overlap)
+        offsets.append((float(best[0]), float(best[1])))
+        occupied.append((x + best[0], y + best[1]))
+    return offsets
 
 
-def _label(axes: Axes, across: str, up: str) -> None:
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
+def _label(axes: Axes, xlabel: str, ylabel: str) -> None:
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
     axes.grid(True, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -278,10 +277,10 @@ def _label(axes: Axes, across: str, up: str) -> None:
 def _figure(
     alt: str, *, size: tuple[float, float] = (5.0, 2.7)
 ) -> Iterator[tuple[Figure, Axes, Callable[[], str]]]:
-    """Open a figure in our style; what comes third makes it SVG."""
-    style: Any = {**_STYLE, "svg.hashsalt": alt}
+    """Open a figure in the report's style; yield it, its axes and a renderer to SVG."""
+    style: Any = _STYLE
     with mpl.rc_context(style), warnings.catch_warnings():
-        # About characters that matplotlib's font lacks: the reader's browser has them.
+        # Of characters that matplotlib's font lacks: the reader's browser has them.
         warnings.simplefilter("ignore", UserWarning)
         figure = Figure(figsize=size, dpi=72, layout="constrained")
         axes = figure.subplots()
@@ -289,11 +288,8 @@ def _figure(
 
 
 def _svg(figure: Figure, alt: str) -> str:
-    """Draw, and leave of the file what an HTML page needs."""
-    stream = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    text = stream.getvalue()
+    """Render a figure, and strip from the file what an HTML page does not need."""
+    text = figure_bytes(figure, "svg", salt=alt, transparent=True).decode()
     text = text[text.index("<svg") :]
     width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1])  # type: ignore[index]
     head, _, body = text.partition(">")
@@ -309,31 +305,25 @@ def _svg(figure: Figure, alt: str) -> str:
 
 
 def _slim(tag: str) -> str:
-    """Take names, fonts and digits that nobody needs out of a tag; name its colours."""
+    """Strip unused names, fonts and digits from a tag; replace its colours."""
     tag = re.sub(r' id="(?!m[0-9a-f]{10}"|p[0-9a-f]{10}")[^"]*"', "", tag)
     tag = tag.replace("xlink:href=", "href=")
     tag = re.sub(r' transform="rotate\(-?0 [^"]*"', "", tag)
     tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
     tag = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", tag)
-    tag = _shorter(tag)
-    return re.sub(r'style="[^"]*"', lambda style: _named(style[0]), tag)
-
-
-def _shorter(tag: str) -> str:
-    """Keep one decimal of a coordinate: a tenth of a point is not seen."""
-    return re.sub(
+    # One decimal of a coordinate: a tenth of a point is not seen.
+    tag = re.sub(
         r'(?<= )(?:d|x|y|transform)="[^"]*"',
-        lambda found: re.sub(r"(\.\d)\d+", r"\1", found[0]),
+        lambda match: re.sub(r"(\.\d)\d+", r"\1", match[0]),
         tag,
     )
+    return re.sub(r'style="[^"]*"', lambda style: _replace_colours(style[0]), tag)
 
 
-def _named(style: str) -> str:
-    """Turn stand-ins into the page's variables."""
+def _replace_colours(style: str) -> str:
+    """Replace placeholder colours by the page's variables."""
     return re.sub(
         r"#[0-9a-f]{6}",
-        lambda found: (
-            f"var(--{_VARIABLES[found[0]]})" if found[0] in _VARIABLES else "var(--ink)"
-        ),
+        lambda match: f"var(--{_VARIABLES.get(match[0], 'ink')})",
         style,
     )

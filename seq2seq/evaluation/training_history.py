@@ -1,7 +1,4 @@
-"""How a run came about: what was measured, from which recipe, on which data.
-
-Knows a run folder's files; not models, scores or pages.
-"""
+"""Training history of a run: logged metrics, facts, data statistics and the recipe."""
 
 from __future__ import annotations
 
@@ -26,9 +23,9 @@ class ConfigValue:
     """A key of the resolved recipe.
 
     Attributes:
-        key: Its full name.
+        key: Full name, such as model.dropout.
         value: As JSON.
-        base: The base's value, as JSON; None where they are equal.
+        base: Value in the base recipe, as JSON; None if equal.
     """
 
     key: str
@@ -38,16 +35,16 @@ class ConfigValue:
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """How a run came about.
+    """Training history of a run.
 
     Attributes:
-        series: What metrics.csv has, by column: steps and values.
-        facts: What happened, as label and text.
-        data: What was read, kept and dropped, as label and text.
-        versions: What it ran on.
-        base: What the recipe is compared with.
+        series: Columns of metrics.csv: steps and values.
+        facts: Facts of the training, as label and text.
+        data: Counts of pairs read, kept and dropped, as label and text.
+        versions: Versions of packages, and the hardware.
+        base: Name of the recipe that the settings are compared with.
         settings: The resolved recipe.
-        clip_norm: The longest gradient that was let through; None if any was.
+        clip_norm: Norm that gradients are clipped to; None without clipping.
     """
 
     series: dict[str, Series]
@@ -60,17 +57,15 @@ class TrainingHistory:
 
 
 def read_training_history(run: RunFolder, recipe: Recipe) -> TrainingHistory:
-    """Read what a run folder tells; a file that is missing tells nothing."""
+    """Read the history from the files of a run folder; missing files are skipped."""
     series = _series(run.metrics)
     base, settings = _settings(recipe)
+    versions = _read_json(run.path / "versions.json")
     return TrainingHistory(
         series,
         _facts(_read_json(run.summary), series, recipe),
         _data(_read_json(run.path / "data.json")),
-        {
-            name: str(text)
-            for name, text in _read_json(run.path / "versions.json").items()
-        },
+        {name: str(text) for name, text in versions.items()},
         base,
         settings,
         recipe.train.clip_norm,
@@ -81,17 +76,17 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}. Remove it.") from error
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _series(path: Path) -> dict[str, Series]:
-    """Read the columns of metrics.csv that hold numbers, by step."""
-    found: dict[str, Series] = {}
+    """Read the numeric columns of metrics.csv, by step."""
+    series: dict[str, Series] = {}
     if not path.is_file():
-        return found
+        return series
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             try:
@@ -101,8 +96,8 @@ def _series(path: Path) -> dict[str, Series]:
             for name, text in row.items():
                 value = _number(text)
                 if name != "step" and value is not None:
-                    found.setdefault(str(name), []).append((step, value))
-    return found
+                    series.setdefault(str(name), []).append((step, value))
+    return series
 
 
 def _number(text: object) -> float | None:
@@ -116,38 +111,37 @@ def _number(text: object) -> float | None:
 def _facts(
     summary: dict[str, Any], series: dict[str, Series], recipe: Recipe
 ) -> list[tuple[str, str]]:
-    found = []
+    facts = []
     if not summary:
-        found.append(("training", "not finished: there is no summary.json"))
+        facts.append(("training", "not finished: there is no summary.json"))
     if "parameters" in summary:
-        found.append(("parameters", f"{summary['parameters']:,}"))
+        facts.append(("parameters", f"{summary['parameters']:,}"))
     steps = summary.get("steps") or max(
         (x for x, _ in series.get("epoch", [])), default=0
     )
     if steps:
         epochs = series.get("epoch", [(0, 0.0)])[-1][1]
-        found.append(("optimizer steps", f"{steps:,.0f} ({epochs:.2f} epochs)"))
+        facts.append(("optimizer steps", f"{steps:,.0f} ({epochs:.2f} epochs)"))
     seconds = summary.get("seconds") or series.get("seconds", [(0, 0)])[-1][1]
     if seconds:
-        found.append(("time of training", format_duration(seconds)))
+        facts.append(("time of training", format_duration(seconds)))
     if "stopped" in summary:
-        found.append(("why it stopped", str(summary["stopped"])))
+        facts.append(("why it stopped", str(summary["stopped"])))
     if "best_step" in summary:
         value = summary.get(f"best_valid_{recipe.train.monitor}")
         text = f"step {summary['best_step']:,}"
         if isinstance(value, int | float):
             text += f", validation {recipe.train.monitor} {value:.2f}"
-        found.append(("best validation", text))
+        facts.append(("best validation", text))
     if rates := [value for _, value in series.get("tokens_per_second", [])]:
-        found.append(("target tokens a second", f"{median(rates):,.0f} (median)"))
+        facts.append(("target tokens a second", f"{median(rates):,.0f} (median)"))
     norms = [value for _, value in series.get("gradient_norm", [])]
     limit = recipe.train.clip_norm
     if norms and limit is not None:
         share = sum(norm > limit for norm in norms) / len(norms)
-        found.append(
-            ("gradients clipped", f"{share:.0%} of {len(norms):,} measured steps")
-        )
-    return found
+        text = f"{share:.0%} of {len(norms):,} measured steps"
+        facts.append(("gradients clipped", text))
+    return facts
 
 
 def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
@@ -162,18 +156,18 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
         "fingerprint": "fingerprint",
     }
     train = content.get("train", {})
-    found = [
+    counts = [
         (label, f"{train[key]:,}" if isinstance(train[key], int) else str(train[key]))
         for key, label in names.items()
         if key in train
     ]
     if "sentences" in content.get("valid", {}):
-        found.append(("validation pairs", f"{content['valid']['sentences']:,}"))
-    return found
+        counts.append(("validation pairs", f"{content['valid']['sentences']:,}"))
+    return counts
 
 
 def _settings(recipe: Recipe) -> tuple[str, list[ConfigValue]]:
-    """Compare a recipe with the one it was made from, or with the defaults.
+    """Compare a recipe with its shipped base, or with the defaults.
 
     A resolved recipe does not name its base, but it keeps the description.
     """
@@ -185,36 +179,32 @@ def _settings(recipe: Recipe) -> tuple[str, list[ConfigValue]]:
             base, name = shipped, f"the recipe {candidate}"
             break
     if base is None:
-        data = recipe.data
+        required = {"data": {"path", "source", "target"}}
         base = Recipe.model_validate(
             {
-                "data": {
-                    "path": data.path,
-                    "source": data.source,
-                    "target": data.target,
-                },
+                **recipe.model_dump(include=required),
                 "train": {"max_steps": recipe.train.max_steps or 1},
             }
         )
-    before = _flat(base.model_dump(mode="json"))
-    found = []
-    for key, value in _flat(recipe.model_dump(mode="json")).items():
-        if key == "description":
-            continue
-        was = _text(before[key]) if key in before else "not there"
-        text = _text(value)
-        found.append(ConfigValue(key, text, None if was == text else was))
-    return name, found
+    base_values = _flatten(base.model_dump(mode="json"))
+    settings = []
+    for key, value in _flatten(recipe.model_dump(mode="json")).items():
+        if key != "description":
+            base_text = _text(base_values[key]) if key in base_values else "not there"
+            text = _text(value)
+            equal = base_text == text
+            settings.append(ConfigValue(key, text, None if equal else base_text))
+    return name, settings
 
 
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            found.update(_flat(value, f"{prefix}{key}."))
+            flat.update(_flatten(value, f"{prefix}{key}."))
         else:
-            found[prefix + key] = value
-    return found
+            flat[prefix + key] = value
+    return flat
 
 
 def _text(value: object) -> str:
@@ -222,7 +212,7 @@ def _text(value: object) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Say a time in its two largest units."""
+    """Format a duration in its two largest units."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""Words of lines, and how often the training text has them. Knows text; not scores.
+"""Word segmentation, word frequencies of the training text, and word-level diffs.
 
 One rule for every language, so that counts of source and target compare: a run of
 letters and digits is a word, a Chinese or Japanese character is one of its own, and so
@@ -30,18 +30,18 @@ _FORMAT = 1
 
 
 def words(line: str) -> list[str]:
-    """Cut a line into words."""
+    """Split a line into words."""
     return _WORD.findall(line)
 
 
 @dataclass(frozen=True)
 class WordFrequencies:
-    """How often each word stands in the training text.
+    """Word counts of the training text.
 
     Attributes:
         source: Counts of the source side.
         target: Counts of the target side.
-        pairs: How many sentence pairs were counted.
+        pairs: Number of sentence pairs counted.
     """
 
     source: Counter[str]
@@ -50,20 +50,21 @@ class WordFrequencies:
 
 
 def word_frequencies(data: DataOptions, cache: Path) -> WordFrequencies:
-    """Count the words of a recipe's training split, or find them counted before.
+    """Count the words of a recipe's training split, or read the counts from a cache.
 
     Args:
-        data: Where the text is.
-        cache: A file that keeps the counts; made again when the text has changed.
+        data: The data section of the recipe.
+        cache: File of the counts; written anew when the text has changed.
 
     Raises:
-        InputError: If the data cannot be read.
+        UserError: If the data cannot be read.
     """
     corpus = open_split(data, data.splits.train, max_pairs=data.max_pairs)
-    kept = _read(cache)
-    if kept.get("fingerprint") == corpus.fingerprint and kept.get("format") == _FORMAT:
+    cached = _read(cache)
+    key = {"format": _FORMAT, "fingerprint": corpus.fingerprint}
+    if cached.items() >= key.items():
         return WordFrequencies(
-            Counter(kept["source"]), Counter(kept["target"]), kept["pairs"]
+            Counter(cached["source"]), Counter(cached["target"]), cached["pairs"]
         )
     source: Counter[str] = Counter()
     target: Counter[str] = Counter()
@@ -72,35 +73,29 @@ def word_frequencies(data: DataOptions, cache: Path) -> WordFrequencies:
         source.update(words(pair.source))
         target.update(words(pair.target))
         pairs += 1
-    found = {
-        "format": _FORMAT,
-        "fingerprint": corpus.fingerprint,
-        "pairs": pairs,
-        "source": source,
-        "target": target,
-    }
-    text = json.dumps(found, ensure_ascii=False)
+    counts = {**key, "pairs": pairs, "source": source, "target": target}
+    text = json.dumps(counts, ensure_ascii=False)
     with atomic_file(cache) as file:
         file.write(gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0))
     return WordFrequencies(source, target, pairs)
 
 
 def _read(cache: Path) -> dict[str, Any]:
-    """Read what was kept; what cannot be read is as good as nothing."""
+    """Read the cached counts; a missing or corrupted file counts as empty."""
     try:
-        found = json.loads(gzip.decompress(cache.read_bytes()))
+        content = json.loads(gzip.decompress(cache.read_bytes()))
     except (OSError, EOFError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 @dataclass(frozen=True)
 class DiffSpan:
-    """A stretch of a line.
+    """A span of a line in a word-level diff.
 
     Attributes:
         text: White space included.
-        differs: Whether the other line says something else here.
+        differs: Whether the other line lacks these words.
     """
 
     text: str
@@ -110,43 +105,42 @@ class DiffSpan:
 def diff_spans(line: str, other: str) -> list[DiffSpan]:
     """Mark the words of a line that another line does not share, in order.
 
-    The parts together are the line, to the last character.
+    The spans together are the line, to the last character.
     """
-    spans = [match.span() for match in _WORD.finditer(line)]
-    mine = [line[begin:end] for begin, end in spans]
-    matcher = SequenceMatcher(None, mine, words(other), autojunk=False)
-    same = [False] * len(mine)
+    bounds = [match.span() for match in _WORD.finditer(line)]
+    matcher = SequenceMatcher(None, words(line), words(other), autojunk=False)
+    same = [False] * len(bounds)
     for block in matcher.get_matching_blocks():
         same[block.a : block.a + block.size] = [True] * block.size
-    parts: list[DiffSpan] = []
-    begin = 0
-    for number, (first, last) in enumerate(spans):
-        if first > begin:
+    spans: list[DiffSpan] = []
+    end = 0
+    for number, (first, last) in enumerate(bounds):
+        if first > end:
             between = number > 0 and not same[number - 1] and not same[number]
-            parts = _added(parts, line[begin:first], between)
-        parts = _added(parts, line[first:last], not same[number])
-        begin = last
-    return _added(parts, line[begin:], False) if begin < len(line) else parts
+            spans = _append(spans, line[end:first], between)
+        spans = _append(spans, line[first:last], not same[number])
+        end = last
+    return _append(spans, line[end:], False) if end < len(line) else spans
 
 
-def _added(parts: list[DiffSpan], text: str, differs: bool) -> list[DiffSpan]:
-    """Add a stretch, joined to the last one if it is of its kind."""
-    if parts and parts[-1].differs == differs:
-        return [*parts[:-1], DiffSpan(parts[-1].text + text, differs)]
-    return [*parts, DiffSpan(text, differs)]
+def _append(spans: list[DiffSpan], text: str, differs: bool) -> list[DiffSpan]:
+    """Append a span, joined to the last one if both differ or both do not."""
+    if spans and spans[-1].differs == differs:
+        return [*spans[:-1], DiffSpan(spans[-1].text + text, differs)]
+    return [*spans, DiffSpan(text, differs)]
 
 
 def read_segment_scores(path: Path, lines: Sequence[str]) -> list[float]:
-    """Read a score for each segment from somebody else's file.
+    """Parse segment scores that another program computed.
 
     Args:
-        path: Where the lines came from.
-        lines: A number each, or text that ends with one, as COMET prints.
+        path: The file, for messages.
+        lines: Its lines: a number each, or text that ends with one, as COMET prints.
 
     Raises:
-        InputError: If a line does not end with a finite number.
+        UserError: If a line does not end with a finite number.
     """
-    found = []
+    scores = []
     for number, line in enumerate(lines, 1):
         last = line.split()[-1] if line.split() else ""
         try:
@@ -158,5 +152,5 @@ def read_segment_scores(path: Path, lines: Sequence[str]) -> list[float]:
                 f"{path}:{number}: {last[:40]!r} is no number; each line must hold the "
                 "score of its segment."
             )
-        found.append(value)
-    return found
+        scores.append(value)
+    return scores

@@ -11,6 +11,7 @@ randomization).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +24,7 @@ ScoreFunction = Callable[[Floats], Floats]
 SEED = 12345
 N_BOOTSTRAP = 1000
 N_TRIALS = 10_000
-_BLOCK = (
-    256  # Resamples per block; a multiple of 32, so blocks do not change the draws.
-)
+_BLOCK = 256  # Resamples; a multiple of 32, so that blocks do not change the draws.
 
 
 class Interval(NamedTuple):
@@ -35,7 +34,8 @@ class Interval(NamedTuple):
     high: float
 
 
-class PairedTestResult(NamedTuple):
+@dataclass(frozen=True)
+class PairedTestResult:
     """Difference of two systems and its significance.
 
     Attributes:

@@ -85,6 +85,14 @@ class DataOptions(RecipeSection):
         True, description="Do not train on pairs whose target is the source."
     )
 
+    def with_path(self, path: str | None) -> DataOptions:
+        """Return these options with the data at another path; None keeps the path."""
+        return self if path is None else self.model_copy(update={"path": path})
+
+    def split_name(self, role: str) -> str:
+        """Return the data's own name of train, valid or test; others stay as they are."""
+        return str(self.splits.model_dump().get(role, role))
+
     @model_validator(mode="after")
     def _languages_differ(self) -> DataOptions:
         if self.source == self.target:

@@ -63,9 +63,7 @@ def distill(
         UserError: If the file exists, the data cannot be read, there are no pairs, or
             the file cannot be written.
     """
-    data = translator.recipe.data
-    if data_path is not None:
-        data = data.model_copy(update={"path": data_path})
+    data = translator.recipe.data.with_path(data_path)
     path = folder / f"{data.splits.train}.{data.source}-{data.target}.tsv"
     if path.exists():
         raise UserError(

@@ -45,7 +45,7 @@ def write_page(folder: Path) -> str:
                 for number, line in enumerate(lines)
             ]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    asked = ReportRequest(
+    request = ReportRequest(
         [str(files["one"]), str(files["other"])],
         source=files["source"],
         references=[files["reference"]],
@@ -53,8 +53,8 @@ def write_page(folder: Path) -> str:
         samples=100,
         trials=100,
     )
-    content = build_report(asked, made="today", whole=False, tell=str)
-    return render_html(content, whole=False)
+    report = build_report(request, date="today", full=False, log=str)
+    return render_html(report, full=False)
 
 
 def processor_seconds(browser: str, path: Path) -> float:

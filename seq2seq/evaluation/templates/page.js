@@ -7,12 +7,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     return cell.dataset.v === undefined ? text.toLowerCase() : Number(text);
   };
   heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
-    const way = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
     heads.forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", way === 1 ? "ascending" : "descending");
-    const keyed = rows.map((row, place) => [value(row, column), place, row]);
-    keyed.sort((a, b) => (a[0] < b[0] ? -way : a[0] > b[0] ? way : a[1] - b[1]));
-    body.append(...keyed.map((each) => each[2]));
+    head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
+    const keyed = rows.map((row, index) => [value(row, column), index, row]);
+    keyed.sort((a, b) => (a[0] < b[0] ? -sign : a[0] > b[0] ? sign : a[1] - b[1]));
+    body.append(...keyed.map(([, , row]) => row));
   }));
   const tools = table.parentElement.querySelector(".tools");
   if (!tools) continue;
@@ -22,8 +22,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     texts ??= rows.map((row) => row.textContent.toLowerCase());
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    rows.forEach((row, place) => {
-      row.hidden = !words.every((word) => texts[place].includes(word));
+    rows.forEach((row, index) => {
+      row.hidden = !words.every((word) => texts[index].includes(word));
       shown += !row.hidden;
     });
     count.textContent = words.length ? `${shown} of ${rows.length} shown` : "";

@@ -1,4 +1,4 @@
-"""Words, faults, buckets, examples and comparisons on lines made for them."""
+"""Words, errors, buckets, examples and comparisons on lines made for them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from seq2seq.evaluation.error_detectors import (
     detect_errors,
     has_repetition,
 )
-from seq2seq.evaluation.escaping import (
+from seq2seq.evaluation.model_analysis import pca_2d
+from seq2seq.evaluation.summary import (
     escape_control_chars,
     format_p_value,
     format_signed,
 )
-from seq2seq.evaluation.model_analysis import pca_2d
 from seq2seq.evaluation.systems import ReportRequest, parse_system_arg, read_systems
 from seq2seq.evaluation.training_history import format_duration
 from seq2seq.evaluation.words import diff_spans, words
@@ -80,12 +80,12 @@ def test_words_that_differ_are_marked_with_what_lies_between() -> None:
         ("Er ⁇.", "Er geht.", "He goes.", ["unknown"]),
     ],
 )
-def test_faults_are_found_where_they_are(
+def test_errors_are_detected_where_they_are(
     hypothesis: str, reference: str, source: str, kinds: list[str]
 ) -> None:
     found = detect_errors([hypothesis], [[reference]], [source])
     assert list(found) == list(RULES)
-    assert [kind for kind, rows in found.items() if rows] == kinds
+    assert [kind for kind, numbers in found.items() if numbers == [1]] == kinds
 
 
 def test_a_second_reference_excuses_what_it_has() -> None:
@@ -143,7 +143,7 @@ def test_a_range_scores_what_its_sentences_score_alone() -> None:
         [hypotheses[row] for row in rows], [[references[row] for row in rows]]
     )
     assert found[1].score == pytest.approx(alone.score)
-    assert found[1].low <= found[1].score <= found[1].high
+    assert found[1].interval.low <= found[1].score <= found[1].interval.high
 
 
 def test_rarity_is_the_rarest_words() -> None:
@@ -171,14 +171,15 @@ def test_every_sentence_is_in_the_histogram() -> None:
 def test_five_different_examples_with_their_reasons() -> None:
     scores = [float(number) for number in range(50)]
     sizes = [number % 13 for number in range(50)]
-    found = select_examples(scores, sizes, None, faulty=[30, 20])
-    assert len({example.row for example in found}) == 5
-    by_reason = {example.reason: example.row for example in found}
-    assert by_reason["a typical one: the middle score"] == 25
-    assert by_reason["the lowest score"] == 0
-    assert by_reason["a fault"] == 20
-    assert by_reason["the longest source"] == 12
-    assert [example.row for example in select_examples([1.0], [1], [0], [])] == [0]
+    found = select_examples(scores, sizes, None, errors=[31, 21])
+    assert len({example.segment for example in found}) == 5
+    by_reason = {example.reason: example.segment for example in found}
+    assert by_reason["a typical one: the middle score"] == 26
+    assert by_reason["the lowest score"] == 1
+    assert by_reason["a detected error"] == 21
+    assert by_reason["the longest source"] == 13
+    assert select_examples([1.0], [1], [0], [])[0].segment == 1
+    assert len(select_examples([1.0], [1], [0], [])) == 1
 
 
 def test_ngrams_that_one_gets_and_the_other_misses() -> None:
@@ -206,8 +207,8 @@ def test_wins_and_losses_add_up_and_the_greatest_come_first() -> None:
         trials=50,
     )
     assert (found.wins, found.ties, found.losses) == (2, 6, 1)
-    assert found.better == [6, 7]
-    assert found.worse == [5]
+    assert found.better == [7, 8]
+    assert found.worse == [6]
     assert set(found.tests) == {"bleu", "chrf"}
 
 
@@ -285,10 +286,10 @@ def test_systems_have_names_of_their_own_and_seeds_share_a_group(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     files(tmp_path, a="x\n", b="y\n", c="z\n", r="x\n", two="1\n")
-    asked = ReportRequest(
+    request = ReportRequest(
         ["big=a", "big=b", "c", "c"], references=[Path("r")], language="de"
     )
-    _, systems = read_systems(asked)
+    _, systems = read_systems(request)
     assert [system.name for system in systems] == ["big", "big #2", "c", "c #2"]
     assert [system.group for system in systems] == ["big", "big", "c", "c #2"]
     (tmp_path / "a=b").write_text("x\n")

@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from seq2seq.evaluation import svg as figures
-from seq2seq.evaluation.builder import build_report
-from seq2seq.evaluation.escaping import escape_control_chars
-from seq2seq.evaluation.html import MOST_ROWS, render_html
+from seq2seq.evaluation import svg as plots
+from seq2seq.evaluation.builder import build_report, write_report
+from seq2seq.evaluation.html import MAX_ROWS, render_html
 from seq2seq.evaluation.markdown import latex, render_markdown
 from seq2seq.evaluation.schema import Report, report_json, schema
+from seq2seq.evaluation.summary import escape_control_chars
 from seq2seq.evaluation.systems import ReportRequest
-from seq2seq.evaluation.writer import write_report
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = [
@@ -40,11 +39,11 @@ REFERENCES = [f"Satz {number}: {line}" for number, line in enumerate(HOSTILE)]
 
 
 def write(folder: Path, **files: list[str]) -> dict[str, Path]:
-    found = {}
+    paths = {}
     for name, lines in files.items():
-        found[name] = folder / name
-        found[name].write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return found
+        paths[name] = folder / name
+        paths[name].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return paths
 
 
 def hostile(folder: Path) -> ReportRequest:
@@ -99,9 +98,9 @@ class Seen(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    asked = hostile(tmp_path_factory.mktemp("hostile"))
+    request = hostile(tmp_path_factory.mktemp("hostile"))
     return render_html(
-        build_report(asked, made="today", whole=True, tell=str), whole=True
+        build_report(request, date="today", full=True, log=str), full=True
     )
 
 
@@ -169,10 +168,14 @@ def test_nothing_hostile_runs_in_a_browser(html: str, tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=60))
+@example("NONE")  # Which matplotlib reads as None where a setting may be None.
+@example("none")
 @settings(max_examples=15, deadline=None)
 def test_any_label_of_a_figure_stays_a_label(label: str) -> None:
     shown = escape_control_chars(label)
-    svg = figures.plot_bars([[1.0]], [shown], across=shown, up="x", alt=shown)
+    svg = plots.plot_bars([[1.0]], [shown], xlabel=shown, ylabel="x", alt=shown)
+    again = plots.plot_bars([[1.0]], [shown], xlabel=shown, ylabel="x", alt=shown)
+    assert svg == again
     seen = Seen(svg)
     assert set(seen.tags) <= {
         "svg",
@@ -192,14 +195,14 @@ def test_any_label_of_a_figure_stays_a_label(label: str) -> None:
 
 def test_a_label_is_not_rewritten_with_the_figures_tags() -> None:
     label = 'id="x" #010101 3.14159 font: 1.5px a'
-    svg = figures.plot_bars([[1.0]], [label], across="", up="", alt="")
+    svg = plots.plot_bars([[1.0]], [label], xlabel="", ylabel="", alt="")
     assert label in "".join(Seen(svg).text)
 
 
 def test_the_same_report_has_the_same_bytes_but_for_its_date(tmp_path: Path) -> None:
-    asked = hostile(tmp_path)
+    request = hostile(tmp_path)
     for name, day in (("one", "2026-01-01"), ("other", "2026-01-02")):
-        write_report(asked, tmp_path / "out" / name, whole=True, tell=str, made=day)
+        write_report(request, tmp_path / "out" / name, full=True, log=str, date=day)
     for name in ("report.html", "report.json", "report.md"):
         one, other = (
             (tmp_path / "out" / each / name).read_text(encoding="utf-8").split("\n")
@@ -210,14 +213,14 @@ def test_the_same_report_has_the_same_bytes_but_for_its_date(tmp_path: Path) -> 
         assert "2026-01-01" in differing[0]
 
 
-def check(value: Any, rule: dict[str, Any], whole: dict[str, Any]) -> None:
+def check(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> None:
     """Enough of JSON Schema for a schema made from dataclasses."""
     if "$ref" in rule:
-        rule = whole["$defs"][rule["$ref"].rsplit("/", 1)[-1]]
+        rule = schema["$defs"][rule["$ref"].rsplit("/", 1)[-1]]
     if "anyOf" in rule:
         for option in rule["anyOf"]:
             try:
-                return check(value, option, whole)
+                return check(value, option, schema)
             except AssertionError:
                 continue
         raise AssertionError((value, rule))
@@ -229,19 +232,21 @@ def check(value: Any, rule: dict[str, Any], whole: dict[str, Any]) -> None:
         assert set(rule.get("required", ())) <= set(value)
         for key, inner in value.items():
             assert key in known or "additionalProperties" in rule, key
-            check(inner, known.get(key) or rule["additionalProperties"], whole)
+            check(inner, known.get(key) or rule["additionalProperties"], schema)
     if rule["type"] == "array":
-        for place, inner in enumerate(value):
+        for index, inner in enumerate(value):
             prefix = rule.get("prefixItems", [])
-            check(inner, prefix[place] if place < len(prefix) else rule["items"], whole)
+            check(
+                inner, prefix[index] if index < len(prefix) else rule["items"], schema
+            )
     return None
 
 
 def test_the_json_follows_the_published_schema(tmp_path: Path) -> None:
     published = json.loads((ROOT / "docs/report.schema.json").read_text("utf-8"))
     assert published == schema(), "write it anew: python -m seq2seq.evaluation.schema"
-    content = build_report(hostile(tmp_path), made="today", whole=True, tell=str)
-    text = report_json(content)
+    report = build_report(hostile(tmp_path), date="today", full=True, log=str)
+    text = report_json(report)
     check(json.loads(text), published, published)
     TypeAdapter(Report).validate_json(text)
     with pytest.raises(AssertionError):
@@ -249,8 +254,8 @@ def test_the_json_follows_the_published_schema(tmp_path: Path) -> None:
 
 
 def test_markdown_and_latex_are_escaped(tmp_path: Path) -> None:
-    content = build_report(hostile(tmp_path), made="today", whole=False, tell=str)
-    text = render_markdown(content)
+    report = build_report(hostile(tmp_path), date="today", full=False, log=str)
+    text = render_markdown(report)
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
     assert not re.search(r"(?<!\\)<", prose)
     tables = [block for block in prose.split("\n\n") if block.startswith("|")]
@@ -258,16 +263,16 @@ def test_markdown_and_latex_are_escaped(tmp_path: Path) -> None:
     for block in tables:
         bars = {len(re.findall(r"(?<!\\)\|", line)) for line in block.split("\n")}
         assert len(bars) == 1, block
-    table = latex(content)
+    table = latex(report)
     assert r"$\downarrow$" in table
     body = [line for line in table.split("\n") if not line.startswith("%")]
     assert not re.search(r"(?<!\\)[&](?! )|(?<!\\)[#_%]", "\n".join(body))
 
 
 def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    channels = [int(colour[begin : begin + 2], 16) / 255 for begin in (1, 3, 5)]
     linear = [
-        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in channels
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -293,10 +298,10 @@ def test_text_stands_out_in_light_and_dark() -> None:
 
 def test_a_thousand_segments_fit_in_three_megabytes(tmp_path: Path) -> None:
     line = "Ein Mann mit einem roten Hut steht neben {} Kindern auf der Straße ."
-    lines = [line.format(number) for number in range(MOST_ROWS + 200)]
+    lines = [line.format(number) for number in range(MAX_ROWS + 200)]
     other = [each.replace("Mann", "Hund").replace("roten", "") for each in lines]
     files = write(tmp_path, reference=lines, one=other, other=lines, source=other)
-    asked = ReportRequest(
+    request = ReportRequest(
         [str(files["one"]), str(files["other"])],
         source=files["source"],
         references=[files["reference"]],
@@ -304,9 +309,9 @@ def test_a_thousand_segments_fit_in_three_megabytes(tmp_path: Path) -> None:
         samples=100,
         trials=100,
     )
-    content = build_report(asked, made="today", whole=False, tell=str)
-    text = render_html(content, whole=False)
+    report = build_report(request, date="today", full=False, log=str)
+    text = render_html(report, full=False)
     assert len(text.encode()) < 3_000_000
-    assert text.count('<tr id="s') == MOST_ROWS
-    assert len(content.segments) == MOST_ROWS + 200
-    assert any("look tokenised" in warning for warning in content.warnings)
+    assert text.count('<tr id="s') == MAX_ROWS
+    assert len(report.segments) == MAX_ROWS + 200
+    assert any("look tokenised" in warning for warning in report.warnings)

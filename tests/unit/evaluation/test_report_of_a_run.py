@@ -1,4 +1,4 @@
-"""Reports of trained runs: what is inside them, their story, and the command line."""
+"""Reports of trained runs: model analysis, training history, the command line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import torch
 from seq2seq.cli import main
 from seq2seq.data.collate import collate
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.evaluation import model_analysis as insides
+from seq2seq.evaluation import model_analysis
 from seq2seq.evaluation.builder import build_report
 from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.evaluation.html import render_html
-from seq2seq.evaluation.model_analysis import MOST_PIECES, analyse_model
-from seq2seq.evaluation.schema import Report, SystemValue
+from seq2seq.evaluation.model_analysis import MAX_TOKENS, analyse_model
+from seq2seq.evaluation.schema import Report, SystemReport
 from seq2seq.evaluation.systems import ReportRequest
 from seq2seq.evaluation.training_history import read_training_history
 from seq2seq.evaluation.words import word_frequencies, words
@@ -85,14 +85,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def content(runs: dict[str, Path]) -> Report:
-    asked = ReportRequest(
+    request = ReportRequest(
         [str(path) for path in runs.values()], samples=100, trials=100
     )
-    return build_report(asked, made="today", whole=True, tell=str)
+    return build_report(request, date="today", full=True, log=str)
 
 
-def system(content: Report, name: str) -> SystemValue:
-    return next(each for each in content.systems if each.name == name)
+def system(content: Report, name: str) -> SystemReport:
+    return next(system for system in content.systems if system.name == name)
 
 
 def test_the_reports_scores_are_the_evaluations(
@@ -113,32 +113,40 @@ def test_seeds_of_one_recipe_are_a_group(content: Report) -> None:
     assert group.members == ["looking", "looking-2"]
 
 
-def test_attention_sums_to_one_over_the_pieces_of_both_sides(
+def test_attention_sums_to_one_over_the_tokens_of_both_sides(
     content: Report, runs: dict[str, Path]
 ) -> None:
-    assert system(content, "looking").context is None
+    assert system(content, "looking").model_analysis.context_projection is None  # type: ignore[union-attr]
     translator = Translator.load(runs["looking"])
     sources = ["The man sleeps.", "Maria sings.", "The old dog."]
-    targets = ["Der Mann schläft.", "Maria singt. " * MOST_PIECES, ""]
-    found = analyse_model(translator, sources, targets, sources, shown=[0, 1, 2])
-    (heat,) = found.alignments  # Of the others one is too long and one is empty.
-    assert heat.row == 0
-    assert len(heat.weights) == len(heat.target)
-    for pieces, line in ((heat.source, sources[0]), (heat.target, targets[0])):
-        assert pieces[-1] == "</s>"
-        assert "".join(pieces[:-1]).replace("▁", " ").strip() == line
-    for weights in heat.weights:
-        assert len(weights) == len(heat.source)
+    targets = ["Der Mann schläft.", "Maria singt. " * MAX_TOKENS, ""]
+    found = analyse_model(translator, sources, targets, sources, aligned=[1, 2, 3])
+    (attention_map,) = (
+        found.attention_maps
+    )  # Of the others one is too long and one is empty.
+    assert attention_map.segment == 1
+    assert len(attention_map.weights) == len(attention_map.target)
+    for tokens, line in (
+        (attention_map.source, sources[0]),
+        (attention_map.target, targets[0]),
+    ):
+        assert tokens[-1] == "</s>"
+        assert "".join(tokens[:-1]).replace("▁", " ").strip() == line
+    for weights in attention_map.weights:
+        assert len(weights) == len(attention_map.source)
         assert sum(weights) == pytest.approx(1, abs=0.01)
 
 
-def test_without_attention_there_is_a_map_of_context_vectors(content: Report) -> None:
-    context = system(content, "context")
-    assert context.alignments == []
-    assert context.context is not None
-    spots = context.context.spots
-    assert len({spot.segment for spot in spots}) == len(spots) == 20
-    sizes = [len(words(content.segments[s.segment - 1].source or "")) for s in spots]
+def test_without_attention_there_is_a_projection_of_context_vectors(
+    content: Report,
+) -> None:
+    analysis = system(content, "context").model_analysis
+    assert analysis is not None
+    assert analysis.attention_maps == []
+    assert analysis.context_projection is not None
+    points = analysis.context_projection.points
+    assert len({point.segment for point in points}) == len(points) == 20
+    sizes = [len(words(content.segments[p.segment - 1].source or "")) for p in points]
     assert sizes[0] < sizes[-1]
 
 
@@ -149,11 +157,11 @@ def test_search_errors_are_where_the_model_prefers_the_reference(
     sources = ["The man sleeps.", "The dog sees the old house.", "Maria sings."]
     best = translator(sources, beam_size=8)
     bad = ["Haus Haus Haus Haus.", best[1], best[2]]
-    found = analyse_model(translator, sources, bad, best, shown=[]).search_errors
-    assert found.looked_at == 3
-    assert found.rows == [0]
-    same = analyse_model(translator, sources, best, best, shown=[]).search_errors
-    assert same.rows == []
+    found = analyse_model(translator, sources, bad, best, aligned=[]).search_errors
+    assert found.compared == 3
+    assert found.segments == [1]
+    same = analyse_model(translator, sources, best, best, aligned=[]).search_errors
+    assert same.segments == []
 
 
 def test_a_translations_score_is_the_sum_of_the_searchs_steps(
@@ -170,14 +178,14 @@ def test_a_translations_score_is_the_sum_of_the_searchs_steps(
             state, memory = network.start(
                 network.encoder(batch.source, batch.source_lengths)
             )
-            pieces = [*translator.target.encode([text])[0], EOS]
+            tokens = [*translator.target.encode([text])[0], EOS]
             total, last = 0.0, BOS
-            for piece in pieces:
+            for token in tokens:
                 step = network.step(torch.tensor([last]), state, memory)
-                total, last = total + float(step.log_probs[0, piece]), piece
+                total, last = total + float(step.log_probs[0, token]), token
                 state = step.state
-            wanted.append(total / len(pieces) ** 0.6)
-        found = insides._scores(
+            wanted.append(total / len(tokens) ** 0.6)
+        found = model_analysis._scores(
             translator,
             lines,
             texts,
@@ -203,21 +211,21 @@ def test_training_words_are_counted_once_and_again_when_the_text_changes(
     assert word_frequencies(data, tmp_path / "counts.json.gz") == found
 
 
-def test_the_story_is_what_the_run_folder_says(runs: dict[str, Path]) -> None:
+def test_the_training_history_is_what_the_run_folder_has(runs: dict[str, Path]) -> None:
     run = RunFolder(runs["looking"])
     recipe = run.read_recipe()
-    story = read_training_history(run, recipe)
-    facts = dict(story.facts)
+    history = read_training_history(run, recipe)
+    facts = dict(history.facts)
     summary = json.loads(run.summary.read_text())
     assert facts["parameters"] == f"{summary['parameters']:,}"
     assert facts["optimizer steps"].startswith("50 ")
-    assert [step for step, _ in story.series["valid_bleu"]] == [25, 50]
-    assert dict(story.data)["pairs read"] == "300"
-    changed = {s.key: (s.value, s.base) for s in story.settings if s.base is not None}
-    assert story.base == "the defaults"
+    assert [step for step, _ in history.series["valid_bleu"]] == [25, 50]
+    assert dict(history.data)["pairs read"] == "300"
+    changed = {s.key: (s.value, s.base) for s in history.settings if s.base is not None}
+    assert history.base == "the defaults"
     assert changed["tokenizer.vocab_size"] == ("250", "4000")
     assert "data.path" not in changed
-    assert "cores" in story.versions["hardware"] or torch.cuda.is_available()
+    assert "cores" in history.versions["hardware"] or torch.cuda.is_available()
 
 
 def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
@@ -226,19 +234,19 @@ def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
     recipe = read_recipe("quickstart", ["model.dropout=0.25"])
     (tmp_path / "recipe.yaml").write_text(recipe_yaml(recipe), encoding="utf-8")
     run = RunFolder(tmp_path)
-    story = read_training_history(run, run.read_recipe())
-    assert story.base == "the recipe quickstart"
-    (changed,) = [setting for setting in story.settings if setting.base is not None]
+    history = read_training_history(run, run.read_recipe())
+    assert history.base == "the recipe quickstart"
+    (changed,) = [setting for setting in history.settings if setting.base is not None]
     assert (changed.key, changed.value, changed.base) == (
         "model.dropout",
         "0.25",
         "0.0",
     )
-    assert dict(story.facts) == {"training": "not finished: there is no summary.json"}
+    assert dict(history.facts) == {"training": "not finished: there is no summary.json"}
 
 
 def test_a_page_of_runs_shows_all_of_it(content: Report) -> None:
-    text = render_html(content, whole=True)
+    text = render_html(content, full=True)
     for heading in (
         "Inside the model",
         "How it was trained",
@@ -307,7 +315,7 @@ def test_report_writes_three_files_into_the_run(
         *("report.html", "report.json", "report.md")
     }
     notes = json.loads((run / "report/test/report.json").read_text())
-    assert "The model could not be asked" in notes["systems"][0]["notes"][0]
+    assert "The model could not be analysed" in notes["systems"][0]["notes"][0]
 
 
 def test_compare_takes_a_run_and_a_file(
@@ -322,7 +330,7 @@ def test_compare_takes_a_run_and_a_file(
     assert "my [bold]one against context" in out
     found = json.loads((tmp_path / "comparison/report.json").read_text())
     assert found["segments"][0]["translations"][0]["text"] == lines[0]
-    assert found["systems"][0]["story"] is None
+    assert found["systems"][0]["training_history"] is None
     (test,) = found["comparisons"]
     assert test["tests"]["bleu"]["difference"] == pytest.approx(
         found["systems"][1]["scores"]["bleu"]["score"]
