@@ -52,7 +52,7 @@ def compare(
         references=reference or (),
         language=language,
         segment_scores=segment_scores or (),
-        samples=samples,
-        trials=trials,
+        n_bootstrap=samples,
+        n_trials=trials,
     )
     write(request, output, full=False)

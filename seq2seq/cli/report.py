@@ -74,7 +74,7 @@ def report(
         references=reference or (),
         language=language,
         segment_scores=segment_scores or (),
-        samples=samples,
+        n_bootstrap=samples,
     )
     write(request, output, full=True)
 

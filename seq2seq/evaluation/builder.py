@@ -106,7 +106,7 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
     test_set, systems = read_systems(request)
     log(f"scoring {len(systems)} x {len(test_set.references[0]):,} segments")
     metrics = {
-        system.name: _score(system, test_set, request.samples) for system in systems
+        system.name: _score(system, test_set, request.n_bootstrap) for system in systems
     }
     frequencies, missing = _training_words(request, systems, log)
     sources = test_set.sources
@@ -141,14 +141,14 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
                 (metrics[baseline.name], metrics[system.name]),
                 (baseline.hypotheses, system.hypotheses),
                 test_set.references,
-                samples=request.samples,
-                trials=request.trials,
+                n_bootstrap=request.n_bootstrap,
+                n_trials=request.n_trials,
             )
             for system in systems[1:]
         ],
         segments=_segments(context, systems, metrics),
-        samples=request.samples,
-        trials=request.trials,
+        n_bootstrap=request.n_bootstrap,
+        n_trials=request.n_trials,
         warnings=[
             warning
             for number, lines in enumerate(test_set.references, 1)
@@ -159,13 +159,13 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
     )
 
 
-def _score(system: System, test_set: TestSet, samples: int) -> Metrics:
+def _score(system: System, test_set: TestSet, n_bootstrap: int) -> Metrics:
     """Compute BLEU, chrF++ and TER, and the mean of segment scores from files."""
     results = score_segments(
         system.hypotheses,
         test_set.references,
         language=test_set.target_language,
-        n_bootstrap=samples,
+        n_bootstrap=n_bootstrap,
     )
     metrics = {"bleu": results.bleu, "chrf": results.chrf, "ter": results.ter}
     for metric, numbers in system.segment_scores.items():
@@ -179,7 +179,7 @@ def _score(system: System, test_set: TestSet, samples: int) -> Metrics:
         score = Score(
             float(segments.mean()),
             "mean of the segments' scores, from a file",
-            bootstrap_interval(statistics, mean_from_stats, n_bootstrap=samples),
+            bootstrap_interval(statistics, mean_from_stats, n_bootstrap=n_bootstrap),
         )
         metrics[metric] = MetricResult(score, segments, statistics, mean_from_stats)
     return metrics

@@ -88,8 +88,8 @@ def compare_systems(
     hypotheses: tuple[Sequence[str], Sequence[str]],
     references: Sequence[Sequence[str]],
     *,
-    samples: int,
-    trials: int,
+    n_bootstrap: int,
+    n_trials: int,
 ) -> Comparison:
     """Compare a system with a baseline.
 
@@ -98,8 +98,8 @@ def compare_systems(
         metrics: Results of both, by metric.
         hypotheses: Lines of both.
         references: One or more lists of as many lines.
-        samples: Resampled corpora of the paired bootstrap.
-        trials: Trials of approximate randomization.
+        n_bootstrap: Resampled corpora of the paired bootstrap.
+        n_trials: Trials of approximate randomization.
     """
     baseline, system = metrics
     tests = {
@@ -107,8 +107,8 @@ def compare_systems(
             baseline[metric].statistics,
             system[metric].statistics,
             system[metric].score_from_stats,
-            n_bootstrap=samples,
-            n_trials=trials,
+            n_bootstrap=n_bootstrap,
+            n_trials=n_trials,
         )
         for metric in baseline
         if metric in system

@@ -47,8 +47,8 @@ def render_markdown(report: Report) -> str:
         *(f"**{_text(line)}**" for line in report.all_warnings),
         "## Scores",
         _scores(report),
-        f"In brackets the 95% interval of {report.samples:,} bootstrap resamples. Of "
-        "TER less is better.",
+        f"In brackets the 95% interval of {report.n_bootstrap:,} bootstrap resamples. "
+        "Of TER less is better.",
         _signatures(report),
         *_comparisons(report),
         *_analyses(report),

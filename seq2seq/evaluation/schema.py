@@ -200,8 +200,8 @@ class Report:
         groups: Systems that differ in their seed only.
         comparisons: Every other system against the baseline.
         segments: All segments.
-        samples: Resampled corpora of intervals and of the paired bootstrap.
-        trials: Trials of approximate randomization.
+        n_bootstrap: Resampled corpora of intervals and of the paired bootstrap.
+        n_trials: Trials of approximate randomization.
         warnings: About the references.
     """
 
@@ -212,8 +212,8 @@ class Report:
     groups: list[SeedGroup]
     comparisons: list[Comparison]
     segments: list[Segment]
-    samples: int
-    trials: int
+    n_bootstrap: int
+    n_trials: int
     warnings: list[str]
 
     @property

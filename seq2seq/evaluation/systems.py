@@ -77,8 +77,8 @@ class ReportRequest:
         references: Files of reference lines; the run's own if empty.
         language: Target language, without a run.
         segment_scores: METRIC=FILE each; for one metric as many as systems, in order.
-        samples: Resampled corpora for intervals and the paired bootstrap.
-        trials: Trials of approximate randomization.
+        n_bootstrap: Resampled corpora for intervals and the paired bootstrap.
+        n_trials: Trials of approximate randomization.
     """
 
     systems: Sequence[str]
@@ -88,8 +88,8 @@ class ReportRequest:
     references: Sequence[Path] = ()
     language: str | None = None
     segment_scores: Sequence[str] = ()
-    samples: int = 1000
-    trials: int = 10_000
+    n_bootstrap: int = 1000
+    n_trials: int = 10_000
 
 
 def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:

@@ -50,8 +50,8 @@ def write_page(folder: Path) -> str:
         source=files["source"],
         references=[files["reference"]],
         language="de",
-        samples=100,
-        trials=100,
+        n_bootstrap=100,
+        n_trials=100,
     )
     report = build_report(request, date="today", full=False, log=str)
     return render_html(report, full=False)

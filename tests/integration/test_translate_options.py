@@ -123,7 +123,10 @@ def test_a_sweep_is_a_table_and_a_picture(
     [
         (["--search-sweep", "a.jpg"], "a picture's name must end in .svg"),
         (["--search-sweep", "a.svg", "--beam", "2"], "does not go with"),
-        (["--search-sweep", "a.svg", "-o", "search.method=sample"], "have no beam to sweep"),
+        (
+            ["--search-sweep", "a.svg", "-o", "search.method=sample"],
+            "have no beam to sweep",
+        ),
         (["--search-sweep", "a.svg", "--source", "x"], "belong together; give both"),
     ],
 )

@@ -203,8 +203,8 @@ def test_wins_and_losses_add_up_and_the_greatest_come_first() -> None:
         (metrics[0], metrics[1]),
         (one, other),
         references,
-        samples=50,
-        trials=50,
+        n_bootstrap=50,
+        n_trials=50,
     )
     assert (found.wins, found.ties, found.losses) == (2, 6, 1)
     assert found.better == [7, 8]

@@ -64,8 +64,8 @@ def hostile(folder: Path) -> ReportRequest:
         references=[files["reference"]],
         language="de",
         segment_scores=[f"{HOSTILE[2].replace('=', ' ')}={files['scores']}"] * 2,
-        samples=50,
-        trials=50,
+        n_bootstrap=50,
+        n_trials=50,
     )
 
 
@@ -306,8 +306,8 @@ def test_a_thousand_segments_fit_in_three_megabytes(tmp_path: Path) -> None:
         source=files["source"],
         references=[files["reference"]],
         language="de",
-        samples=100,
-        trials=100,
+        n_bootstrap=100,
+        n_trials=100,
     )
     report = build_report(request, date="today", full=False, log=str)
     text = render_html(report, full=False)

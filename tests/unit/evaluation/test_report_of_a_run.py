@@ -86,7 +86,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def content(runs: dict[str, Path]) -> Report:
     request = ReportRequest(
-        [str(path) for path in runs.values()], samples=100, trials=100
+        [str(path) for path in runs.values()], n_bootstrap=100, n_trials=100
     )
     return build_report(request, date="today", full=True, log=str)
 
