@@ -90,7 +90,7 @@ class DataOptions(RecipeSection):
         return self if path is None else self.model_copy(update={"path": path})
 
     def split_name(self, role: str) -> str:
-        """Return the data's own name of train, valid or test; others stay as they are."""
+        """Return the data's name of train, valid or test; others stay as they are."""
         return str(self.splits.model_dump().get(role, role))
 
     @model_validator(mode="after")
