@@ -45,7 +45,7 @@ def test_one_side_may_be_compressed_and_the_other_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("english", "german"), [(2, 1), (1, 2), (0, 1), (1200, 3)])
-def test_the_full_counts_of_unequal_files_are_told(
+def test_the_full_counts_of_unequal_files_are_in_the_message(
     tmp_path: Path, english: int, german: int
 ) -> None:
     write_lines(tmp_path / "train.en", ["a"] * english)
@@ -89,13 +89,13 @@ def test_a_line_without_a_tab_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [FLAT, NESTED], ids=["flat", "nested"])
-@pytest.mark.parametrize("place", ["", "data/"])
+@pytest.mark.parametrize("folder", ["", "data/"])
 @pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
 def test_rows_are_flat_or_nested(
-    tmp_path: Path, rows: list[Any], place: str, kind: str
+    tmp_path: Path, rows: list[Any], folder: str, kind: str
 ) -> None:
     write = write_parquet if kind == "parquet" else write_json
-    write(tmp_path / f"{place}test_2016.{kind}", rows)
+    write(tmp_path / f"{folder}test_2016.{kind}", rows)
     assert pairs(tmp_path, split="test_2016") == PAIRS
     assert pairs(tmp_path, split="test_2016", source="de", target="en") == [
         (t, s) for s, t in PAIRS
@@ -135,7 +135,7 @@ def test_a_null_text_is_an_empty_one(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_a_missing_column_is_named_beside_those_found(
+def test_a_missing_column_is_named_with_the_columns_there_are(
     tmp_path: Path, kind: str, nested: bool
 ) -> None:
     row: Any = {"en": "a", "fr": "b"}
@@ -143,9 +143,9 @@ def test_a_missing_column_is_named_beside_those_found(
     (write_parquet if kind == "parquet" else write_json)(
         path, [{"translation": row} if nested else row]
     )
-    where = path if kind == "parquet" else f"{path}:1"
+    location = path if kind == "parquet" else f"{path}:1"
     assert complaint(tmp_path) == (
-        f"{where} has no column 'de'; the columns are 'en', 'fr'. Rows need one for "
+        f"{location} has no column 'de'; the columns are 'en', 'fr'. Rows need one for "
         "each of data.source and data.target, by itself or within 'translation'."
     )
 
@@ -264,7 +264,7 @@ def test_a_fingerprint_changes_with_content_languages_and_limit(tmp_path: Path) 
     write_lines(tmp_path / "train.de", ["other"] * len(PAIRS))
     fingerprints.append(opened(tmp_path).fingerprint)
     assert len(set(fingerprints)) == 4
-    assert all(len(bytes.fromhex(each)) == 32 for each in fingerprints)
+    assert all(len(bytes.fromhex(fingerprint)) == 32 for fingerprint in fingerprints)
 
 
 def test_a_fingerprint_stays_when_a_folder_moves(tmp_path: Path) -> None:
@@ -283,11 +283,11 @@ def test_a_fingerprint_stays_when_a_folder_moves(tmp_path: Path) -> None:
     ("split", "count"), [("train", 29_000), ("val", 1_014), ("test_2016_flickr", 1_000)]
 )
 def test_multi30k_is_whole(real_data: Path, split: str, count: int) -> None:
-    read = pairs(real_data / "multi30k", split=split)
-    assert len(read) == count
+    loaded = pairs(real_data / "multi30k", split=split)
+    assert len(loaded) == count
     file = real_data / "multi30k" / f"{split}.de.gz"
     last = gzip.decompress(file.read_bytes()).decode().rstrip("\n").split("\n")[-1]
-    assert read[-1].target == last
+    assert loaded[-1].target == last
 
 
 @pytest.mark.realdata

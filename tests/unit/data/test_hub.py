@@ -1,4 +1,4 @@
-"""Finding sentence pairs in folders and on the Hub, and what is said of others."""
+"""Corpora in folders and on the Hub, and the messages about missing ones."""
 
 import json
 import shutil
@@ -114,7 +114,7 @@ def test_csv_is_not_read_by_a_reader_that_alters_it(
 # What cannot be found.
 
 
-def test_a_missing_split_is_told_beside_those_there(tmp_path: Path) -> None:
+def test_a_missing_split_is_named_with_the_splits_there_are(tmp_path: Path) -> None:
     write_parallel(tmp_path, "train", ".gz")
     write_parallel(tmp_path, "test.2016")
     write_lines(tmp_path / "val.en-de.tsv.gz", ["a\tb"])
@@ -127,7 +127,7 @@ def test_a_missing_split_is_told_beside_those_there(tmp_path: Path) -> None:
     )
 
 
-def test_splits_of_rows_are_told_too(tmp_path: Path, cache: Path) -> None:
+def test_splits_of_rows_are_named_too(tmp_path: Path, cache: Path) -> None:
     write_json(tmp_path / "train.jsonl", FLAT)
     write_json(tmp_path / "data" / "test_2016-00000-of-00001.jsonl", FLAT)
     message = complaint(tmp_path, split="tset_2016")
@@ -142,7 +142,7 @@ def test_an_empty_folder_has_no_splits(tmp_path: Path) -> None:
     )
 
 
-def test_a_missing_language_is_told_beside_the_files_there(tmp_path: Path) -> None:
+def test_a_missing_language_is_named_with_the_files_there_are(tmp_path: Path) -> None:
     write_parallel(tmp_path)
     assert complaint(tmp_path, target="fr") == (
         f"{tmp_path} has no files of split 'train' for en and fr, only train.de, "
@@ -152,7 +152,7 @@ def test_a_missing_language_is_told_beside_the_files_there(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "listed"),
     [
         (["train.en", "train.en.gz", "train.de"], "train.en and train.en.gz"),
         (["train.tsv", "train.tsv.xz"], "train.tsv and train.tsv.xz"),
@@ -166,17 +166,17 @@ def test_a_missing_language_is_told_beside_the_files_there(tmp_path: Path) -> No
     ],
 )
 def test_two_files_for_the_same_thing_are_both_named(
-    tmp_path: Path, names: list[str], told: str
+    tmp_path: Path, names: list[str], listed: str
 ) -> None:
     (tmp_path / "data").mkdir()
     for name in names:
         (tmp_path / name).touch()
     assert complaint(tmp_path) == (
-        f"{tmp_path} has both {told}, and either may be meant. Remove one."
+        f"{tmp_path} has both {listed}, and either may be meant. Remove one."
     )
 
 
-def test_a_missing_folder_is_told_with_its_whole_path(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_with_its_whole_path(tmp_path: Path) -> None:
     path = tmp_path / "no"
     assert complaint(path) == (
         f"There is no folder {path}. Correct data.path, or make the folder."
@@ -250,17 +250,17 @@ def test_the_commit_that_the_hub_named_is_loaded(
 ) -> None:
     import datasets
 
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def load_dataset(*names: Any, **options: Any) -> Any:
-        asked.append((names, options))
+        calls.append((names, options))
         return datasets.Dataset.from_list(NESTED)
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     hub_answers(monkeypatch, SimpleNamespace(id="wmt/wmt14", sha="abc"))
     assert pairs("wmt14", config="de-en", revision="main") == PAIRS
     options = {"revision": "abc", "split": "train", "streaming": False}
-    assert asked == [(("wmt/wmt14", "de-en"), options)]
+    assert calls == [(("wmt/wmt14", "de-en"), options)]
 
 
 def test_every_answer_of_the_hub_becomes_advice(
@@ -271,11 +271,11 @@ def test_every_answer_of_the_hub_becomes_advice(
     def made(kind: type[Exception]) -> Exception:
         return kind.__new__(kind)
 
-    for kind, told in (
+    for kind, advice in (
         (errors.GatedRepoError, "only to those who asked for it"),
         (errors.RevisionNotFoundError, "has no revision 'v1'"),
         (errors.RepositoryNotFoundError, "no dataset of that name"),
         (errors.HFValidationError, "no dataset of that name"),
     ):
         hub_answers(monkeypatch, made(kind))
-        assert told in complaint("owner/name", revision="v1")
+        assert advice in complaint("owner/name", revision="v1")

@@ -1,4 +1,4 @@
-"""Cleaning, counting and caching on folders made by hand."""
+"""Filtering, encoding and caching on folders made by hand."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.types import UNK
 from seq2seq.utils.checksums import CHECKSUM_FILE
+from tests.helpers.corpora import CHARACTERS, data_options, write_split
 
 GOOD = [(f"a small {word}", f"ein kleines {word.upper()}") for word in "bcdfgh"]
 BAD = [
@@ -34,7 +35,6 @@ BAD = [
     ("x" * 20, "y" * 45),
     ("ab", "d" * 35),
 ]
-CHARACTERS = TokenizerOptions(model_type="char", vocab_size=60)
 
 
 @pytest.fixture(autouse=True)
@@ -48,125 +48,116 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def corpus(tmp_path: Path) -> Path:
     folder = tmp_path / "corpus"
     folder.mkdir()
-    write(folder, "train", GOOD + BAD)
+    write_split(folder, "train", GOOD + BAD)
     return folder
 
 
-def write(folder: Path, split: str, pairs: list[tuple[str, str]]) -> None:
-    for side, language in enumerate(("en", "de")):
-        text = "".join(pair[side] + "\n" for pair in pairs)
-        (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
+def options_of(folder: Path, **options: Any) -> DataOptions:
+    # A sentence of n characters has n + 1 tokens: a space comes before it.
+    options = {"max_length": 41, "max_length_ratio": 3.0, **options}
+    return data_options(folder, **options)
 
 
-def data(folder: Path, **options: Any) -> DataOptions:
-    # A sentence of n characters has n + 1 tokens: a blank comes before it.
-    given = {"max_length": 41, "max_length_ratio": 3.0, **options}
-    return DataOptions(path=str(folder), source="en", target="de", **given)
-
-
-def prepared(
+def run_preprocessing(
     folder: Path, tokenizer: TokenizerOptions = CHARACTERS, **options: Any
 ) -> tuple[PreprocessedData, list[str]]:
-    told: list[str] = []
-    return preprocess(data(folder, **options), tokenizer, told.append), told
+    messages: list[str] = []
+    data = options_of(folder, **options)
+    return preprocess(data, tokenizer, messages.append), messages
 
 
-def ids(found: PreprocessedData) -> list[tuple[list[int], list[int]]]:
-    with pa.ipc.open_file(str(found.path)) as file:
+def ids(preprocessed: PreprocessedData) -> list[tuple[list[int], list[int]]]:
+    with pa.ipc.open_file(str(preprocessed.path)) as file:
         table = file.read_all()
     sides = (table.column(name).to_pylist() for name in ("source", "target"))
     return list(zip(*sides, strict=True))
 
 
-def texts(found: PreprocessedData) -> list[tuple[str, str]]:
-    pairs = ids(found)
-    sources = found.tokenizers.source.decode([source for source, _ in pairs])
-    targets = found.tokenizers.target.decode([target for _, target in pairs])
+def texts(preprocessed: PreprocessedData) -> list[tuple[str, str]]:
+    pairs = ids(preprocessed)
+    sources = preprocessed.tokenizers.source.decode([source for source, _ in pairs])
+    targets = preprocessed.tokenizers.target.decode([target for _, target in pairs])
     return list(zip(sources, targets, strict=True))
 
 
 def test_what_is_dropped_is_counted(corpus: Path) -> None:
-    found, told = prepared(corpus)
-    assert found.stats == FilterStats(
+    preprocessed, messages = run_preprocessing(corpus)
+    assert preprocessed.stats == FilterStats(
         total=15, kept=6, blank=3, duplicate=2, copied=1, too_long=2, length_ratio=1
     )
-    assert texts(found) == GOOD
+    assert texts(preprocessed) == GOOD
     sentence = (
         "kept 6 of 15 pairs: 3 blank, 2 duplicates, 1 copies of the source, "
         "2 too long (>41 tokens), 1 of unlike lengths (>3x)"
     )
-    assert found.stats.summary(data(corpus)) == sentence
-    assert told[0] == "training a char tokenizer of 60 tokens"
-    assert told[-1].endswith(f"train.de: {sentence}")
-
-
-def test_a_clean_corpus_needs_no_reasons() -> None:
-    options = data(Path("any"))
-    assert (
-        FilterStats(total=1234, kept=1234).summary(options)
-        == "kept 1,234 of 1,234 pairs"
-    )
+    assert preprocessed.stats.summary(options_of(corpus)) == sentence
+    assert messages[0] == "training a char tokenizer of 60 tokens"
+    assert messages[-1].endswith(f"train.de: {sentence}")
 
 
 def test_duplicates_and_copies_may_stay(corpus: Path) -> None:
-    found, _ = prepared(corpus, drop_duplicates=False, drop_copies=False)
-    assert found.stats.duplicate == found.stats.copied == 0
-    assert found.stats.kept == 9
-    assert texts(found) == [*GOOD, GOOD[0], GOOD[1], ("Berlin", "Berlin")]
+    preprocessed, _ = run_preprocessing(
+        corpus, drop_duplicates=False, drop_copies=False
+    )
+    assert preprocessed.stats.duplicate == preprocessed.stats.copied == 0
+    assert preprocessed.stats.kept == 9
+    assert texts(preprocessed) == [*GOOD, GOOD[0], GOOD[1], ("Berlin", "Berlin")]
 
 
 def test_a_limit_reads_the_first_pairs_only(corpus: Path) -> None:
-    found, _ = prepared(corpus, max_pairs=4)
-    assert found.stats == FilterStats(total=4, kept=4)
-    assert texts(found) == GOOD[:4]
+    preprocessed, _ = run_preprocessing(corpus, max_pairs=4)
+    assert preprocessed.stats == FilterStats(total=4, kept=4)
+    assert texts(preprocessed) == GOOD[:4]
 
 
 def test_the_longest_allowed_pair_stays(corpus: Path) -> None:
     # 3 tokens allow 3 * 3 + 10.
-    write(corpus, "train", [("a" * 40, "b" * 40), ("ab", "c" * 18), ("ab", "c" * 19)])
-    found, _ = prepared(corpus)
-    assert found.stats == FilterStats(total=3, kept=2, length_ratio=1)
+    write_split(
+        corpus, "train", [("a" * 40, "b" * 40), ("ab", "c" * 18), ("ab", "c" * 19)]
+    )
+    preprocessed, _ = run_preprocessing(corpus)
+    assert preprocessed.stats == FilterStats(total=3, kept=2, length_ratio=1)
 
 
-def test_the_second_time_it_is_found_prepared(corpus: Path, cache: Path) -> None:
-    first, told = prepared(corpus)
-    assert not any("from the cache" in line for line in told)
+def test_the_second_time_it_comes_from_the_cache(corpus: Path, cache: Path) -> None:
+    first, messages = run_preprocessing(corpus)
+    assert not any("from the cache" in line for line in messages)
     before = first.path.stat().st_mtime_ns
-    again, told = prepared(corpus)
-    assert len(told) == 1
-    assert told[0].endswith("(from the cache)")
+    again, messages = run_preprocessing(corpus)
+    assert len(messages) == 1
+    assert messages[0].endswith("(from the cache)")
     assert again.path.stat().st_mtime_ns == before
     assert again.path.is_relative_to(cache)
     assert (again.fingerprint, again.stats) == (first.fingerprint, first.stats)
     assert ids(again) == ids(first)
     for side in ("source", "target"):
-        models = [getattr(each.tokenizers, side).model for each in (first, again)]
+        models = [getattr(result.tokenizers, side).model for result in (first, again)]
         assert models[0] == models[1]
 
 
 def test_the_same_corpus_elsewhere_is_the_same(corpus: Path) -> None:
-    first, _ = prepared(corpus)
+    first, _ = run_preprocessing(corpus)
     moved = corpus.rename(corpus.with_name("moved"))
-    again, told = prepared(moved)
+    again, messages = run_preprocessing(moved)
     assert again.fingerprint == first.fingerprint
-    assert "from the cache" in told[0]
+    assert "from the cache" in messages[0]
 
 
 def test_a_run_that_broke_off_starts_over(corpus: Path) -> None:
-    first, _ = prepared(corpus)
+    first, _ = run_preprocessing(corpus)
     expected = ids(first)
     (first.path.parent / CHECKSUM_FILE).unlink()
-    again, told = prepared(corpus)
-    assert len(told) > 1
+    again, messages = run_preprocessing(corpus)
+    assert len(messages) > 1
     assert ids(again) == expected
 
 
-def test_changed_data_is_prepared_anew(corpus: Path) -> None:
-    first, _ = prepared(corpus)
-    write(corpus, "train", [*GOOD[:-1], ("a small j", "ein kleines J"), *BAD])
-    again, told = prepared(corpus)
+def test_changed_data_is_preprocessed_again(corpus: Path) -> None:
+    first, _ = run_preprocessing(corpus)
+    write_split(corpus, "train", [*GOOD[:-1], ("a small j", "ein kleines J"), *BAD])
+    again, messages = run_preprocessing(corpus)
     assert again.fingerprint != first.fingerprint
-    assert not any("from the cache" in line for line in told)
+    assert not any("from the cache" in line for line in messages)
     assert texts(again)[5] == ("a small j", "ein kleines J")
 
 
@@ -186,25 +177,25 @@ def test_changed_data_is_prepared_anew(corpus: Path) -> None:
 def test_a_changed_option_changes_the_fingerprint(
     corpus: Path, change: dict[str, Any]
 ) -> None:
-    first, _ = prepared(corpus)
-    again, _ = prepared(corpus, **change)
+    first, _ = run_preprocessing(corpus)
+    again, _ = run_preprocessing(corpus, **change)
     assert again.fingerprint != first.fingerprint
     assert again.path != first.path
 
 
 def test_an_empty_corpus_is_an_error_for_people(corpus: Path, cache: Path) -> None:
-    write(corpus, "train", [])
+    write_split(corpus, "train", [])
     with pytest.raises(UserError, match=r"train\.de: there is no text"):
-        prepared(corpus)
+        run_preprocessing(corpus)
     assert not list(cache.rglob("counts.json"))
 
 
 def test_a_corpus_of_nothing_usable_is_an_error_for_people(
     corpus: Path, cache: Path
 ) -> None:
-    write(corpus, "train", BAD[-3:])
+    write_split(corpus, "train", BAD[-3:])
     with pytest.raises(UserError) as caught:
-        prepared(corpus)
+        run_preprocessing(corpus)
     assert str(caught.value).endswith(
         "train.de: nothing is left to train on: kept 0 of 3 pairs: 2 too long (>41 "
         "tokens), 1 of unlike lengths (>3x). Add text, or keep more of it in the "
@@ -215,9 +206,9 @@ def test_a_corpus_of_nothing_usable_is_an_error_for_people(
 
 
 def test_sides_share_a_tokenizer_only_where_joint(corpus: Path) -> None:
-    joint, _ = prepared(corpus)
+    joint, _ = run_preprocessing(corpus)
     assert joint.tokenizers.source.model == joint.tokenizers.target.model
-    apart, _ = prepared(
+    apart, _ = run_preprocessing(
         corpus, TokenizerOptions(model_type="char", vocab_size=60, joint=False)
     )
     source, target = apart.tokenizers.source, apart.tokenizers.target
@@ -225,7 +216,7 @@ def test_sides_share_a_tokenizer_only_where_joint(corpus: Path) -> None:
     assert UNK in source.encode(["G"])[0]  # Capitals stand in targets only.
     assert UNK not in target.encode(["G"])[0]
     assert texts(apart) == GOOD
-    again, _ = prepared(
+    again, _ = run_preprocessing(
         corpus, TokenizerOptions(model_type="char", vocab_size=60, joint=False)
     )
     assert again.tokenizers.source.model == source.model
@@ -233,19 +224,19 @@ def test_sides_share_a_tokenizer_only_where_joint(corpus: Path) -> None:
 
 
 def test_ids_take_two_bytes(corpus: Path) -> None:
-    found, _ = prepared(corpus)
-    with pa.ipc.open_file(str(found.path)) as file:
+    preprocessed, _ = run_preprocessing(corpus)
+    with pa.ipc.open_file(str(preprocessed.path)) as file:
         types = {field.name: field.type for field in file.schema}
     ids_type = pa.large_list(pa.uint16())
     assert types == {"source": ids_type, "target": ids_type}
 
 
 def test_the_cache_holds_what_it_says(corpus: Path) -> None:
-    found, _ = prepared(corpus)
-    names = sorted(path.name for path in found.path.parent.iterdir())
+    preprocessed, _ = run_preprocessing(corpus)
+    names = sorted(path.name for path in preprocessed.path.parent.iterdir())
     assert names == sorted((*CACHE_FILES, CHECKSUM_FILE))
-    counts = json.loads((found.path.parent / "counts.json").read_text())
-    assert FilterStats(**counts) == found.stats
+    counts = json.loads((preprocessed.path.parent / "counts.json").read_text())
+    assert FilterStats(**counts) == preprocessed.stats
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_for_people(
@@ -253,7 +244,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_for_people(
 ) -> None:
     cache.write_text("a file stands in the way")
     with pytest.raises(UserError, match="Set SEQ2SEQ_CACHE to a folder that can"):
-        prepared(corpus)
+        run_preprocessing(corpus)
 
 
 def test_the_cache_is_where_the_variable_says(
@@ -267,24 +258,26 @@ def test_the_cache_is_where_the_variable_says(
 
 def test_nothing_is_dropped_from_what_is_scored(corpus: Path) -> None:
     pairs = [("", "leer"), *GOOD[:1], *GOOD[:1], ("Berlin", "Berlin"), ("a" * 99, "b")]
-    write(corpus, "valid", pairs)
-    assert [tuple(pair) for pair in load_eval_pairs(data(corpus), "valid")] == pairs
+    write_split(corpus, "valid", pairs)
+    assert [
+        tuple(pair) for pair in load_eval_pairs(options_of(corpus), "valid")
+    ] == pairs
 
 
 def test_blank_references_are_refused_with_their_lines(corpus: Path) -> None:
-    write(corpus, "valid", [("a", "b"), ("c", ""), ("d", "e"), ("f", " \t")])
+    write_split(corpus, "valid", [("a", "b"), ("c", ""), ("d", "e"), ("f", " \t")])
     with pytest.raises(UserError) as caught:
-        load_eval_pairs(data(corpus), "valid")
+        load_eval_pairs(options_of(corpus), "valid")
     assert str(caught.value).endswith(
         "valid.de: 2 of 4 references are blank (line 2, 4), and no translation can "
         "match them; fill or remove these pairs."
     )
-    write(corpus, "valid", [("a", "")] * 7)
+    write_split(corpus, "valid", [("a", "")] * 7)
     with pytest.raises(UserError, match=r"7 of 7 .* \(line 1, 2, 3, 4, 5, \.\.\.\)"):
-        load_eval_pairs(data(corpus), "valid")
+        load_eval_pairs(options_of(corpus), "valid")
 
 
 def test_nothing_to_score_is_an_error_for_people(corpus: Path) -> None:
-    write(corpus, "valid", [])
+    write_split(corpus, "valid", [])
     with pytest.raises(UserError, match=r"valid\.de has no sentence pairs; add some"):
-        load_eval_pairs(data(corpus), "valid")
+        load_eval_pairs(options_of(corpus), "valid")

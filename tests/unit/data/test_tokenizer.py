@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq import types as structures
+from seq2seq import types
 from seq2seq.data import tokenizer as tokenizer_module
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.data.tokenizer import CONTROL, Tokenizer, train_tokenizer
@@ -40,7 +40,7 @@ def train(lines: list[str] = LINES, **options: Any) -> Tokenizer:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def each(request: pytest.FixtureRequest) -> Tokenizer:
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return train(model_type=request.param)
 
 
@@ -49,26 +49,28 @@ def unigram() -> Tokenizer:
     return train()
 
 
-def test_control_pieces_are_those_of_the_network() -> None:
+def test_control_tokens_are_those_of_the_network() -> None:
     names = ("PAD", "UNK", "BOS", "EOS")
-    assert tuple(getattr(structures, name) for name in names) == CONTROL
+    assert tuple(getattr(types, name) for name in names) == CONTROL
     assert tuple(getattr(tokenizer_module, name) for name in names) == CONTROL
 
 
-def test_every_kind_trains(each: Tokenizer) -> None:
-    assert len(ALPHABET) < len(each) <= 150
-    ids = [piece for line in each.encode(LINES) for piece in line]
-    assert min(ids) > max(CONTROL)  # Neither control pieces nor unknown ones.
-    assert max(ids) < len(each)
+def test_every_kind_trains(tokenizer: Tokenizer) -> None:
+    assert len(ALPHABET) < len(tokenizer) <= 150
+    ids = [token for line in tokenizer.encode(LINES) for token in line]
+    assert min(ids) > max(CONTROL)  # Neither control tokens nor unknown ones.
+    assert max(ids) < len(tokenizer)
 
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(ALPHABET, max_size=60))
-def test_text_with_plain_white_space_comes_back(each: Tokenizer, text: str) -> None:
+def test_text_with_plain_white_space_comes_back(
+    tokenizer: Tokenizer, text: str
+) -> None:
     plain = " ".join(text.split())
-    assert each.decode(each.encode([plain])) == [plain]
+    assert tokenizer.decode(tokenizer.encode([plain])) == [plain]
     # Other white space is made plain.
-    assert each.decode(each.encode([text])) == [plain]
+    assert tokenizer.decode(tokenizer.encode([text])) == [plain]
 
 
 @settings(max_examples=60, deadline=None)
@@ -76,12 +78,12 @@ def test_text_with_plain_white_space_comes_back(each: Tokenizer, text: str) -> N
 def test_any_lines_give_as_many(unigram: Tokenizer, lines: list[str]) -> None:
     ids = unigram.encode(lines)
     assert len(ids) == len(unigram.decode(ids)) == len(lines)
-    assert not {0, 2, 3} & {piece for line in ids for piece in line}
+    assert not {0, 2, 3} & {token for line in ids for token in line}
     assert ids == [unigram.encode([line])[0] for line in lines]
 
 
-def test_training_text_comes_back(each: Tokenizer) -> None:
-    assert each.decode(each.encode(LINES)) == LINES
+def test_training_text_comes_back(tokenizer: Tokenizer) -> None:
+    assert tokenizer.decode(tokenizer.encode(LINES)) == LINES
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,14 +95,14 @@ def test_a_vocabulary_too_large_says_what_is_possible() -> None:
     for kind in ("unigram", "bpe"):
         with pytest.raises(UserError) as caught:
             train(model_type=kind, vocab_size=8000)
-        found = re.fullmatch(
+        match = re.fullmatch(
             r"tokenizer\.vocab_size is 8,000, but this text yields at most ([\d,]+) "
             r"tokens\. Lower tokenizer\.vocab_size or add text\.",
             str(caught.value),
         )
-        assert found, str(caught.value)
-        most = int(found[1].replace(",", ""))
-        assert len(train(model_type=kind, vocab_size=most)) == most
+        assert match, str(caught.value)
+        max_size = int(match[1].replace(",", ""))
+        assert len(train(model_type=kind, vocab_size=max_size)) == max_size
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
@@ -139,9 +141,9 @@ def test_text_after_nul_is_kept_when_training() -> None:
 
 
 @pytest.mark.parametrize("line", ["", " ", "\0", "\u3000\t", "\u200b"])
-def test_a_blank_line_has_no_pieces(each: Tokenizer, line: str) -> None:
-    assert each.encode([line]) == [[]]
-    assert each.decode([[]]) == [""]
+def test_a_blank_line_has_no_tokens(tokenizer: Tokenizer, line: str) -> None:
+    assert tokenizer.encode([line]) == [[]]
+    assert tokenizer.decode([[]]) == [""]
 
 
 def test_chinese_punctuation_is_kept() -> None:
@@ -174,12 +176,14 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
         Tokenizer.load(tmp_path / "none.model")
 
 
-def test_a_tokenizer_can_be_saved_and_pickled(each: Tokenizer, tmp_path: Path) -> None:
-    each.save(tmp_path / "a.model")
+def test_a_tokenizer_can_be_saved_and_pickled(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    tokenizer.save(tmp_path / "a.model")
     copies = [
         Tokenizer.load(tmp_path / "a.model"),
-        pickle.loads(pickle.dumps(each)),  # noqa: S301
+        pickle.loads(pickle.dumps(tokenizer)),  # noqa: S301
     ]
     for copy in copies:
-        assert copy.model == each.model
-        assert copy.encode(LINES[:20]) == each.encode(LINES[:20])
+        assert copy.model == tokenizer.model
+        assert copy.encode(LINES[:20]) == tokenizer.encode(LINES[:20])
