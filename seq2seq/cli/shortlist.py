@@ -26,7 +26,7 @@ def shortlist(run: RunPath, data_path: DataPath = None) -> None:
         null=EOS,
     )
     path = save_table(trained.folder.path, table)
-    print(f"{path} was learned from {table.pairs:,} pairs")
+    print(f"{path} was learned from {table.num_pairs:,} pairs")
     print(f"next: seq2seq translate {run} --shortlist 50")
 
 

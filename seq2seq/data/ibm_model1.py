@@ -34,12 +34,12 @@ class LexicalTable(NamedTuple):
         top_targets: By falling t(f|e), NO_TARGET after the last,
             (source vocabulary size, MAX_TARGETS).
         frequent: All target tokens by falling frequency, (target vocabulary size,).
-        pairs: Number of pairs that the table was trained on.
+        num_pairs: Number of pairs that the table was trained on.
     """
 
     top_targets: Ids
     frequent: Ids
-    pairs: int
+    num_pairs: int
 
 
 def train_ibm_model1(

@@ -174,7 +174,7 @@ def load_table(
     try:
         with np.load(folder / TABLE, allow_pickle=False) as arrays:
             top_targets, frequent = arrays["top_targets"], arrays["frequent"]
-            table = LexicalTable(top_targets, frequent, int(arrays["pairs"]))
+            table = LexicalTable(top_targets, frequent, int(arrays["num_pairs"]))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{folder / TABLE} is damaged; make it again with seq2seq shortlist {run}."

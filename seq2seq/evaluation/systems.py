@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seq2seq.data.preprocessing import load_eval_pairs
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, misaligned_error
 from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
@@ -119,10 +119,9 @@ def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:
         else:
             hypotheses = _translations(request, path, test_set)
         if len(hypotheses) != len(test_set.references[0]):
-            raise UserError(
+            raise misaligned_error(
                 f"{path} has {len(hypotheses):,} hypotheses, but {test_set.name} has "
-                f"{len(test_set.references[0]):,} references; line i of one must "
-                "belong to line i of the other."
+                f"{len(test_set.references[0]):,} references"
             )
         systems.append(
             System(

@@ -14,7 +14,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, misaligned_error
 from seq2seq.metrics.significance import (
     N_BOOTSTRAP,
     Floats,
@@ -232,9 +232,8 @@ def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> No
     """Check counts and references; sacreBLEU accepts unequal counts silently."""
     for lines in references:
         if len(hypotheses) != len(lines):
-            raise UserError(
-                f"{len(hypotheses):,} hypotheses came for {len(lines):,} references; "
-                "line i of one must belong to line i of the other."
+            raise misaligned_error(
+                f"{len(hypotheses):,} hypotheses came for {len(lines):,} references"
             )
     if not references or not references[0]:
         raise UserError("there are no lines to score.")

@@ -15,7 +15,7 @@ from seq2seq.data.collate import collate
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine
 from seq2seq.engines.factory import load_engine, open_runs
-from seq2seq.errors import UserError
+from seq2seq.errors import misaligned_error
 from seq2seq.translate.batching import batch_by_length, read_buffers
 from seq2seq.translate.input_splitting import encode_long
 from seq2seq.types import PAD
@@ -101,8 +101,7 @@ def zip_lines(
     for count, (source, target) in enumerate(zip_longest(sources, targets)):
         if source is None or target is None:
             longer, shorter = names if target is None else names[::-1]
-            raise UserError(
-                f"{longer} has more lines than {shorter}, which has {count:,}; line i "
-                "of one must translate line i of the other."
+            raise misaligned_error(
+                f"{longer} has more lines than {shorter}, which has {count:,}"
             )
         yield source, target

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from seq2seq.data.collate import collate
-from seq2seq.data.ibm_model1 import (
-    MAX_TARGETS,
-    NO_TARGET,
-    LexicalTable,
-    train_ibm_model1,
-)
+from seq2seq.data.ibm_model1 import train_ibm_model1
 from seq2seq.engines.factory import load_engine
 from seq2seq.engines.shortlist import ShortlistEngine, load_table, save_table
 from seq2seq.errors import UserError
@@ -27,41 +20,6 @@ from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.types import BOS, EOS, PAD, UNK
 from tests.helpers.runs import make_run
 from tests.helpers.translate_cli import LINES, call, lines_of
-
-
-def code(pairs: int, *, seed: int = 1) -> list[tuple[list[int], list[int]]]:
-    """Sentences in a code: source token i becomes i + 10, in another order."""
-    draw = random.Random(seed)
-    sources = [draw.sample(range(4, 14), draw.randint(1, 5)) for _ in range(pairs)]
-    return [(source, [token + 10 for token in reversed(source)]) for source in sources]
-
-
-def learned(pairs: list[Any], **changes: int) -> LexicalTable:
-    given = {"source_vocab_size": 16, "target_vocab_size": 30, "null": EOS, **changes}
-    return train_ibm_model1(pairs, **given)
-
-
-def test_a_code_is_deciphered() -> None:
-    table = learned(code(300))
-    for token in range(4, 14):
-        assert table.top_targets[token, 0] == token + 10
-    assert (table.top_targets[14] == NO_TARGET).all()
-    assert table.top_targets.shape == (16, MAX_TARGETS)
-    assert table.pairs == 300
-
-
-def test_the_most_frequent_tokens_come_first() -> None:
-    table = learned([([4], [14, 14, 15]), ([5], [15, 14, 16])])
-    assert table.frequent[:3].tolist() == [14, 15, 16]
-    assert sorted(table.frequent.tolist()) == list(range(30))
-
-
-def test_memory_is_bounded_and_the_table_the_same_each_time() -> None:
-    pairs = code(300)
-    bounded, again = learned(pairs, max_links=100), learned(pairs, max_links=100)
-    assert 0 < bounded.pairs < 30
-    assert np.array_equal(bounded.top_targets, again.top_targets)
-    assert learned([]).pairs == 0
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +158,12 @@ def test_an_unusable_shortlist_is_an_error(run: Path, tmp_path: Path) -> None:
         load_engine([Run.open(run)], device="cuda", shortlist=5)
     with pytest.raises(UserError, match="score without --shortlist"):
         engine_of(run, 5).log_probs(collate([[5]], [[6]]))
-    save_table(other, learned(code(9)))
+    save_table(
+        other,
+        train_ibm_model1(
+            [([4], [14])], source_vocab_size=16, target_vocab_size=30, null=EOS
+        ),
+    )
     with pytest.raises(UserError, match="of other vocabularies"):
         Translator.load(other, shortlist=5)
     table = other / "shortlist" / "table.npz"
