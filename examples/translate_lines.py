@@ -24,8 +24,8 @@ def main(run: str, lines: Iterable[str]) -> None:
 
     # Text in, text out: a string for each line, in order.
     lines = [line.rstrip("\n") for line in lines]
-    for line, translation in zip(lines, translator(lines), strict=True):
-        print(f"{line} -> {translation}")
+    for line, text in zip(lines, translator(lines), strict=True):
+        print(f"{line} -> {text}")
 
     # The n-best list of each line, with scores: log-probability by length penalty.
     options = TranslationOptions(n_best=3)
