@@ -30,7 +30,7 @@ def main(run: str, lines: Iterable[str]) -> None:
     # The n-best list of each line, with scores: log-probability by length penalty.
     options = TranslationOptions(n_best=3)
     for translation in translator.translate_batch(lines, options):
-        for hypothesis in translation.candidates:
+        for hypothesis in translation.hypotheses:
             print(f"  {hypothesis.score:.3f} {hypothesis.text}")
 
 
