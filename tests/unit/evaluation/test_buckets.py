@@ -83,9 +83,9 @@ def test_words_that_differ_are_marked_with_what_lies_between() -> None:
 def test_errors_are_detected_where_they_are(
     hypothesis: str, reference: str, source: str, kinds: list[str]
 ) -> None:
-    found = detect_errors([hypothesis], [[reference]], [source])
-    assert list(found) == list(RULES)
-    assert [kind for kind, numbers in found.items() if numbers == [1]] == kinds
+    errors = detect_errors([hypothesis], [[reference]], [source])
+    assert list(errors) == list(RULES)
+    assert [kind for kind, numbers in errors.items() if numbers == [1]] == kinds
 
 
 def test_a_second_reference_excuses_what_it_has() -> None:
@@ -133,8 +133,8 @@ def measured() -> tuple[list[str], list[str], MetricResult]:
 
 def test_a_range_scores_what_its_sentences_score_alone() -> None:
     hypotheses, references, bleu = measured()
-    found = bucket_scores(bleu, word_counts(references), LENGTH_EDGES)
-    assert [(bucket.label, bucket.segments) for bucket in found] == [
+    buckets = bucket_scores(bleu, word_counts(references), LENGTH_EDGES)
+    assert [(bucket.label, bucket.segments) for bucket in buckets] == [
         ("1-5", 1),
         ("6-10", 3),
     ]
@@ -142,8 +142,8 @@ def test_a_range_scores_what_its_sentences_score_alone() -> None:
     alone = bleu_metric("de").corpus_score(
         [hypotheses[row] for row in rows], [[references[row] for row in rows]]
     )
-    assert found[1].score == pytest.approx(alone.score)
-    assert found[1].interval.low <= found[1].score <= found[1].interval.high
+    assert buckets[1].score == pytest.approx(alone.score)
+    assert buckets[1].interval.low <= buckets[1].score <= buckets[1].interval.high
 
 
 def test_rarity_is_the_rarest_words() -> None:
@@ -153,8 +153,8 @@ def test_rarity_is_the_rarest_words() -> None:
 
 def test_word_f1_counts_by_frequency_in_training() -> None:
     counts = Counter({"der": 5000, "Hund": 7})
-    found = word_f1(["der der Hund Rex"], ["der Hund Max"], counts)
-    by_label = {bucket.label: bucket for bucket in found}
+    buckets = word_f1(["der der Hund Rex"], ["der Hund Max"], counts)
+    by_label = {bucket.label: bucket for bucket in buckets}
     assert set(by_label) == {"0", "5-19", "1000 and more"}
     assert by_label["0"].f1 == 0
     assert by_label["5-19"].f1 == 1
@@ -164,16 +164,16 @@ def test_word_f1_counts_by_frequency_in_training() -> None:
 
 
 def test_every_sentence_is_in_the_histogram() -> None:
-    found = score_histogram([0, 9.99, 10, 55, 100, 100.00000001])
-    assert [count for _, count in found] == [2, 1, 0, 0, 0, 1, 0, 0, 0, 2]
+    histogram = score_histogram([0, 9.99, 10, 55, 100, 100.00000001])
+    assert [count for _, count in histogram] == [2, 1, 0, 0, 0, 1, 0, 0, 0, 2]
 
 
 def test_five_different_examples_with_their_reasons() -> None:
     scores = [float(number) for number in range(50)]
     sizes = [number % 13 for number in range(50)]
-    found = select_examples(scores, sizes, None, errors=[31, 21])
-    assert len({example.segment for example in found}) == 5
-    by_reason = {example.reason: example.segment for example in found}
+    examples = select_examples(scores, sizes, None, errors=[31, 21])
+    assert len({example.segment for example in examples}) == 5
+    by_reason = {example.reason: example.segment for example in examples}
     assert by_reason["a typical one: the middle score"] == 26
     assert by_reason["the lowest score"] == 1
     assert by_reason["a detected error"] == 21
@@ -197,8 +197,8 @@ def test_wins_and_losses_add_up_and_the_greatest_come_first() -> None:
     one = [*references[0][:6], "falsch", "Satz", ""]
     other = [*references[0][:5], "", "Satz 6 ist hier ganz richtig.", "Satz 7 ist", "x"]
     both = [score_segments(lines, references, language="de") for lines in (one, other)]
-    metrics = [{"bleu": each.bleu, "chrf": each.chrf} for each in both]
-    found = compare_systems(
+    metrics = [{"bleu": results.bleu, "chrf": results.chrf} for results in both]
+    comparison = compare_systems(
         ("one", "other"),
         (metrics[0], metrics[1]),
         (one, other),
@@ -206,10 +206,10 @@ def test_wins_and_losses_add_up_and_the_greatest_come_first() -> None:
         n_bootstrap=50,
         n_trials=50,
     )
-    assert (found.wins, found.ties, found.losses) == (2, 6, 1)
-    assert found.better == [7, 8]
-    assert found.worse == [6]
-    assert set(found.tests) == {"bleu", "chrf"}
+    assert (comparison.wins, comparison.ties, comparison.losses) == (2, 6, 1)
+    assert comparison.better == [7, 8]
+    assert comparison.worse == [6]
+    assert set(comparison.tests) == {"bleu", "chrf"}
 
 
 def test_seeds_have_a_mean_and_a_spread() -> None:
@@ -218,12 +218,12 @@ def test_seeds_have_a_mean_and_a_spread() -> None:
         "s1": score_segments(references, [references], language="de"),
         "s2": score_segments(["a b c d e", ""], [references], language="de"),
     }
-    metrics = {name: {"bleu": each.bleu} for name, each in systems.items()}
-    (found,) = group_seeds({"s": ["s1", "s2"], "alone": ["s1"]}, metrics)
+    metrics = {name: {"bleu": results.bleu} for name, results in systems.items()}
+    (group,) = group_seeds({"s": ["s1", "s2"], "alone": ["s1"]}, metrics)
     one, two = 100.0, systems["s2"].bleu.score.score
-    assert found.members == ["s1", "s2"]
-    assert found.means["bleu"] == pytest.approx((one + two) / 2)
-    assert found.spreads["bleu"] == pytest.approx(abs(one - two) / 2**0.5)
+    assert group.members == ["s1", "s2"]
+    assert group.means["bleu"] == pytest.approx((one + two) / 2)
+    assert group.spreads["bleu"] == pytest.approx(abs(one - two) / 2**0.5)
 
 
 def test_what_steers_a_display_is_spelt() -> None:
@@ -303,10 +303,10 @@ def test_the_main_directions_are_those_of_the_covariance() -> None:
     points, shares = pca_2d(vectors)
     values, directions = torch.linalg.eigh(torch.cov(vectors.T))
     expected = (vectors - vectors.mean(0)) @ directions[:, [-1, -2]]
-    found = torch.tensor(points).double()
-    torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-3, rtol=0)
+    projected = torch.tensor(points).double()
+    torch.testing.assert_close(projected.abs(), expected.abs(), atol=1e-3, rtol=0)
     assert shares == pytest.approx((values[[-1, -2]] / values.sum()).tolist(), abs=1e-3)
-    assert all(found[:, i].abs().max() == found[:, i].max() for i in (0, 1))
+    assert all(projected[:, i].abs().max() == projected[:, i].max() for i in (0, 1))
 
 
 def test_times_are_said_in_their_two_largest_units() -> None:

@@ -69,7 +69,7 @@ def hostile(folder: Path) -> ReportRequest:
     )
 
 
-class Seen(HTMLParser):
+class ParsedPage(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: Counter[str] = Counter()
@@ -105,13 +105,13 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_hostile_text_is_text(html: str) -> None:
-    seen = Seen(html)
+    page = ParsedPage(html)
     script = (ROOT / "seq2seq/evaluation/templates/page.js").read_text(encoding="utf-8")
-    assert seen.tags["script"] == 1
-    assert seen.script == script
-    assert not seen.tags.keys() & {"img", "iframe", "object", "embed", "form", "base"}
-    assert not [name for _, name, _ in seen.attributes if name.startswith("on")]
-    shown = "".join(seen.text)
+    assert page.tags["script"] == 1
+    assert page.script == script
+    assert not page.tags.keys() & {"img", "iframe", "object", "embed", "form", "base"}
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    shown = "".join(page.text)
     for line in HOSTILE[:5]:
         assert line in shown
     assert "right⟨U+202E⟩to⟨U+200F⟩left ⟨U+0000⟩ ⟨U+001B⟩[31mred⟨U+0007⟩" in shown
@@ -119,27 +119,29 @@ def test_hostile_text_is_text(html: str) -> None:
 
 
 def test_nothing_is_loaded(html: str) -> None:
-    seen = Seen(html)
-    for tag, name, value in seen.attributes:
+    page = ParsedPage(html)
+    for tag, name, value in page.attributes:
         if name in ("href", "src", "srcset", "action", "data", "poster", "xlink:href"):
             assert value == "data:," or value.startswith("#"), (tag, name, value)
         if name == "style":
             assert "url(" not in value
     css = (ROOT / "seq2seq/evaluation/templates/page.css").read_text(encoding="utf-8")
     assert not re.search(r"url\(|@import|https?:", css)
-    policy = next(value for _, _, value in seen.attributes if "default-src" in value)
+    policy = next(value for _, _, value in page.attributes if "default-src" in value)
     assert policy.startswith("default-src 'none'")
     assert "'unsafe-inline'" not in policy.split("script-src")[1]
 
 
 def test_every_link_and_every_figure_has_its_target(html: str) -> None:
-    seen = Seen(html)
-    identifiers = [value for _, name, value in seen.attributes if name == "id"]
-    links = [v[1:] for _, name, v in seen.attributes if name == "href" and v[0] == "#"]
+    page = ParsedPage(html)
+    identifiers = [value for _, name, value in page.attributes if name == "id"]
+    links = [v[1:] for _, name, v in page.attributes if name == "href" and v[0] == "#"]
     assert set(links) <= set(identifiers)
     clips = re.findall(r"url\(#([^)]*)\)", html)
     assert set(clips) <= set(identifiers)
-    doubled = [each for each, count in Counter(identifiers).items() if count > 1]
+    doubled = [
+        identifier for identifier, count in Counter(identifiers).items() if count > 1
+    ]
     assert doubled == []
 
 
@@ -176,8 +178,8 @@ def test_any_label_of_a_figure_stays_a_label(label: str) -> None:
     svg = plots.plot_bars([[1.0]], [shown], xlabel=shown, ylabel="x", alt=shown)
     again = plots.plot_bars([[1.0]], [shown], xlabel=shown, ylabel="x", alt=shown)
     assert svg == again
-    seen = Seen(svg)
-    assert set(seen.tags) <= {
+    page = ParsedPage(svg)
+    assert set(page.tags) <= {
         "svg",
         "g",
         "path",
@@ -188,15 +190,15 @@ def test_any_label_of_a_figure_stays_a_label(label: str) -> None:
         "clippath",
         "tspan",
     }
-    assert not [name for _, name, _ in seen.attributes if name.startswith("on")]
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     if shown.strip() and "\n" not in shown:
-        assert shown.split()[0] in "".join(seen.text)
+        assert shown.split()[0] in "".join(page.text)
 
 
 def test_a_label_is_not_rewritten_with_the_figures_tags() -> None:
     label = 'id="x" #010101 3.14159 font: 1.5px a'
     svg = plots.plot_bars([[1.0]], [label], xlabel="", ylabel="", alt="")
-    assert label in "".join(Seen(svg).text)
+    assert label in "".join(ParsedPage(svg).text)
 
 
 def test_the_same_report_has_the_same_bytes_but_for_its_date(tmp_path: Path) -> None:
@@ -205,8 +207,8 @@ def test_the_same_report_has_the_same_bytes_but_for_its_date(tmp_path: Path) -> 
         write_report(request, tmp_path / "out" / name, full=True, log=str, date=day)
     for name in ("report.html", "report.json", "report.md"):
         one, other = (
-            (tmp_path / "out" / each / name).read_text(encoding="utf-8").split("\n")
-            for each in ("one", "other")
+            (tmp_path / "out" / folder / name).read_text(encoding="utf-8").split("\n")
+            for folder in ("one", "other")
         )
         differing = [a for a, b in zip(one, other, strict=True) if a != b]
         assert len(differing) == 1
@@ -299,7 +301,7 @@ def test_text_stands_out_in_light_and_dark() -> None:
 def test_a_thousand_segments_fit_in_three_megabytes(tmp_path: Path) -> None:
     line = "Ein Mann mit einem roten Hut steht neben {} Kindern auf der Straße ."
     lines = [line.format(number) for number in range(MAX_ROWS + 200)]
-    other = [each.replace("Mann", "Hund").replace("roten", "") for each in lines]
+    other = [line.replace("Mann", "Hund").replace("roten", "") for line in lines]
     files = write(tmp_path, reference=lines, one=other, other=lines, source=other)
     request = ReportRequest(
         [str(files["one"]), str(files["other"])],

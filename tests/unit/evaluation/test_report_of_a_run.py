@@ -69,7 +69,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for side, language in enumerate(("en", "de")):
             text = "".join(pair[side] + "\n" for pair in some)
             (data / f"{split}.{language}").write_text(text, encoding="utf-8")
-    found = {}
+    runs = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQ2SEQ_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         for name, attention, seed in (
@@ -77,52 +77,54 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             ("looking-2", "general", 2),
             ("context", "fixed", 1),
         ):
-            found[name] = folder / name
-            train(tiny(data, attention, seed), found[name])
-            evaluate_split(found[name], "test")
-    return found
+            runs[name] = folder / name
+            train(tiny(data, attention, seed), runs[name])
+            evaluate_split(runs[name], "test")
+    return runs
 
 
 @pytest.fixture(scope="module")
-def content(runs: dict[str, Path]) -> Report:
+def report(runs: dict[str, Path]) -> Report:
     request = ReportRequest(
         [str(path) for path in runs.values()], n_bootstrap=100, n_trials=100
     )
     return build_report(request, date="today", full=True, log=str)
 
 
-def system(content: Report, name: str) -> SystemReport:
-    return next(system for system in content.systems if system.name == name)
+def system(report: Report, name: str) -> SystemReport:
+    return next(system for system in report.systems if system.name == name)
 
 
 def test_the_reports_scores_are_the_evaluations(
-    content: Report, runs: dict[str, Path]
+    report: Report, runs: dict[str, Path]
 ) -> None:
     for name, run in runs.items():
-        kept = json.loads((run / "evaluation/test/scores.json").read_text())
-        found = system(content, name).scores
+        saved = json.loads((run / "evaluation/test/scores.json").read_text())
+        scores = system(report, name).scores
         for metric in ("bleu", "ter"):
-            assert found[metric].score == pytest.approx(kept[metric]["score"])
-            assert found[metric].signature == kept[metric]["signature"]
-    assert content.test_set.tokenizer == "13a"
-    assert content.test_set.segments == len(content.segments) == 30
+            assert scores[metric].score == pytest.approx(saved[metric]["score"])
+            assert scores[metric].signature == saved[metric]["signature"]
+    assert report.test_set.tokenizer == "13a"
+    assert report.test_set.segments == len(report.segments) == 30
 
 
-def test_seeds_of_one_recipe_are_a_group(content: Report) -> None:
-    (group,) = content.groups
+def test_seeds_of_one_recipe_are_a_group(report: Report) -> None:
+    (group,) = report.groups
     assert group.members == ["looking", "looking-2"]
 
 
 def test_attention_sums_to_one_over_the_tokens_of_both_sides(
-    content: Report, runs: dict[str, Path]
+    report: Report, runs: dict[str, Path]
 ) -> None:
-    assert system(content, "looking").model_analysis.context_projection is None  # type: ignore[union-attr]
+    reported = system(report, "looking").model_analysis
+    assert reported is not None
+    assert reported.context_projection is None
     translator = Translator.load(runs["looking"])
     sources = ["The man sleeps.", "Maria sings.", "The old dog."]
     targets = ["Der Mann schläft.", "Maria singt. " * MAX_TOKENS, ""]
-    found = analyse_model(translator, sources, targets, sources, aligned=[1, 2, 3])
+    analysis = analyse_model(translator, sources, targets, sources, aligned=[1, 2, 3])
     (attention_map,) = (
-        found.attention_maps
+        analysis.attention_maps
     )  # Of the others one is too long and one is empty.
     assert attention_map.segment == 1
     assert len(attention_map.weights) == len(attention_map.target)
@@ -138,15 +140,15 @@ def test_attention_sums_to_one_over_the_tokens_of_both_sides(
 
 
 def test_without_attention_there_is_a_projection_of_context_vectors(
-    content: Report,
+    report: Report,
 ) -> None:
-    analysis = system(content, "context").model_analysis
+    analysis = system(report, "context").model_analysis
     assert analysis is not None
     assert analysis.attention_maps == []
     assert analysis.context_projection is not None
     points = analysis.context_projection.points
     assert len({point.segment for point in points}) == len(points) == 20
-    sizes = [len(words(content.segments[p.segment - 1].source or "")) for p in points]
+    sizes = [len(words(report.segments[p.segment - 1].source or "")) for p in points]
     assert sizes[0] < sizes[-1]
 
 
@@ -157,9 +159,9 @@ def test_search_errors_are_where_the_model_prefers_the_reference(
     sources = ["The man sleeps.", "The dog sees the old house.", "Maria sings."]
     best = translator(sources, beam_size=8)
     bad = ["Haus Haus Haus Haus.", best[1], best[2]]
-    found = analyse_model(translator, sources, bad, best, aligned=[]).search_errors
-    assert found.compared == 3
-    assert found.segments == [1]
+    errors = analyse_model(translator, sources, bad, best, aligned=[]).search_errors
+    assert errors.compared == 3
+    assert errors.segments == [1]
     same = analyse_model(translator, sources, best, best, aligned=[]).search_errors
     assert same.segments == []
 
@@ -171,7 +173,7 @@ def test_a_translations_score_is_the_sum_of_the_searchs_steps(
     network = translator.network
     lines = ["The man sees the dog.", "Maria sings."]
     texts = ["Der Mann sieht den alten Hund.", "Maria singt."]
-    wanted = []
+    expected = []
     with torch.inference_mode():
         for line, text in zip(lines, texts, strict=True):
             batch = collate(translator.source.encode([line]), [[]])
@@ -184,14 +186,14 @@ def test_a_translations_score_is_the_sum_of_the_searchs_steps(
                 step = network.step(torch.tensor([last]), state, memory)
                 total, last = total + float(step.log_probs[0, token]), token
                 state = step.state
-            wanted.append(total / len(tokens) ** 0.6)
-        found = model_analysis._scores(
+            expected.append(total / len(tokens) ** 0.6)
+        scores = model_analysis._scores(
             translator,
             lines,
             texts,
             HypothesisScorer(SearchOptions(length_penalty=0.6)),
         )
-    assert found == pytest.approx(wanted, abs=1e-4)
+    assert scores == pytest.approx(expected, abs=1e-4)
 
 
 def test_training_words_are_counted_once_and_again_when_the_text_changes(
@@ -200,15 +202,15 @@ def test_training_words_are_counted_once_and_again_when_the_text_changes(
     data = RunFolder(runs["looking"]).read_recipe().data
     source = (Path(data.path) / "train.en").read_text(encoding="utf-8")
     expected = Counter(words(source))
-    found = word_frequencies(data, tmp_path / "counts.json.gz")
-    assert found.source == expected
-    assert found.pairs == 300
-    kept = (tmp_path / "counts.json.gz").read_bytes()
-    assert word_frequencies(data, tmp_path / "counts.json.gz") == found
+    frequencies = word_frequencies(data, tmp_path / "counts.json.gz")
+    assert frequencies.source == expected
+    assert frequencies.pairs == 300
+    cached = (tmp_path / "counts.json.gz").read_bytes()
+    assert word_frequencies(data, tmp_path / "counts.json.gz") == frequencies
     other = data.model_copy(update={"max_pairs": 10})
     assert word_frequencies(other, tmp_path / "counts.json.gz").pairs == 10
-    (tmp_path / "counts.json.gz").write_bytes(kept[:100])
-    assert word_frequencies(data, tmp_path / "counts.json.gz") == found
+    (tmp_path / "counts.json.gz").write_bytes(cached[:100])
+    assert word_frequencies(data, tmp_path / "counts.json.gz") == frequencies
 
 
 def test_the_training_history_is_what_the_run_folder_has(runs: dict[str, Path]) -> None:
@@ -245,8 +247,8 @@ def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
     assert dict(history.facts) == {"training": "not finished: there is no summary.json"}
 
 
-def test_a_page_of_runs_shows_all_of_it(content: Report) -> None:
-    text = render_html(content, full=True)
+def test_a_page_of_runs_shows_all_of_it(report: Report) -> None:
+    text = render_html(report, full=True)
     for heading in (
         "Inside the model",
         "How it was trained",
@@ -273,11 +275,11 @@ def test_validation_keeps_intervals_and_translations(runs: dict[str, Path]) -> N
         )
         assert low <= score <= high
     with (runs["looking"] / "translations.csv").open(encoding="utf-8") as file:
-        kept = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in kept] == [25] * 10 + [50] * 10
+        translations = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in translations] == [25] * 10 + [50] * 10
     references = Path(RunFolder(runs["looking"]).read_recipe().data.path, "valid.de")
     lines = references.read_text(encoding="utf-8").split("\n")
-    assert all(lines[int(row["line"]) - 1] == row["reference"] for row in kept)
+    assert all(lines[int(row["line"]) - 1] == row["reference"] for row in translations)
 
 
 @pytest.fixture
@@ -328,13 +330,13 @@ def test_compare_takes_a_run_and_a_file(
     status, out, errors = seq2seq(*arguments, "--trials", "50")
     assert status == 0, errors
     assert "my [bold]one against context" in out
-    found = json.loads((tmp_path / "comparison/report.json").read_text())
-    assert found["segments"][0]["translations"][0]["text"] == lines[0]
-    assert found["systems"][0]["training_history"] is None
-    (test,) = found["comparisons"]
+    report = json.loads((tmp_path / "comparison/report.json").read_text())
+    assert report["segments"][0]["translations"][0]["text"] == lines[0]
+    assert report["systems"][0]["training_history"] is None
+    (test,) = report["comparisons"]
     assert test["tests"]["bleu"]["difference"] == pytest.approx(
-        found["systems"][1]["scores"]["bleu"]["score"]
-        - found["systems"][0]["scores"]["bleu"]["score"],
+        report["systems"][1]["scores"]["bleu"]["score"]
+        - report["systems"][0]["scores"]["bleu"]["score"],
         abs=1e-4,
     )
 
