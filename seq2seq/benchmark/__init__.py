@@ -1,1 +1,1 @@
-"""What a machine reaches with a run, as a line of JSON that other programs compare."""
+"""Measure training and translation speed; results are single lines of JSON."""

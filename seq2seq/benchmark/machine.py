@@ -1,4 +1,4 @@
-"""What a process costs, and who else uses the machine. Knows the system alone."""
+"""Resource usage of this process, and CPU usage by other processes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ IMPORTED = time.time()
 
 
 def process_uptime() -> float:
-    """Tell how long this process has run; where the system hides it, since import."""
+    """Return the seconds since this process started, or since import if unknown."""
     try:
-        # The fields after the name in parentheses, which may hold blanks itself.
+        # The fields after the name in parentheses, which may contain blanks.
         fields = Path("/proc/self/stat").read_text(encoding="utf-8").split(")")[-1]
         ticks = float(fields.split()[19])
         uptime = Path("/proc/uptime").read_text(encoding="utf-8").split()[0]
@@ -25,7 +25,7 @@ def process_uptime() -> float:
 
 
 def system_cpu_seconds() -> float | None:
-    """Tell the CPU seconds that all of the machine has spent, stolen ones included."""
+    """Return the CPU seconds of all processes since boot, stolen time included."""
     try:
         line = Path("/proc/stat").read_text(encoding="utf-8").split("\n")[0]
     except OSError:
@@ -39,35 +39,40 @@ def system_cpu_seconds() -> float | None:
 
 @dataclass
 class ResourceMeter:
-    """From its making on: time, and what others use of the processors meanwhile."""
+    """Measures wall time and other processes' CPU usage since its construction."""
 
-    started: float = field(default_factory=time.perf_counter)
-    busy: float | None = field(default_factory=system_cpu_seconds)
-    own: float = field(default_factory=time.process_time)
+    start_time: float = field(default_factory=time.perf_counter)
+    start_system_cpu: float | None = field(default_factory=system_cpu_seconds)
+    start_process_cpu: float = field(default_factory=time.process_time)
 
     def seconds(self) -> float:
-        """Tell the time since the beginning."""
-        return time.perf_counter() - self.started
+        """Return the wall time in seconds."""
+        return time.perf_counter() - self.start_time
 
     def cost(self) -> dict[str, Any]:
-        """Tell wall time, memory and others' share, by the names of the peers' kit."""
+        """Return wall time, peak memory and others' CPU share.
+
+        The keys are those of the kit that measures other toolkits.
+        """
         wall = self.seconds()
-        found: dict[str, Any] = {"wall_seconds": wall}
+        usage: dict[str, Any] = {"wall_seconds": wall}
         if sys.platform != "win32":
             import resource
 
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-            found["peak_rss_mib"] = peak // unit
-        now = system_cpu_seconds()
-        if now is not None and self.busy is not None:
-            others = now - self.busy - (time.process_time() - self.own)
-            found["others_cpu_share"] = max(0.0, others / wall / (os.cpu_count() or 1))
-        return found
+            usage["peak_rss_mib"] = peak // unit
+        system_cpu = system_cpu_seconds()
+        if system_cpu is not None and self.start_system_cpu is not None:
+            process_cpu = time.process_time() - self.start_process_cpu
+            others_cpu = system_cpu - self.start_system_cpu - process_cpu
+            capacity = wall * (os.cpu_count() or 1)
+            usage["others_cpu_share"] = max(0.0, others_cpu / capacity)
+        return usage
 
 
 def round_significant(line: dict[str, Any]) -> dict[str, Any]:
-    """Keep four digits of every fraction; more would be noise."""
+    """Round floats to four significant digits; more would be noise."""
     return {
         key: float(f"{value:.4g}") if isinstance(value, float) else value
         for key, value in line.items()

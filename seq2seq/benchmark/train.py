@@ -1,7 +1,6 @@
-"""How fast training is on this machine: the real stack, some steps, one line of JSON.
+"""Training speed on this machine: some optimizer steps of the real training loop.
 
-Knows clocks, counts and training's entrance; not what is trained. The line's names are
-those that other programs' measuring scripts use, so that lines can be compared.
+The keys of the result are those of the kit that measures other toolkits.
 """
 
 from __future__ import annotations
@@ -29,18 +28,19 @@ WARM_UP_STEPS = 5
 
 
 class StepTimer(Callback):
-    """Note when every step ended and what it trained on; nothing is validated."""
+    """Records the end time and batch size of every optimizer step; skips validation."""
 
     def __init__(self) -> None:
-        self.ends: list[float] = []
-        self.counts: list[tuple[int, int, int]] = []  # Sentences, source and target.
+        self.end_times: list[float] = []
+        self.counts: list[tuple[int, int, int]] = []
+        """Sentences, source tokens and target tokens of each step."""
         self._reset()
 
     def _reset(self) -> None:
-        self.step = torch.zeros(3, dtype=torch.long)
+        self.step_counts = torch.zeros(3, dtype=torch.long)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave out the validation that would follow the last step."""
+        """Skip the validation after the last step."""
         trainer.limit_val_batches = 0
 
     def on_train_batch_end(
@@ -51,9 +51,8 @@ class StepTimer(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Count on the CPU; a GPU is waited for, or its steps would end too soon."""
-        # inputs hold BOS and no EOS, but as many pieces as the targets.
-        self.step += torch.tensor(
+        """Count on the CPU, which waits for the GPU to finish the step."""
+        self.step_counts += torch.tensor(
             [
                 len(batch.indices),
                 int(batch.source_lengths.sum()),
@@ -61,8 +60,8 @@ class StepTimer(Callback):
             ]
         )
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
-            sentences, source, target = self.step.tolist()
-            self.ends.append(time.perf_counter())
+            sentences, source, target = self.step_counts.tolist()
+            self.end_times.append(time.perf_counter())
             self.counts.append((sentences, source, target))
             self._reset()
 
@@ -70,18 +69,18 @@ class StepTimer(Callback):
 def bench_training(
     recipe: Recipe, *, steps: int, ranks: ProcessGroup
 ) -> dict[str, Any]:
-    """Train some steps in a folder that is thrown away, and say how fast it went.
+    """Train some steps in a temporary folder and measure the speed.
 
     Args:
-        recipe: What to train; validation and checkpoints are left out.
-        steps: Optimizer steps; the first WARM_UP_STEPS are not counted.
-        ranks: Which processes train; each tells of its own share.
+        recipe: The recipe; validation and checkpoints are skipped.
+        steps: Optimizer steps; the first WARM_UP_STEPS are not measured.
+        ranks: The processes of distributed training; each measures its own share.
 
     Returns:
         Plain values for one line of JSON.
 
     Raises:
-        InputError: If there are too few steps.
+        UserError: If there are too few steps.
     """
     if steps <= WARM_UP_STEPS:
         raise UserError(
@@ -90,28 +89,26 @@ def bench_training(
         )
     changes = {"max_steps": steps, "max_epochs": None, "diagnostics": False}
     changes |= {"validate_every": steps + 1, "checkpoint_every": steps + 1}
-    measured = recipe.model_copy(
+    shortened = recipe.model_copy(
         update={"train": recipe.train.model_copy(update=changes)}
     )
-    watch = StepTimer()
+    timer = StepTimer()
     meter = ResourceMeter()
     with tempfile.TemporaryDirectory() as folder:
         console = Console(stderr=True, highlight=False)
         run = Path(folder) / "run"
-        train(measured, run, ranks=ranks, console=console, watchers=[watch])
-        # Written by the first process, the only one that reports.
+        train(shortened, run, ranks=ranks, console=console, watchers=[timer])
+        # Written by the main process, the only one that reports.
         data = json.loads((run / "data.json").read_text()) if ranks.is_main else {}
         summary = (
             json.loads((run / "summary.json").read_text()) if ranks.is_main else {}
         )
     cost = meter.cost()
-    seconds = watch.ends[-1] - watch.ends[WARM_UP_STEPS - 1]
-    sentences, source, target = map(
-        sum, zip(*watch.counts[WARM_UP_STEPS:], strict=True)
-    )
+    end_times, counts = timer.end_times, timer.counts
+    seconds = end_times[-1] - end_times[WARM_UP_STEPS - 1]
+    sentences, source, target = map(sum, zip(*counts[WARM_UP_STEPS:], strict=True))
     rates = [
-        (watch.counts[step][1] + watch.counts[step][2])
-        / (watch.ends[step] - watch.ends[step - 1])
+        (counts[step][1] + counts[step][2]) / (end_times[step] - end_times[step - 1])
         for step in range(WARM_UP_STEPS, steps)
     ]
     line = {
@@ -126,7 +123,7 @@ def bench_training(
         "target_pieces_per_second": target / seconds,
         "pieces_per_sentence": (source + target) / sentences,
         "seconds_to_first_update": process_uptime()
-        - (time.perf_counter() - watch.ends[0]),
+        - (time.perf_counter() - end_times[0]),
         "padding_efficiency": data.get("padding_efficiency"),
         "parameters": summary.get("parameters"),
         "processes": ranks.world_size,

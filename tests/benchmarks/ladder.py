@@ -16,7 +16,7 @@ HEAD = "| run | parameters | steps | minutes | valid BLEU | BLEU | chrF | gained
 
 
 def main(folders: list[Path]) -> int:
-    """Print a row for each run; what is missing is named and nothing printed."""
+    """Print a row for each run, or only the files that are missing."""
     missing = [
         str(path)
         for folder in folders
@@ -51,8 +51,8 @@ def main(folders: list[Path]) -> int:
 def _row(folder: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     scores = folder / "evaluation" / "test" / "scores.json"
-    inside = folder.parent.name == "ladder"
-    name = "/".join(folder.parts[-2:]) if inside else folder.name
+    in_ladder = folder.parent.name == "ladder"
+    name = "/".join(folder.parts[-2:]) if in_ladder else folder.name
     return name, summary, json.loads(scores.read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Would loading workers pay? The time to make a batch beside the time to train on it.
+"""Time to load a batch relative to the time of a training step.
 
     python tests/benchmarks/loading.py [RECIPE] [-o key=value ...]
 
@@ -27,10 +27,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", nargs="?", default="quickstart")
     parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE")
-    chosen = parser.parse_args()
-    recipe = read_recipe(chosen.recipe, chosen.o)
+    arguments = parser.parse_args()
+    recipe = read_recipe(arguments.recipe, arguments.o)
     prepared = preprocess(recipe.data, recipe.tokenizer, print)
-    both = prepared.tokenizers
+    tokenizers = prepared.tokenizers
     pairs = ParallelDataset(prepared.path)
     plan = TokenBatchSampler(
         pairs.source.lengths + 1,
@@ -39,23 +39,23 @@ def main() -> None:
     )
     network = EncoderDecoder(
         recipe.model,
-        source_vocab_size=len(both.source),
-        target_vocab_size=len(both.target),
+        source_vocab_size=len(tokenizers.source),
+        target_vocab_size=len(tokenizers.target),
     )
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    maker = iter(TrainDataLoader(pairs, plan))
-    next(maker)  # Plans the epoch.
-    spent: dict[str, list[float]] = {"a batch": [], "a step": []}
+    batches = iter(TrainDataLoader(pairs, plan))
+    next(batches)  # Plans the epoch.
+    seconds: dict[str, list[float]] = {"a batch": [], "a step": []}
     for _ in range(BATCHES):
         started = time.perf_counter()
-        batch = next(maker)
-        spent["a batch"].append(time.perf_counter() - started)
+        batch = next(batches)
+        seconds["a batch"].append(time.perf_counter() - started)
         started = time.perf_counter()
         optimizer.zero_grad()
         network(batch).loss.backward()
         optimizer.step()
-        spent["a step"].append(time.perf_counter() - started)
-    medians = {name: statistics.median(times) for name, times in spent.items()}
+        seconds["a step"].append(time.perf_counter() - started)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         share = median / medians["a step"]
         print(f"{name:<8} {1000 * median:8.2f} ms  {100 * share:6.2f}% of a step")

@@ -1,4 +1,4 @@
-"""What opening a report of 1,000 segments and two systems costs a browser.
+"""CPU time of opening a report of 1,000 segments and two systems in a browser.
 
     python tests/benchmarks/report_opens.py [TIMES]
 
@@ -37,10 +37,10 @@ def write_page(folder: Path) -> str:
             every = 3 if name == "one" else 5
             lines = [
                 " ".join(
-                    wrong[(number * 7 + place) % len(wrong)]
-                    if (number + place) % every == 0
+                    wrong[(number * 7 + index) % len(wrong)]
+                    if (number + index) % every == 0
                     else word
-                    for place, word in enumerate(line.split())
+                    for index, word in enumerate(line.split())
                 )
                 for number, line in enumerate(lines)
             ]
@@ -58,7 +58,7 @@ def write_page(folder: Path) -> str:
 
 
 def processor_seconds(browser: str, path: Path) -> float:
-    """Open a page in a browser of one process, and say what that took."""
+    """Return the CPU seconds of opening a page in a single-process browser."""
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"]
     options += ["--single-process", "--no-zygote", f"--screenshot={path}.png"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -87,20 +87,20 @@ def main() -> None:
         assert at_once != text
         pages = {"blank": "<!doctype html><title>x</title>"}
         pages |= {"as it is": text, "at once": at_once}
-        found: dict[str, list[float]] = {each: [] for each in pages}
+        seconds: dict[str, list[float]] = {page: [] for page in pages}
         for number, content in enumerate(pages.values()):
             (folder / f"{number}.html").write_text(content, encoding="utf-8")
         for _ in range(times):
-            for number, each in enumerate(pages):
-                found[each].append(
+            for number, page in enumerate(pages):
+                seconds[page].append(
                     processor_seconds(browser, folder / f"{number}.html")
                 )
-    median = {each: statistics.median(all_of) for each, all_of in found.items()}
-    taken = {each: median[each] - median["blank"] for each in ("as it is", "at once")}
+    median = {page: statistics.median(times) for page, times in seconds.items()}
+    extra = {page: median[page] - median["blank"] for page in ("as it is", "at once")}
     print(f"{len(text.encode()) / 1e6:.2f} MB, medians of {times}")
-    for each, seconds in taken.items():
-        print(f"{each:<10} {seconds:.2f} s of one core above a blank page")
-    print(f"ratio {taken['at once'] / taken['as it is']:.1f}")
+    for page, difference in extra.items():
+        print(f"{page:<10} {difference:.2f} s of one core above a blank page")
+    print(f"ratio {extra['at once'] / extra['as it is']:.1f}")
 
 
 if __name__ == "__main__":

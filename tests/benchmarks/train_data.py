@@ -1,11 +1,10 @@
-"""Time and memory of preparing generated corpora, each in a process of its own.
+"""Time and memory of preprocessing generated corpora, each in its own process.
 
     python tests/benchmarks/train_data.py 100000 1000000 5000000
 
-A corpus is made of random words as two files, prepared into an empty cache, and the
-first update of a training on it is made, with the base shape and 4,096 tokens. Prints a
-row for each size; the processor time a pair should stay flat, and the peak of memory
-within 3 GB.
+A corpus of random words is written as two files and preprocessed into an empty cache;
+then one update is trained, with the base shape and 4,096 tokens. Prints a row for each
+size; CPU time per pair should stay flat, and peak memory within 3 GB.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def write(folder: Path, pairs: int, split: str) -> None:
 
 
 def prepare_once(folder: Path) -> None:
-    """Prepare, then train for one update; print a line of JSON."""
+    """Preprocess, then train for one update; print a line of JSON."""
     from rich.console import Console
 
     from seq2seq.data.preprocessing import preprocess
@@ -55,7 +54,7 @@ def prepare_once(folder: Path) -> None:
     done, used = time.perf_counter(), time.process_time() - used
     peak = peak_mib()
     train(recipe, folder / "run", console=Console(stderr=True))
-    found = {
+    figures = {
         "kept": prepared.stats.kept,
         "preparing": done - start,
         "cpu_preparing": used,
@@ -63,11 +62,11 @@ def prepare_once(folder: Path) -> None:
         "first_update": time.perf_counter() - done,
         "peak_mib": peak_mib(),
     }
-    print(json.dumps(found))
+    print(json.dumps(figures))
 
 
 def peak_mib() -> int:
-    """Tell the most memory that this process has had."""
+    """Return the peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
@@ -89,14 +88,14 @@ def main(sizes: list[str]) -> int:
                 text=True,
                 env={**os.environ, "SEQ2SEQ_CACHE": f"{name}/cache"},
             )
-        found = json.loads(done.stdout.splitlines()[-1])
+        figures = json.loads(done.stdout.splitlines()[-1])
         cells = [
             f"{size:,}",
-            f"{found['preparing']:.1f}",
-            f"{found['cpu_preparing'] / size * 1e6:.0f}",
-            f"{found['peak_preparing_mib']:,}",
-            f"{found['first_update']:.1f}",
-            f"{found['peak_mib']:,}",
+            f"{figures['preparing']:.1f}",
+            f"{figures['cpu_preparing'] / size * 1e6:.0f}",
+            f"{figures['peak_preparing_mib']:,}",
+            f"{figures['first_update']:.1f}",
+            f"{figures['peak_mib']:,}",
         ]
         print(f"| {' | '.join(cells)} |", flush=True)
     return 0

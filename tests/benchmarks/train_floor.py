@@ -30,11 +30,11 @@ SHAPES = ("none", "general", "additive")
 class Floor(nn.Module):
     """The shape of recipes/bench in torch's own layers."""
 
-    def __init__(self, kind: str, pieces: int) -> None:
+    def __init__(self, kind: str, vocab_size: int) -> None:
         super().__init__()
         self.kind = kind
-        self.source = nn.Embedding(pieces, 256)
-        self.target = nn.Embedding(pieces, 256)
+        self.source = nn.Embedding(vocab_size, 256)
+        self.target = nn.Embedding(vocab_size, 256)
         self.encoder = nn.LSTM(
             256, 256, 2, batch_first=True, dropout=0.3, bidirectional=True
         )
@@ -43,11 +43,11 @@ class Floor(nn.Module):
         self.query = nn.Linear(512, 512)
         self.energy = nn.Linear(512, 1, bias=False)
         self.readout = nn.Linear(512 if kind == "none" else 1024, 256)
-        self.output = nn.Linear(256, pieces)
+        self.output = nn.Linear(256, vocab_size)
         self.dropout = nn.Dropout(0.3)
 
     def forward(self, batch: list[Tensor]) -> Tensor:
-        """Sum the cross-entropy of real target pieces."""
+        """Sum the cross-entropy of real target tokens."""
         source, lengths, inputs, targets = batch
         packed = pack_padded_sequence(
             self.dropout(self.source(source)),
@@ -65,14 +65,14 @@ class Floor(nn.Module):
             if self.kind == "general":
                 scores = hidden @ keys.transpose(1, 2) / 512**0.5
             else:
-                asked = self.query(hidden)[:, :, None]
-                scores = self.energy(torch.tanh(asked + keys[:, None]))[..., 0]
+                queries = self.query(hidden)[:, :, None]
+                scores = self.energy(torch.tanh(queries + keys[:, None]))[..., 0]
             scores = scores.masked_fill(source.eq(0)[:, None], float("-inf"))
             hidden = torch.cat([hidden, scores.softmax(dim=2) @ states], dim=2)
-        real = targets != 0
+        mask = targets != 0
         features = self.dropout(torch.tanh(self.readout(self.dropout(hidden))))
-        logits = self.output(features[real])
-        return nn.functional.cross_entropy(logits, targets[real], reduction="sum")
+        logits = self.output(features[mask])
+        return nn.functional.cross_entropy(logits, targets[mask], reduction="sum")
 
 
 def floor(kind: str, data: str, steps: int, threads: int) -> None:
@@ -87,8 +87,8 @@ def floor(kind: str, data: str, steps: int, threads: int) -> None:
     prepared = preprocess(recipe.data, recipe.tokenizer, lambda line: None)
     pairs = open_dataset(prepared, recipe.data)
     plan = TokenBatchSampler(*pairs.lengths(), batch_tokens=4096, seed=recipe.seed)
-    taken = plan.plan_epoch(0)[:steps]
-    batches = [collate(*pairs.get_pairs(batch.indices)) for batch in taken]
+    planned = plan.plan_epoch(0)[:steps]
+    batches = [collate(*pairs.get_pairs(batch.indices)) for batch in planned]
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     model = Floor(kind, len(prepared.tokenizers.source))
@@ -106,14 +106,14 @@ def floor(kind: str, data: str, steps: int, threads: int) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
     seconds = time.perf_counter() - start
-    counted = batches[WARM_UP_STEPS:]
-    pieces = sum(
-        int(batch.source_lengths.sum()) + batch.num_tokens for batch in counted
+    num_tokens = sum(
+        int(batch.source_lengths.sum()) + batch.num_tokens
+        for batch in batches[WARM_UP_STEPS:]
     )
     print(
         json.dumps(
             {
-                "pieces_per_second": pieces / seconds,
+                "pieces_per_second": num_tokens / seconds,
                 "parameters": sum(p.numel() for p in model.parameters()),
             }
         )
@@ -124,8 +124,8 @@ def measure(command: list[str]) -> dict[str, float]:
     """Run a command and return its last line of JSON."""
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    found: dict[str, float] = json.loads(lines[-1])
-    return found
+    figures: dict[str, float] = json.loads(lines[-1])
+    return figures
 
 
 def main() -> int:
@@ -137,34 +137,34 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", default=list(SHAPES), choices=SHAPES)
     parser.add_argument("--floor", choices=SHAPES, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.floor:
-        floor(given.floor, given.data, given.steps, given.threads)
+    arguments = parser.parse_args()
+    if arguments.floor:
+        floor(arguments.floor, arguments.data, arguments.steps, arguments.threads)
         return 0
-    common = ["--steps", str(given.steps), "--threads", str(given.threads)]
+    common = ["--steps", str(arguments.steps), "--threads", str(arguments.threads)]
     rows = []
-    for kind in given.kinds:
-        path = f"data.path={Path(given.data).resolve()}"
+    for kind in arguments.kinds:
+        path = f"data.path={Path(arguments.data).resolve()}"
         ours = [sys.executable, "-m", "seq2seq", "bench", "train", f"bench/{kind}"]
-        bare = [sys.executable, __file__, given.data, "--floor", kind]
+        bare = [sys.executable, __file__, arguments.data, "--floor", kind]
         commands = {"stack": [*ours, "-o", path, *common], "floor": [*bare, *common]}
         ratios, rates = [], []
-        for number in range(given.rounds):
+        for number in range(arguments.rounds):
             order = list(commands) if number % 2 == 0 else list(reversed(commands))
-            found = {name: measure(commands[name]) for name in order}
-            rate = found["stack"]["pieces_per_second"]
+            figures = {name: measure(commands[name]) for name in order}
+            rate = figures["stack"]["pieces_per_second"]
             rates.append(rate)
-            ratios.append(rate / found["floor"]["pieces_per_second"])
+            ratios.append(rate / figures["floor"]["pieces_per_second"])
             print(
-                json.dumps({"kind": kind, "ratio": round(ratios[-1], 3), **found}),
+                json.dumps({"kind": kind, "ratio": round(ratios[-1], 3), **figures}),
                 flush=True,
             )
         rows.append((kind, statistics.median(rates), ratios))
-    print("| attention | pieces a second | stack / floor | lowest | highest |")
+    print("| attention | tokens per second | stack / floor | lowest | highest |")
     print("|---|---|---|---|---|")
     for kind, rate, ratios in rows:
-        shown = (statistics.median(ratios), min(ratios), max(ratios))
-        cells = [kind, f"{rate:,.0f}", *(f"{ratio:.2f}" for ratio in shown)]
+        summary = (statistics.median(ratios), min(ratios), max(ratios))
+        cells = [kind, f"{rate:,.0f}", *(f"{ratio:.2f}" for ratio in summary)]
         print(f"| {' | '.join(cells)} |")
     return 0
 

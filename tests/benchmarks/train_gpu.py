@@ -6,7 +6,7 @@ For each shape (the base shape, and four layers of 1,000 LSTM cells as Sutskever
 2014, section 3.4) and each precision (fp32, tf32, bf16) it alternates `seq2seq bench
 train` with the bare cuDNN floor: the same two LSTM stacks and the projection by torch
 alone. The share of peak counts 6 operations for each parameter in a matrix and each
-sentence position, of which a source and a target piece make one; give the GPU's dense
+sentence position, of which a source and a target token make one; give the GPU's dense
 peaks in TFLOP/s.
 """
 
@@ -32,19 +32,19 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 def overrides(shape: str, precision: str, tokens: int) -> list[str]:
-    """Name what differs from bench/base."""
+    """List the overrides of bench/base."""
     size, layers, hidden = SHAPES[shape]
-    found = [f"train.batch_tokens={tokens}"]
+    keys = [f"train.batch_tokens={tokens}"]
     if shape == "4x1000":
-        found += [
+        keys += [
             f"model.embedding_size={size}",
             f"model.encoder={{cell: lstm, layers: {layers}, hidden_size: {hidden}, "
             "bidirectional: false, reverse_source: true}",
             f"model.decoder={LAYERS % (layers, hidden)}",
         ]
     if precision == "bf16":
-        found.append("train.precision=bf16-mixed")
-    return found
+        keys.append("train.precision=bf16-mixed")
+    return keys
 
 
 def environment(precision: str) -> dict[str, str]:
@@ -56,21 +56,21 @@ def environment(precision: str) -> dict[str, str]:
 
 
 def floor(shape: str, precision: str, tokens: int, steps: int) -> None:
-    """Train both stacks on random pieces of one length; print a line of JSON."""
+    """Train both stacks on random tokens of one length; print a line of JSON."""
     size, layers, hidden = SHAPES[shape]
     base = shape == "base"
-    device, length, pieces = torch.device("cuda"), 16, 8000
+    device, length, vocab_size = torch.device("cuda"), 16, 8000
     sentences = tokens // length
     model = nn.ModuleDict(
         {
-            "source": nn.Embedding(pieces, size),
-            "target": nn.Embedding(pieces, size),
+            "source": nn.Embedding(vocab_size, size),
+            "target": nn.Embedding(vocab_size, size),
             "encoder": nn.LSTM(
                 size, hidden // (1 + base), layers, batch_first=True, bidirectional=base
             ),
             "decoder": nn.LSTM(size, hidden, layers, batch_first=True),
             "readout": nn.Linear(hidden, size),
-            "output": nn.Linear(size, pieces),
+            "output": nn.Linear(size, vocab_size),
         }
     ).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
@@ -78,11 +78,11 @@ def floor(shape: str, precision: str, tokens: int, steps: int) -> None:
         if step == WARM_UP_STEPS:
             torch.cuda.synchronize()
             start = time.perf_counter()
-        drawn = torch.randint(4, pieces, (2, sentences, length), device=device)
+        drawn = torch.randint(4, vocab_size, (2, sentences, length), device=device)
         with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16"):
             states, _ = model["encoder"](model["source"](drawn[0]))
-            read = model["target"](drawn[1]) + 0 * states.mean()
-            features = torch.tanh(model["readout"](model["decoder"](read)[0]))
+            inputs = model["target"](drawn[1]) + 0 * states.mean()
+            features = torch.tanh(model["readout"](model["decoder"](inputs)[0]))
             logits = model["output"](features).flatten(0, 1)
             loss = nn.functional.cross_entropy(logits, drawn[1].flatten())
         optimizer.zero_grad()
@@ -91,8 +91,8 @@ def floor(shape: str, precision: str, tokens: int, steps: int) -> None:
         optimizer.step()
     torch.cuda.synchronize()
     seconds = time.perf_counter() - start
-    done = 2 * tokens * (steps - WARM_UP_STEPS)
-    print(json.dumps({"pieces_per_second": done / seconds}))
+    num_tokens = 2 * tokens * (steps - WARM_UP_STEPS)
+    print(json.dumps({"pieces_per_second": num_tokens / seconds}))
 
 
 def measure(command: list[str], variables: dict[str, str]) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def measure(command: list[str], variables: dict[str, str]) -> dict[str, Any]:
         command, check=True, stdout=subprocess.PIPE, text=True, env=variables
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    figures: dict[str, Any] = json.loads(lines[-1])
+    return figures
 
 
 def main() -> int:
@@ -115,34 +115,40 @@ def main() -> int:
     for name in PRECISIONS:
         parser.add_argument(f"--peak-{name}", type=float, help="TFLOP/s", default=None)
     parser.add_argument("--floor", nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if not torch.cuda.is_available():
         print("torch finds no GPU here; nothing was measured.", file=sys.stderr)
         return 1
-    if given.floor:
-        floor(*given.floor, given.tokens, given.steps)
+    if arguments.floor:
+        floor(*arguments.floor, arguments.tokens, arguments.steps)
         return 0
-    print("| shape | precision | pieces a second | share of peak | stack / floor |")
+    print("| shape | precision | tokens per second | share of peak | stack / floor |")
     print("|---|---|---|---|---|")
     for shape in SHAPES:
         for precision in PRECISIONS:
             ours = [sys.executable, "-m", "seq2seq", "bench", "train", "bench/base"]
-            ours += ["--steps", str(given.steps)]
-            path = f"data.path={Path(given.data).resolve()}"
-            for change in (path, *overrides(shape, precision, given.tokens)):
+            ours += ["--steps", str(arguments.steps)]
+            path = f"data.path={Path(arguments.data).resolve()}"
+            for change in (path, *overrides(shape, precision, arguments.tokens)):
                 ours += ["-o", change]
-            bare = [sys.executable, __file__, given.data, "--steps", str(given.steps)]
-            bare += ["--tokens", str(given.tokens), "--floor", shape, precision]
+            bare = [
+                sys.executable,
+                __file__,
+                arguments.data,
+                "--steps",
+                str(arguments.steps),
+            ]
+            bare += ["--tokens", str(arguments.tokens), "--floor", shape, precision]
             lines, ratios = [], []
-            for number in range(given.rounds):
+            for number in range(arguments.rounds):
                 order = [ours, bare] if number % 2 == 0 else [bare, ours]
-                found = [measure(each, environment(precision)) for each in order]
-                stack, under = found if number % 2 == 0 else reversed(found)
+                figures = [measure(run, environment(precision)) for run in order]
+                stack, bare_floor = figures if number % 2 == 0 else reversed(figures)
                 lines.append(stack)
-                rates = [each["pieces_per_second"] for each in (stack, under)]
+                rates = [line["pieces_per_second"] for line in (stack, bare_floor)]
                 ratios.append(rates[0] / rates[1])
             rate = statistics.median(line["pieces_per_second"] for line in lines)
-            peak = getattr(given, f"peak_{precision}")
+            peak = getattr(arguments, f"peak_{precision}")
             size = SHAPES[shape][0]
             # Tables are looked up and not multiplied; half of the rest is each side's.
             matrices = lines[0]["parameters"] - 2 * 8000 * size

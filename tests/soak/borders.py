@@ -1,7 +1,4 @@
-"""Trials of what comes from outside: lines, damaged and malicious files, recipes.
-
-Knows what is tried and what must come of it; not how often.
-"""
+"""Trials of inputs: hostile lines, damaged and malicious files, mistaken recipes."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import sys
 import time
 
 import hostile
-from trials import Bench, finish, fresh, moments
+from trials import Bench, finish, moments, new_run
 
 from seq2seq.engines.onnx.engine import FILES
 from seq2seq.errors import RecipeError, UserError
@@ -26,21 +23,23 @@ def lines(bench: Bench, number: int) -> str:
     """A thousand hostile lines: as many come out, in order, a blank for a blank."""
     moments(bench)
     translator = Translator.load(bench.folder / "whole")
-    given = [hostile.line(number * 1000 + i) for i in range(1000)]
-    given[::10] = [f"the dog {i % 7}" for i in range(100)]
-    found = translator(given, beam_size=1)
-    known = [translator([f"the dog {i}"], beam_size=1)[0] for i in range(7)]
-    if len(found) != len(given):
-        return f"{len(given)} lines in, {len(found)} out"
-    if found[::10] != [known[i % 7] for i in range(100)]:
+    sources = [hostile.line(number * 1000 + i) for i in range(1000)]
+    sources[::10] = [f"the dog {i % 7}" for i in range(100)]
+    translations = translator(sources, beam_size=1)
+    expected = [translator([f"the dog {i}"], beam_size=1)[0] for i in range(7)]
+    if len(translations) != len(sources):
+        return f"{len(sources)} lines in, {len(translations)} out"
+    if translations[::10] != [expected[i % 7] for i in range(100)]:
         return "the order changed"
-    if any("\n" in line or "\r" in line for line in found):
+    if any("\n" in line or "\r" in line for line in translations):
         return "a line became two"
-    blank = [i for i, line in enumerate(given) if not line.strip() and found[i]]
+    blank = [
+        i for i, line in enumerate(sources) if not line.strip() and translations[i]
+    ]
     return f"line {blank[0]} is blank, its translation is not" if blank else ""
 
 
-# What is damaged, and the options that make a translation read it.
+# Files to damage, and the options with which translating reads them.
 DAMAGED: dict[str, tuple[str, ...]] = {
     "recipe.yaml": (),
     "tokenizer/source.model": (),
@@ -56,56 +55,54 @@ EXPORTS = {
 }
 
 
-def damaged(bench: Bench) -> dict[str, tuple[str, ...]]:
-    """Say what there is to damage, in a run that was given all of it."""
+def damageable_files(bench: Bench) -> dict[str, tuple[str, ...]]:
+    """List the files to damage, after making those that are missing."""
     moments(bench)
     whole = bench.folder / "whole"
     if not (whole / "shortlist").is_dir():
-        assert bench.command("shortlist", "whole") == 0, bench.said()
+        assert bench.command("shortlist", "whole") == 0, bench.read_output()
     if importlib.util.find_spec("onnx") is None:
         return DAMAGED
     for kind, more in (("onnx", []), ("onnx-int8", ["--int8"])):
         if not (whole / kind).is_dir():
             done = bench.command("export", "whole", "--engine", "onnx", *more)
-            assert done == 0, bench.said()
+            assert done == 0, bench.read_output()
     return {**DAMAGED, **EXPORTS}
 
 
 def damage(bench: Bench, number: int) -> str:
     """Cut an artifact off or flip a bit: refused in one line, exit status not 0."""
-    artifacts = damaged(bench)
-    copy = bench.folder / fresh(bench, "damaged")
+    artifacts = damageable_files(bench)
+    copy = bench.folder / new_run(bench, "damaged")
     shutil.copytree(bench.folder / "whole", copy)
     name = list(artifacts)[number % len(artifacts)]
     what = hostile.damage(copy / name, number * 97 % 200)
 
-    def nothing_comes() -> None:
+    def close_stdin() -> None:
         sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123, for a process that ends
 
-    status = bench.command(
-        "translate", str(copy), *artifacts[name], before=nothing_comes
-    )
-    said = bench.said()
-    if status in (1, 2) and said.count("\n") == 1:
+    status = bench.command("translate", str(copy), *artifacts[name], before=close_stdin)
+    output = bench.read_output()
+    if status in (1, 2) and output.count("\n") == 1:
         return ""
-    return f"{name}, {what}: status {status}: {said[-300:]!r}"
+    return f"{name}, {what}: status {status}: {output[-300:]!r}"
 
 
 def damaged_cache(bench: Bench, number: int) -> str:
-    """Damage what is kept between trainings: made anew, and the run is the same."""
+    """Damage the cache of preprocessed data: it is rebuilt, and the run is the same."""
     moments(bench)
-    [folder] = [each for each in (bench.folder / "cache").iterdir() if each.is_dir()]
+    [folder] = [path for path in (bench.folder / "cache").iterdir() if path.is_dir()]
     files = sorted(folder.iterdir())
     what = hostile.damage(files[number % len(files)], number * 97 % 200)
-    run = fresh(bench, "recached")
-    if fault := finish(bench, run):
-        return f"{files[number % len(files)].name}, {what}: {fault}"
+    run = new_run(bench, "recached")
+    if failure := finish(bench, run):
+        return f"{files[number % len(files)].name}, {what}: {failure}"
     return ""
 
 
 def pickles(bench: Bench, number: int) -> str:
     """Malicious checkpoints of every kind: refused, and no code runs."""
-    folder = bench.folder / fresh(bench, "malicious")
+    folder = bench.folder / new_run(bench, "malicious")
     folder.mkdir()
     mark = folder / "code-ran"
     for kind, path in hostile.malicious(folder, mark).items():
@@ -129,12 +126,14 @@ def recipes(bench: Bench, number: int) -> str:
     try:
         read_recipe("mistaken.yaml")
     except RecipeError as error:
-        said = str(error).splitlines()
+        errors = str(error).splitlines()
     else:
-        return f"no fault was found in {text!r}"
+        return f"no error was reported for {text!r}"
     if time.process_time() - started > 1:
         return "it took over a second"
-    if len(said) < mistakes:
-        return f"{len(said)} of {mistakes} faults: {said}"
-    wrong = [line for line in said if not re.match(r"mistaken\.yaml:\d+: [\w.]+", line)]
-    return f"without a place: {wrong}" if wrong else ""
+    if len(errors) < mistakes:
+        return f"{len(errors)} of {mistakes} errors: {errors}"
+    wrong = [
+        line for line in errors if not re.match(r"mistaken\.yaml:\d+: [\w.]+", line)
+    ]
+    return f"without a location: {wrong}" if wrong else ""

@@ -1,7 +1,4 @@
-"""What an enemy, a failing disk or a careless hand may give: files, lines and recipes.
-
-Knows how to make them; not what should become of them.
-"""
+"""Generators of hostile, damaged and mistaken files, lines and recipes."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ SCRAPS += ["\ud7ff", "\ue000", "\U0010ffff", "a" * 40, " ", "\t", "the", "dog", 
 
 
 def line(number: int) -> str:
-    """Make a line that somebody might send; the same number makes the same line."""
+    """Generate a hostile line; the same number gives the same line."""
     draw = random.Random(number)
     if draw.random() < 0.1:
         return draw.choice(["", " ", "\t", "\u3000", "\xa0 "])
@@ -52,7 +49,7 @@ def line(number: int) -> str:
 
 
 class _Calls:
-    """Is a call of a function when it is unpickled."""
+    """Calls a function when it is unpickled."""
 
     def __init__(self, function: Callable[..., Any], *values: Any) -> None:
         self.call = function, values
@@ -101,12 +98,14 @@ def malicious(folder: Path, mark: Path) -> dict[str, Path]:
     for kind, pickled in by_hand.items():
         made[kind] = folder / f"{kind}.ckpt"
         _archive(made[kind], pickled)
-    found = _Calls(__import__, "os")
+    imported_os = _Calls(__import__, "os")
     nested = {
         "system in a value": _Calls(os.system, order),
         "eval": _Calls(eval, code),
         "exec": _Calls(exec, code),
-        "a chain of calls": _Calls(map, _Calls(getattr, found, "system"), [order]),
+        "a chain of calls": _Calls(
+            map, _Calls(getattr, imported_os, "system"), [order]
+        ),
         "code in a key": {_Calls(os.system, order): 1},
         "code in a list": [[[_Calls(exec, code)]]],
         "pickle in a pickle": _Calls(
@@ -145,11 +144,11 @@ class _Doubles(torch.nn.Module):
 
 
 def damage(path: Path, number: int) -> str:
-    """Cut a file off or flip one of its bits; say which.
+    """Truncate a file or flip one of its bits; return a description.
 
     Args:
         path: The file, changed in place.
-        number: 0 to 99 keeps so many percent of it; more flips some bit.
+        number: From 0 to 99, the percentage to keep; from 100, a seed for the bit.
     """
     content = bytearray(path.read_bytes())
     if number < 100:
@@ -176,9 +175,9 @@ _MISTAKES = [
     ("train", "optimizer: {kind: adamm}"),
     ("train", "batch_tokens: 1e99"),
     ("tokenizer", "vocab_size: 7"),
-    ("tokenizer", "kind: {a: b}"),
+    ("tokenizer", "model_type: {a: b}"),
     ("data", "splits: {train: ../../etc/passwd}"),
-    ("data", "limit: -3"),
+    ("data", "max_pairs: -3"),
     ("data", "config: 3"),
     ("search", "beam_size: 0"),
     ("search", "beam: 3"),
@@ -186,7 +185,7 @@ _MISTAKES = [
 
 
 def recipe(number: int) -> tuple[str, int]:
-    """Write a recipe with one to six mistakes, and tell how many there are."""
+    """Return a recipe with one to six mistakes, and their number."""
     draw = random.Random(number)
     made = draw.sample(_MISTAKES, draw.randint(1, 6))
     sections: dict[str, list[str]] = {

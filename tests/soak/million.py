@@ -1,12 +1,12 @@
-"""A million lines through a pipe, and killed half way and continued to the same bytes.
+"""Translate a million lines through a pipe; then kill half way and resume.
 
     python tests/soak/million.py runs/quickstart FOLDER --lines 1000000
     python tests/soak/million.py runs/quickstart FOLDER --lines 9000 --source real.txt
 
 Real lines, repeated, go through `cat FOLDER/in | seq2seq translate RUN > FOLDER/out`
-while its memory is sampled. Then the same is written by --output, killed by SIGKILL
-half way, and continued. Prints a JSON line of figures; the exit status is 1 if a line
-was lost or shifted, memory grew, or a byte differs.
+while memory is sampled. Then the same is written by --output, killed by SIGKILL half
+way, and resumed. Prints a JSON line of figures; the exit status is 1 if a line was lost
+or shifted, memory grew, or a byte differs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SAMPLE_SECONDS = 0.1
 
 
 def rss_mib(process: int) -> float:
-    """Tell how much memory a process has; 0 if it is no more."""
+    """Return the resident memory of a process; 0 if it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:
@@ -40,7 +40,7 @@ def rss_mib(process: int) -> float:
 
 
 def write_input(folder: Path, lines: int, source: Path | None) -> int:
-    """Write the lines, blank ones among them; return how many differ."""
+    """Write the lines, blank ones among them; return the period of repetition."""
     if source is None:
         real = [pair[0] for pair in phrase_pairs("test", count=500)] + [""]
     else:
@@ -57,15 +57,15 @@ def command(run: Path, *more: str) -> list[str]:
 
 
 def through_a_pipe(run: Path, folder: Path, lines: int) -> dict[str, Any]:
-    """Translate once from pipe to pipe, sampling memory by how much has come out."""
+    """Translate once from pipe to pipe, sampling memory and lines of output."""
     samples: list[tuple[int, float]] = []
-    counted, part = 0, folder / "out.part"
+    counted, partial = 0, folder / "out.part"
     started = time.monotonic()
     with (
         subprocess.Popen(["cat", folder / "in"], stdout=subprocess.PIPE) as cat,
-        part.open("wb") as writes,
+        partial.open("wb") as writes,
         subprocess.Popen(command(run), stdin=cat.stdout, stdout=writes) as process,
-        part.open("rb") as reads,
+        partial.open("rb") as reads,
     ):
         assert cat.stdout
         cat.stdout.close()  # Or cat would not notice if the translator ended.
@@ -81,11 +81,11 @@ def through_a_pipe(run: Path, folder: Path, lines: int) -> dict[str, Any]:
         sys.exit(f"translating ended with status {process.returncode}")
     samples = [sample for sample in samples if sample[1]]  # Not after its end.
     tenth = [rss for count, rss in samples if count <= lines / 10]
-    part.replace(folder / "out")
+    partial.replace(folder / "out")
     return {
         "seconds": round(time.monotonic() - started, 1),
         "lines_out": counted,
-        # Up to a tenth, since there may be few samples; and the most of all.
+        # The maximum up to a tenth, since there may be few samples.
         "rss_mib_at_10_percent": round(max(tenth)),
         "rss_mib_at_the_end": round(samples[-1][1]),
         "rss_mib_at_most": round(max(rss for _, rss in samples)),
@@ -93,8 +93,8 @@ def through_a_pipe(run: Path, folder: Path, lines: int) -> dict[str, Any]:
     }
 
 
-def killed_and_continued(run: Path, folder: Path, lines: int) -> dict[str, Any]:
-    """Translate to a file, kill it half way, go on; say where it was killed."""
+def killed_and_resumed(run: Path, folder: Path, lines: int) -> dict[str, Any]:
+    """Translate to a file, kill it half way, resume; return where it was killed."""
     output, journal = folder / "again", folder / "again.partial.journal"
     output.unlink(missing_ok=True)
     arguments = command(run, str(folder / "in"), "--output", str(output), "--resume")
@@ -104,18 +104,18 @@ def killed_and_continued(run: Path, folder: Path, lines: int) -> dict[str, Any]:
             time.sleep(SAMPLE_SECONDS / 10)
             done = lines_done(journal)
         process.kill()
-    there = output.exists()
+    too_early = output.exists()
     subprocess.run(arguments, check=True)
     return {
         "killed_at_line": done,
         "killed": process.returncode == -signal.SIGKILL,
-        "a_file_took_its_name_too_early": there,
+        "a_file_took_its_name_too_early": too_early,
         "the_same_bytes": output.read_bytes() == (folder / "out").read_bytes(),
     }
 
 
 def lines_done(journal: Path) -> int:
-    """Read how many lines are safe."""
+    """Read the number of committed lines."""
     try:
         entries = journal.read_bytes().split(b"\n")[1:-1]
         return int(json.loads(entries[-1])["lines"]) if entries else 0
@@ -124,36 +124,38 @@ def lines_done(journal: Path) -> int:
 
 
 def shifted(folder: Path, period: int) -> int:
-    """Count lines whose translation is another than the first time they came."""
+    """Count lines whose translation differs from that of their first occurrence."""
     with (folder / "out").open(encoding="utf-8", newline="\n") as file:
         first = list(islice(file, period))
-        return sum(line != said for line, said in zip(file, cycle(first), strict=False))
+        return sum(
+            line != expected for line, expected in zip(file, cycle(first), strict=False)
+        )
 
 
 def main() -> int:
-    """Do it, print the figures, and tell whether all is well."""
+    """Measure, print the figures, and return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--source", type=Path)
-    chosen = parser.parse_args()
-    folder, lines = chosen.folder, chosen.lines
+    arguments = parser.parse_args()
+    folder, lines = arguments.folder, arguments.lines
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"lines": lines}
-    period = write_input(folder, lines, chosen.source)
-    found |= through_a_pipe(chosen.run, folder, lines)
-    found["translated_otherwise_when_they_came_again"] = shifted(folder, period)
-    print(json.dumps(found), flush=True)
-    found |= killed_and_continued(chosen.run, folder, lines)
-    print(json.dumps(found), flush=True)
+    figures: dict[str, Any] = {"lines": lines}
+    period = write_input(folder, lines, arguments.source)
+    figures |= through_a_pipe(arguments.run, folder, lines)
+    figures["translated_otherwise_when_they_came_again"] = shifted(folder, period)
+    print(json.dumps(figures), flush=True)
+    figures |= killed_and_resumed(arguments.run, folder, lines)
+    print(json.dumps(figures), flush=True)
     good = (
-        found["lines_out"] == lines
-        and not found["translated_otherwise_when_they_came_again"]
-        and found["rss_mib_at_most"] <= found["rss_mib_at_10_percent"] + GROWTH_MIB
-        and found["killed"]
-        and not found["a_file_took_its_name_too_early"]
-        and found["the_same_bytes"]
+        figures["lines_out"] == lines
+        and not figures["translated_otherwise_when_they_came_again"]
+        and figures["rss_mib_at_most"] <= figures["rss_mib_at_10_percent"] + GROWTH_MIB
+        and figures["killed"]
+        and not figures["a_file_took_its_name_too_early"]
+        and figures["the_same_bytes"]
     )
     return 0 if good else 1
 

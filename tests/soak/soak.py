@@ -1,11 +1,11 @@
-"""Run the promises of docs/reliability.md, few times or many, and count.
+"""Test the promises of docs/reliability.md, few times or many, and count failures.
 
     python tests/soak/soak.py FOLDER --release     # as often as a release needs
     python tests/soak/soak.py FOLDER --few         # as often as the test suite does
     python tests/soak/soak.py FOLDER --few --case kills --case signals
 
-Every trial has a number that decides all about it, and a line in FOLDER/results.jsonl
-once it is done: the same command goes on where it was stopped. The exit status is 1 if
+Every trial has a number, its seed, and a line in FOLDER/results.jsonl once it is done:
+the same command resumes where it was stopped. The exit status is 1 if
 a trial failed.
 """
 
@@ -29,40 +29,42 @@ from borders import damage, damaged_cache, lines, pickles, recipes
 from trials import (
     Bench,
     Moments,
-    die,
     finish,
-    fresh,
     kill_after_step,
+    kill_self,
+    limit_memory,
     moments,
-    room,
+    new_run,
 )
 
 from seq2seq.runs.checkpoint_reader import read_checkpoint
 
-Trial = Callable[[Bench, int], str]  # Says what went wrong; nothing if all went well.
+Trial = Callable[[Bench, int], str]
+"""Returns a description of the failure, or an empty string."""
+
 ONE_LINE = re.compile(r"error: [^\n]+\n\Z")
 
 
 def kills(bench: Bench, number: int) -> str:
     """SIGKILL ten times in one run, each at a random moment; the same bits?"""
     draw, total = random.Random(number), moments(bench)
-    run = fresh(bench, "killed")
+    run = new_run(bench, "killed")
     for _ in range(10):
-        at = Moments(draw.randint(1, total // 6), die)
+        at = Moments(draw.randint(1, total // 6), kill_self)
         status = bench.train_until(run, moments=at)
         if status != -signal.SIGKILL:
-            return f"it ended with {status}: {bench.said()[-500:]}"
+            return f"it ended with {status}: {bench.read_output()[-500:]}"
     return finish(bench, run)
 
 
 def kills_by_the_clock(bench: Bench, number: int) -> str:
     """SIGKILL from outside, at a random time after the start."""
     moments(bench)
-    run = fresh(bench, "timed")
+    run = new_run(bench, "timed")
     wait = random.Random(number).uniform(0, 15)
     command = [sys.executable, "-m", "seq2seq", "train", "recipe.yaml", "--output", run]
-    with Path(bench.folder / "said.txt").open("w") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+    with Path(bench.folder / "output.txt").open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
         time.sleep(wait)
         process.kill()
         process.wait()
@@ -76,16 +78,16 @@ def two_ranks(bench: Bench, number: int) -> str:
     log = bench.folder / "ranks.txt"
 
     def start(run: str) -> subprocess.Popen[bytes]:
-        with log.open("w") as said:
+        with log.open("w") as output:
             return subprocess.Popen(
-                [*command, run], stdout=said, stderr=said, start_new_session=True
+                [*command, run], stdout=output, stderr=output, start_new_session=True
             )
 
     if not (bench.folder / "both" / "summary.json").exists():
         shutil.rmtree(bench.folder / "both", ignore_errors=True)
         if start("both").wait():
             return f"uninterrupted: {log.read_text()[-500:]}"
-    run = fresh(bench, "ranks")
+    run = new_run(bench, "ranks")
     process = start(run)
     time.sleep(random.Random(number).uniform(10, 40))
     os.killpg(process.pid, signal.SIGKILL)
@@ -98,18 +100,18 @@ def two_ranks(bench: Bench, number: int) -> str:
 def every_step(bench: Bench, number: int) -> str:
     """One run, killed after each of its steps; amid validation where there is one."""
     moments(bench)
-    run = fresh(bench, "stepwise")
+    run = new_run(bench, "stepwise")
     for step in range(1, 30):
         status = bench.train(
             run, "train.checkpoint_every=1", before=kill_after_step(step)
         )
         if status != -signal.SIGKILL:
-            return f"step {step}: it ended with {status}: {bench.said()[-500:]}"
+            return f"step {step}: it ended with {status}: {bench.read_output()[-500:]}"
         last = read_checkpoint(bench.folder / run / "checkpoints" / "last.ckpt")
         if last["global_step"] != step:
             return f"step {step}: the checkpoint is of step {last['global_step']}"
     if status := bench.train(run, "train.checkpoint_every=1"):
-        return f"it ended with {status}: {bench.said()[-500:]}"
+        return f"it ended with {status}: {bench.read_output()[-500:]}"
     return "" if bench.same(run) else "it ended with other bits"
 
 
@@ -118,15 +120,15 @@ def signals(bench: Bench, number: int) -> str:
     which = (signal.SIGTERM, signal.SIGINT)[number % 2]
     total = moments(bench, steps_only=True)
     at = random.Random(number).randint(1, total)
-    run = fresh(bench, "asked")
+    run = new_run(bench, "signalled")
 
-    def ask() -> None:
+    def send_signal() -> None:
         os.kill(os.getpid(), which)
 
-    counted = Moments(at, ask, steps_only=True)
-    status = bench.train_until(run, moments=counted)
+    moment = Moments(at, send_signal, steps_only=True)
+    status = bench.train_until(run, moments=moment)
     if status != 128 + which:
-        return f"{which.name} at {at}: status {status}: {bench.said()[-500:]}"
+        return f"{which.name} at {at}: status {status}: {bench.read_output()[-500:]}"
     state = read_checkpoint(bench.folder / run / "checkpoints" / "last.ckpt")
     loop = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]
     trained = 2 * state["global_step"]
@@ -138,12 +140,12 @@ def signals(bench: Bench, number: int) -> str:
 def disk(bench: Bench, number: int) -> str:
     """No file may grow beyond a size: reported, nothing lost, nothing left behind."""
     moments(bench)
-    run = fresh(bench, "full")
+    run = new_run(bench, "full")
     draw = random.Random(number)
     # Two checkpoints are good before the disk is full.
     before = Moments(moments(bench, steps_only=True) // 2, lambda: None)
     whole = bench.folder / "whole" / "checkpoints" / "last.ckpt"
-    # What is said is a file as well, and grows to 2 KB.
+    # The output is a file as well, and grows to 2 KB.
     size = draw.randint(10_000, whole.stat().st_size - 1)
 
     def fill() -> None:
@@ -155,10 +157,10 @@ def disk(bench: Bench, number: int) -> str:
         os.environ["TMPDIR"] = "/dev/shm"
     status = bench.train_until(run, moments=before)
     os.environ.pop("TMPDIR", None)
-    said = bench.said()
-    last = [line for line in said.splitlines() if line.startswith("error: ")]
-    if status != 1 or len(last) != 1 or "Traceback" in said:
-        return f"status {status}: {said[-500:]}"
+    output = bench.read_output()
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    if status != 1 or len(errors) != 1 or "Traceback" in output:
+        return f"status {status}: {output[-500:]}"
     if strays := bench.strays(run):
         return f"left behind: {strays}"
     read_checkpoint(bench.folder / run / "checkpoints" / "last.ckpt")
@@ -167,9 +169,9 @@ def disk(bench: Bench, number: int) -> str:
 
 def small_disk(bench: Bench, number: int) -> str:
     """A file system that is too small, or checkpoints that become read-only."""
-    place = bench.folder / "mounted"
-    place.mkdir(exist_ok=True)
-    kept = place / "run" / "checkpoints"
+    mount_point = bench.folder / "mounted"
+    mount_point.mkdir(exist_ok=True)
+    checkpoints = mount_point / "run" / "checkpoints"
     locked = number % 2 == 1
     size = 2000 if locked else 300 + 3 * random.Random(number).randrange(100)
 
@@ -177,48 +179,48 @@ def small_disk(bench: Bench, number: int) -> str:
         command = ["mount", *arguments]
         return not subprocess.run(command, capture_output=True, check=False).returncode
 
-    if not mount("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)):
+    if not mount("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(mount_point)):
         return "not tried: this needs the right to mount"
     try:
 
         def lock() -> None:
             if locked:
-                assert mount("--bind", str(kept), str(kept))
-                assert mount("-o", "remount,bind,ro", str(kept))
+                assert mount("--bind", str(checkpoints), str(checkpoints))
+                assert mount("-o", "remount,bind,ro", str(checkpoints))
 
         at = Moments(moments(bench, steps_only=True) // 2, lock, steps_only=True)
         status = bench.train_until("mounted/run", moments=at)
-        said = bench.said()
-        if status != 1 or said.count("error: ") != 1 or "Traceback" in said:
-            return f"{size} KiB: status {status}: {said[-500:]}"
-        if (state := kept / "last.ckpt").exists():
+        output = bench.read_output()
+        if status != 1 or output.count("error: ") != 1 or "Traceback" in output:
+            return f"{size} KiB: status {status}: {output[-500:]}"
+        if (state := checkpoints / "last.ckpt").exists():
             read_checkpoint(state)
         return f"left: {strays}" if (strays := bench.strays("mounted/run")) else ""
     finally:
-        subprocess.run(["umount", "--recursive", str(place)], check=True)
+        subprocess.run(["umount", "--recursive", str(mount_point)], check=True)
 
 
 def memory(bench: Bench, number: int) -> str:
     """Little address space and a huge line: one clear line, no partial output."""
     moments(bench)
-    bench.said()
+    bench.read_output()
     output = bench.folder / "translation.txt"
     source = bench.folder / "huge.txt"
     words = random.Random(number).randint(1, 4) * 500_000
     source.write_text("the dog\n" + "the dog " * words + "\nthe dog\n")
     arguments = ("translate", "whole", str(source), "--output", str(output))
-    status = bench.command(*arguments, before=lambda: room(60_000_000))
-    said = bench.said()
-    if status != 1 or not ONE_LINE.search(said) or said.count("\n") != 1:
-        return f"status {status}: {said[-500:]}"
+    status = bench.command(*arguments, before=lambda: limit_memory(60_000_000))
+    printed = bench.read_output()
+    if status != 1 or not ONE_LINE.search(printed) or printed.count("\n") != 1:
+        return f"status {status}: {printed[-500:]}"
     if output.exists() or list(bench.folder.glob("*.tmp")):
         return "something was left"
     return ""
 
 
 def twice(bench: Bench, number: int) -> str:
-    """Train twice, each in a fresh process with a cache of its own: all is the same."""
-    runs = [fresh(bench, name) for name in ("first", "second")]
+    """Train twice, in fresh processes with separate caches: all is the same."""
+    runs = [new_run(bench, name) for name in ("first", "second")]
     for seed, run in enumerate(runs):
         environment = {
             **os.environ,
@@ -258,7 +260,7 @@ def twice(bench: Bench, number: int) -> str:
     return ""
 
 
-# A case with how often the test suite and a release run it.
+# How often the test suite and a release run each case.
 CASES: dict[Callable[[Bench, int], str], tuple[int, int]] = {
     kills: (1, 20),
     kills_by_the_clock: (0, 20),
@@ -286,33 +288,33 @@ def main() -> None:
     size.add_argument("--release", action="store_true")
     names = [case.__name__ for case in CASES]
     parser.add_argument("--case", action="append", choices=names, default=None)
-    chosen = parser.parse_args()
-    bench = Bench(chosen.folder)
+    arguments = parser.parse_args()
+    bench = Bench(arguments.folder)
     results = bench.folder / "results.jsonl"
     done: dict[tuple[str, int], str] = {}
     if results.exists():
         for row in results.read_text().splitlines():
-            name, number, fault = json.loads(row)
-            done[name, number] = fault
+            name, number, failure = json.loads(row)
+            done[name, number] = failure
     for case, (few, many) in CASES.items():
         name = case.__name__
-        if chosen.case is not None and name not in chosen.case:
+        if arguments.case is not None and name not in arguments.case:
             continue
-        wanted = few if chosen.few else many
+        count = few if arguments.few else many
         started = time.time()
-        for number in range(wanted):
+        for number in range(count):
             if (name, number) in done:
                 continue
-            fault = done[name, number] = case(bench, number)
+            failure = done[name, number] = case(bench, number)
             with results.open("a") as file:
-                file.write(json.dumps([name, number, fault]) + "\n")
-        faults = [done[name, number] for number in range(wanted)]
-        good = faults.count("")
+                file.write(json.dumps([name, number, failure]) + "\n")
+        failures = [done[name, number] for number in range(count)]
+        good = failures.count("")
         seconds = time.time() - started
-        print(f"{name:<20} {good:>6} of {wanted:<6} {seconds:8.0f} s", flush=True)
-        for number, fault in enumerate(faults):
-            if fault:
-                print(f"    {number}: {fault}", flush=True)
+        print(f"{name:<20} {good:>6} of {count:<6} {seconds:8.0f} s", flush=True)
+        for number, failure in enumerate(failures):
+            if failure:
+                print(f"    {number}: {failure}", flush=True)
     sys.exit(any(done.values()))
 
 

@@ -27,7 +27,7 @@ def test_every_promise_is_kept_a_few_times(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     counted = re.findall(r"^(\w+) +(\d+) of (\d+) ", done.stdout, re.M)
     assert len(counted) == 14
-    assert all(good == wanted for _, good, wanted in counted)
+    assert all(good == expected for _, good, expected in counted)
     # What was done is not done again.
     again = subprocess.run(
         [sys.executable, SOAK, tmp_path, "--few"],
@@ -37,7 +37,7 @@ def test_every_promise_is_kept_a_few_times(tmp_path: Path) -> None:
     )
     assert again.returncode == 0
     lines = (tmp_path / "results.jsonl").read_text().splitlines()
-    assert len(lines) == sum(int(wanted) for _, _, wanted in counted)
+    assert len(lines) == sum(int(expected) for _, _, expected in counted)
 
 
 def test_lines_by_the_thousand_pass_a_pipe_and_survive_a_kill(tmp_path: Path) -> None:
@@ -50,6 +50,6 @@ def test_lines_by_the_thousand_pass_a_pipe_and_survive_a_kill(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["lines_out"] == 4000
-    assert 2000 <= found["killed_at_line"] < 4000
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["lines_out"] == 4000
+    assert 2000 <= figures["killed_at_line"] < 4000

@@ -1,7 +1,6 @@
-"""Trainings that are killed, told to end, or run out of room, each in its process.
+"""Training runs that are killed, signalled or run out of space, in forked processes.
 
-Knows how to end a process at any of its moments and how to compare what is left; not
-how often that is done. Processes are forked after all imports, which take seconds.
+Processes are forked after all imports, which take seconds.
 """
 
 from __future__ import annotations
@@ -56,15 +55,15 @@ Act = Callable[[], None]
 
 
 class Moments:
-    """Counts the moments of a training and does something at one of them.
+    """Counts the moments of a training run and calls a function at one of them.
 
     A moment is the start of a forward pass, in training or validation, of a write of
     bytes into a checkpoint, or of an operation on files of the run folder: opening one
     for writing, renaming, linking or removing one, making a folder.
 
     Args:
-        at: Which moment; none if None.
-        act: What to do then.
+        at: Number of the moment; none if None.
+        act: Called then.
         steps_only: Count forward passes alone.
     """
 
@@ -77,7 +76,7 @@ class Moments:
         self.steps_only = steps_only
 
     def install(self, run: Path) -> None:
-        """Watch this process, until it ends."""
+        """Count in this process, until it ends."""
         for owner, name in (
             (TranslationModule, "training_step"),
             (TranslationModule, "validation_step"),
@@ -92,7 +91,7 @@ class Moments:
         def audit(event: str, values: tuple[Any, ...]) -> None:
             writes = event == "open" and str(values[1])[:1] in "wxa"
             if (writes or event in self.FILES) and name in str(values[0]):
-                self.pass_by()
+                self.count_moment()
 
         sys.addaudithook(audit)
 
@@ -100,29 +99,29 @@ class Moments:
         inner = getattr(owner, name)
 
         def outer(*values: Any, **named: Any) -> Any:
-            self.pass_by()
+            self.count_moment()
             return inner(*values, **named)
 
         setattr(owner, name, outer)
 
-    def pass_by(self) -> None:
+    def count_moment(self) -> None:
         """One more moment."""
         self.count += 1
         if self.count == self.at:
             self.act()
 
 
-def die() -> None:
+def kill_self() -> None:
     """End as `kill -9` ends a process."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def forked(act: Act, said: Path) -> int:
-    """Run in a process of its own.
+def forked(act: Act, output: Path) -> int:
+    """Run a function in a forked process.
 
     Args:
-        act: What it does; it may end itself by sys.exit.
-        said: Where its output is appended.
+        act: The function; it may call sys.exit.
+        output: File to which the output is appended.
 
     Returns:
         Its exit status, or minus the signal that killed it; 99 after a traceback.
@@ -131,7 +130,7 @@ def forked(act: Act, said: Path) -> int:
     if child == 0:
         status = 99
         try:
-            stream = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(stream, 1)
             os.dup2(stream, 2)
             act()
@@ -169,18 +168,18 @@ class Bench:
         torch.set_num_threads(1)
 
     def command(self, *arguments: str, before: Act = lambda: None) -> int:
-        """Run the command line in a process of its own; its output is in said.txt."""
+        """Run the command line in a forked process; its output is in output.txt."""
 
         def act() -> None:
             before()
             sys.argv = ["seq2seq", *arguments]
             main()
 
-        return forked(act, self.folder / "said.txt")
+        return forked(act, self.folder / "output.txt")
 
-    def said(self) -> str:
-        """Return what the commands since the last call said."""
-        file = self.folder / "said.txt"
+    def read_output(self) -> str:
+        """Return the output of the commands since the last call."""
+        file = self.folder / "output.txt"
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         file.unlink(missing_ok=True)
         return text
@@ -194,33 +193,33 @@ class Bench:
 
     def train_until(self, run: str, *overrides: str, moments: Moments) -> int:
         """Train into a folder, with something happening at a moment."""
-        place = self.folder / run
-        return self.train(run, *overrides, before=lambda: moments.install(place))
+        path = self.folder / run
+        return self.train(run, *overrides, before=lambda: moments.install(path))
 
     def moments(self, *, steps_only: bool = False) -> int:
         """Train the run that all others are compared with, and count its moments."""
-        counted = Moments(None, die, steps_only=steps_only)
+        counter = Moments(None, kill_self, steps_only=steps_only)
         report = self.folder / "moments.json"
 
         def before() -> None:
-            counted.install(self.folder / "whole")
+            counter.install(self.folder / "whole")
             finish = os._exit
 
             def end(status: int) -> None:
-                report.write_text(json.dumps(counted.count))
+                report.write_text(json.dumps(counter.count))
                 finish(status)
 
             os._exit = end  # type: ignore[assignment]
 
-        assert self.train("whole", before=before) == 0, self.said()
+        assert self.train("whole", before=before) == 0, self.read_output()
         return int(json.loads(report.read_text()))
 
     def same(self, run: str, other: str = "whole") -> bool:
-        """Tell whether two runs ended with the same bits, in all but time."""
-        return ending(self.folder / run) == ending(self.folder / other)
+        """Return whether two runs ended with the same bits, in all but time."""
+        return final_state(self.folder / run) == final_state(self.folder / other)
 
     def strays(self, run: str) -> list[str]:
-        """List what nobody asked for."""
+        """List temporary files that were left behind."""
         return [str(path) for path in (self.folder / run).rglob("*.tmp")]
 
 
@@ -233,64 +232,69 @@ def moments(bench: Bench, *, steps_only: bool = False) -> int:
     return int(note.read_text())
 
 
-def fresh(bench: Bench, name: str) -> str:
-    """Name a run that is not there yet."""
+def new_run(bench: Bench, name: str) -> str:
+    """Remove a run of this name and return the name."""
     shutil.rmtree(bench.folder / name, ignore_errors=True)
-    bench.said()
+    bench.read_output()
     return name
 
 
 def finish(bench: Bench, run: str) -> str:
-    """Give the same command again; tell what is not as in the uninterrupted run."""
+    """Resume a run; return how it differs from the uninterrupted one."""
     if status := bench.train(run):
-        return f"the second time it ended with {status}: {bench.said()[-500:]}"
+        return f"the second time it ended with {status}: {bench.read_output()[-500:]}"
     if not bench.same(run):
         return "it ended with other bits"
     return f"left behind: {strays}" if (strays := bench.strays(run)) else ""
 
 
-def ending(run: Path) -> dict[str, Any]:
-    """Return what a run has come to: weights, averages, optimizer, decisions."""
-    found: dict[str, Any] = {}
+def final_state(run: Path) -> dict[str, Any]:
+    """Return all state of a finished run: weights, averages, optimizer, metrics."""
+    final: dict[str, Any] = {}
     for name in ("last", "best"):
         state = read_checkpoint(run / "checkpoints" / f"{name}.ckpt")
         for key, value in state.items():
             if key == "callbacks":
-                for callback, kept in value.items():
-                    if callback != "MetricsLogger":  # It keeps the time.
-                        found |= flat(f"{name}.{callback}", kept)
+                for callback, callback_state in value.items():
+                    if callback != "MetricsLogger":  # It records the time.
+                        final |= flatten(f"{name}.{callback}", callback_state)
             elif key not in ("loops", "hparams_name"):
-                found |= flat(f"{name}.{key}", value)
+                final |= flatten(f"{name}.{key}", value)
     for name in ("metrics.csv", "diagnostics.csv"):
         rows = [line.split(",") for line in (run / name).read_text().splitlines()]
         timed = {"seconds", "tokens_per_second"}
         keep = [i for i, column in enumerate(rows[0]) if column not in timed]
-        found[name] = [[row[i] for i in keep] for row in rows]
-    return found
+        final[name] = [[row[i] for i in keep] for row in rows]
+    return final
 
 
-def flat(name: str, value: Any) -> dict[str, Any]:
+def flatten(name: str, value: Any) -> dict[str, Any]:
     """Name every leaf of nested values; tensors become bytes."""
     if isinstance(value, torch.Tensor):
         return {name: (tuple(value.shape), value.contiguous().numpy().tobytes())}
     if isinstance(value, dict):
-        pairs = [(f"{name}.{key}", each) for key, each in value.items()]
+        pairs = [(f"{name}.{key}", item) for key, item in value.items()]
     elif isinstance(value, list | tuple):
-        pairs = [(f"{name}.{i}", each) for i, each in enumerate(value)]
+        pairs = [(f"{name}.{i}", item) for i, item in enumerate(value)]
     else:
         return {name: value}
-    return {key: leaf for at, each in pairs for key, leaf in flat(at, each).items()}
+    return {
+        key: leaf for path, item in pairs for key, leaf in flatten(path, item).items()
+    }
 
 
-def room(extra: int) -> None:
-    """Limit this process's address space to what it has and so many bytes more."""
+def limit_memory(extra: int) -> None:
+    """Limit this process's address space to its present size and some bytes more."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + extra
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def kill_after_step(step: int) -> Act:
-    """Prepare to die once a step is on disk: amid its validation, if it has one."""
+    """Return a function that arranges SIGKILL once a step is on disk.
+
+    The kill comes during the validation of that step, if it has one.
+    """
 
     def install() -> None:
         saved, validated = (
@@ -302,11 +306,11 @@ def kill_after_step(step: int) -> Act:
             saved(self, trainer, *rest)
             due = step % self.options.validate_every == 0
             if trainer.global_step == step and not due:
-                die()
+                kill_self()
 
         def step_of_validation(self: Any, batch: Any, batch_idx: int) -> Any:
             if self.global_step == step:
-                die()
+                kill_self()
             return validated(self, batch, batch_idx)
 
         CheckpointCallback.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
