@@ -1,4 +1,7 @@
-"""How fast a run translates. Knows translators and scores; not arguments."""
+"""Translation speed of a run on this machine.
+
+The keys of the result are those of the kit that measures other toolkits.
+"""
 
 from __future__ import annotations
 
@@ -22,40 +25,35 @@ from seq2seq.utils.files import read_lines
 
 
 class LengthRange(NamedTuple):
-    """Bounds of a translation's pieces, EOS not counted.
+    """Bounds of a translation's length in tokens, EOS not counted, inclusive."""
 
-    Attributes:
-        shortest: The fewest.
-        longest: The most.
-    """
-
-    shortest: int
-    longest: int
+    min_length: int
+    max_length: int
 
 
 class CountedState(NamedTuple):
-    """An engine's state, and how many pieces each row has.
+    """An engine's state, and the length of each row.
 
     Attributes:
-        state: The engine's own.
-        said: (R,).
+        state: The engine's state.
+        lengths: Tokens generated so far, (R,).
     """
 
     state: Any
-    said: Tensor
+    lengths: Tensor
 
     def select(self, rows: Tensor) -> CountedState:
-        """Keep these rows."""
-        return CountedState(self.state.select(rows), self.said[rows])
+        """Select these rows."""
+        return CountedState(self.state.select(rows), self.lengths[rows])
 
 
 class FixedLengthEngine:
-    """An engine that ends no translation before one length and every one at another.
+    """An engine whose translations have lengths within bounds.
 
-    Untrained networks do not stop by themselves; so they can be timed all the same.
+    Untrained networks seldom generate EOS, so their speed is measured at given lengths.
 
     Args:
-        engine: What computes.
+        engine: Encodes and takes steps.
         lengths: The bounds.
     """
 
@@ -64,31 +62,33 @@ class FixedLengthEngine:
         self.lengths = lengths
 
     def start(
-        self, source: Tensor, lengths: Tensor, asked: RequiredTokens = ()
+        self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[CountedState, Any]:
-        """Read sources."""
-        state, memory = self.engine.start(source, lengths, asked)
+        """Encode source sentences and initialise the decoder."""
+        state, memory = self.engine.start(source, lengths, required_tokens)
         return CountedState(state, torch.zeros_like(lengths)), memory
 
     def step(
         self,
-        last: Tensor,
+        last_tokens: Tensor,
         state: CountedState,
         memory: Any,
         *,
         unnormalized: bool = False,
     ) -> StepOutput[CountedState]:
-        """Take one step of a search."""
-        step = self.engine.step(last, state.state, memory, unnormalized=unnormalized)
-        said = step.log_probs
-        ending = said[:, EOS].clone()
-        over = state.said >= self.lengths.longest
-        if bool(over.any()):  # Else nothing is written over all pieces.
-            said.masked_fill_(over[:, None], -math.inf)
-        ending[state.said < self.lengths.shortest] = -math.inf
-        said[:, EOS] = ending
-        counted = CountedState(step.state, state.said + 1)
-        return StepOutput(said, counted, step.attention, step.unnormalized)
+        """Take one decoding step."""
+        output = self.engine.step(
+            last_tokens, state.state, memory, unnormalized=unnormalized
+        )
+        log_probs = output.log_probs  # (R, V)
+        eos_scores = log_probs[:, EOS].clone()
+        at_limit = state.lengths >= self.lengths.max_length
+        if bool(at_limit.any()):  # Filling takes time even if no row is masked.
+            log_probs.masked_fill_(at_limit[:, None], -math.inf)
+        eos_scores[state.lengths < self.lengths.min_length] = -math.inf
+        log_probs[:, EOS] = eos_scores
+        next_state = CountedState(output.state, state.lengths + 1)
+        return StepOutput(log_probs, next_state, output.attention, output.unnormalized)
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets."""
@@ -96,12 +96,7 @@ class FixedLengthEngine:
 
 
 class ParallelText(NamedTuple):
-    """What to translate, and what it should be.
-
-    Attributes:
-        sources: Lines.
-        references: Lines, for BLEU.
-    """
+    """Source sentences with their reference translations."""
 
     sources: list[str]
     references: list[str]
@@ -116,84 +111,92 @@ def bench_translate(
     engine: str = "torch",
     shortlist: int | None = None,
     beam_size: int | None = None,
-    batch: int = 128,
+    batch_size: int = 128,
     lengths: LengthRange | None = None,
 ) -> dict[str, Any]:
-    """Translate a split once and measure it.
+    """Translate a split once and measure the speed.
 
-    The rate counts from the loaded network to the last line of text, pieces made and
-    joined included; start-up counts from the beginning of the process to the loaded
-    network. The names are those of the kit that measures peers.
+    Rates cover translation with tokenization and detokenization; the start-up time is
+    from the start of the process to the loaded network.
 
     Args:
         run: The run folder.
-        split: What to translate, as in `evaluate`.
-        data_path: Where the data is now, if it has moved.
-        files: Source and reference to translate instead of a split.
+        split: The split to translate, as in `evaluate`.
+        data_path: Overrides data.path, for data that has moved.
+        files: Source and reference files, in place of a split.
         engine: torch, onnx or onnx-int8.
-        shortlist: Target pieces to choose from for each source piece; all if None.
-        beam_size: Hypotheses kept at each step; the recipe's if None.
-        batch: Sentences in a batch, at most.
-        lengths: Bounds that all translations keep, for networks that are not trained.
+        shortlist: Target tokens in the shortlist per source token; if None, the whole
+            vocabulary is scored.
+        beam_size: Number of beams; the recipe's if None.
+        batch_size: Maximum sentences per batch.
+        lengths: Bounds of all translations' lengths, for untrained networks.
+
+    Returns:
+        Plain values for one line of JSON.
 
     Raises:
-        InputError: If run or data cannot be used, or the bounds are out of order.
+        UserError: If run or data cannot be used, or the bounds are out of order.
     """
-    if lengths is not None and not 1 <= lengths.shortest <= lengths.longest:
+    if lengths is not None and not 1 <= lengths.min_length <= lengths.max_length:
         raise UserError(
-            f"lengths from {lengths.shortest} to {lengths.longest} hold nothing; the "
-            "first must be at least 1 and no greater than the second."
+            f"lengths from {lengths.min_length} to {lengths.max_length} hold nothing; "
+            "the first must be at least 1 and no greater than the second."
         )
     meter = ResourceMeter()
     translator = Translator.load(run, engine=engine, shortlist=shortlist)
     start_up = process_uptime()
     text = _text(translator, split, data_path, files)
-    options = TranslationOptions(
-        batch_size=batch, return_scores=False
-    )  # As for text alone.
+    # Without scores, as for plain text output.
+    options = TranslationOptions(batch_size=batch_size, return_scores=False)
     if beam_size is not None:
         options = translator.with_beam_size(options, beam_size)
     search = options.search or translator.recipe.search
     if lengths is not None:
         translator.engine = FixedLengthEngine(translator.engine, lengths)
-        # The bounds alone decide.
-        ratio = {"max_length_ratio": float(lengths.longest)}
-        options = replace(options, search=search.model_copy(update=ratio))
+        # Only the bounds limit the length.
+        changes = {"max_length_ratio": float(lengths.max_length)}
+        options = replace(options, search=search.model_copy(update=changes))
 
     timer = ResourceMeter()
-    found = [
+    translations = [
         translation
-        for window in read_buffers(
+        for buffer in read_buffers(
             text.sources,
             num_characters=len,
             buffer_size=options.buffer_size,
             first_buffer_size=options.buffer_size,
         )
-        for translation in translator.translate_batch(window, options)
+        for translation in translator.translate_batch(buffer, options)
     ]
     seconds = timer.seconds()
     from seq2seq.metrics.sacrebleu_scores import bleu_metric
 
     metric = bleu_metric(translator.recipe.data.target)
-    score = metric.corpus_score([each.text for each in found], [text.references])
-    pieces = sum(each.hypotheses[0].num_tokens for each in found if each.hypotheses)
-    installed = package_versions()
+    score = metric.corpus_score(
+        [translation.text for translation in translations], [text.references]
+    )
+    num_tokens = sum(
+        translation.hypotheses[0].num_tokens
+        for translation in translations
+        if translation.hypotheses
+    )
+    versions = package_versions()
     return round_significant(
         {
-            "program": f"seq2seq {installed['seq2seq']}",
-            "torch": installed["torch"],
+            "program": f"seq2seq {versions['seq2seq']}",
+            "torch": versions["torch"],
             "threads": torch.get_num_threads(),
             "task": "translate",
             "model": run.name,
             "engine": engine,
             "shortlist": shortlist,
             "beam": search.beam_size,
-            "batch": batch,
+            "batch": batch_size,
             "lengths": None if lengths is None else list(lengths),
-            "sentences": len(found),
-            "sentences_per_second": len(found) / seconds,
-            "pieces_per_second": pieces / seconds,
-            "pieces_per_sentence": pieces / len(found),
+            "sentences": len(translations),
+            "sentences_per_second": len(translations) / seconds,
+            "pieces_per_second": num_tokens / seconds,
+            "pieces_per_sentence": num_tokens / len(translations),
             "bleu": float(score.score),
             "bleu_signature": str(metric.get_signature()),
             "start_up_seconds": start_up,
@@ -208,7 +211,7 @@ def _text(
     data_path: str | None,
     files: tuple[Path, Path] | None,
 ) -> ParallelText:
-    """Read what to translate, before the clock runs."""
+    """Read the sentences to translate, before time is measured."""
     if files is not None:
         sources, references = (list(read_lines(path)) for path in files)
         if len(sources) != len(references) or not sources:

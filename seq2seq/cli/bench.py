@@ -1,7 +1,4 @@
-"""seq2seq bench: train, translate. Knows arguments and JSON lines.
-
-Imports nothing heavy before a verb runs.
-"""
+"""seq2seq bench train, seq2seq bench translate."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from seq2seq.cli.options import (
     Accelerator,
     AcceleratorName,
     Beam,
+    DataPath,
     Devices,
     EngineName,
     EngineOption,
@@ -24,21 +22,26 @@ from seq2seq.cli.options import (
 )
 from seq2seq.errors import UserError
 
-bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure the speed of training or translation on this machine.",
+    no_args_is_help=True,
+)
 
 
 @bench.command("train")
 def bench_train(
     recipe: RecipeName,
     override: Overrides = None,
-    steps: Annotated[int, typer.Option(help="Optimizer steps, 5 to warm up.")] = 30,
+    steps: Annotated[
+        int, typer.Option(help="Optimizer steps; the first 5 are not measured.")
+    ] = 30,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a CPU. [torch's choice]")
+        int | None, typer.Option(min=1, help="CPU threads. [torch's choice]")
     ] = None,
     devices: Devices = None,
     accelerator: AcceleratorName = Accelerator.AUTO,
 ) -> None:
-    """Train some steps with everything that a training has; print one line of JSON."""
+    """Train some steps by the full training loop; print speed as one line of JSON."""
     import json
 
     from seq2seq.recipe.loader import read_recipe
@@ -60,24 +63,30 @@ def bench_train(
 @bench.command("translate")
 def bench_translate(
     run: RunPath,
-    split: Annotated[str, typer.Option(help="What to translate.")] = "test",
-    data_path: Annotated[
-        str | None, typer.Option(help="Where the data is, if not where it was.")
+    split: Annotated[str, typer.Option(help="Split to translate.")] = "test",
+    data_path: DataPath = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Source file, in place of --split.")
     ] = None,
-    source: Annotated[Path | None, typer.Option(help="A file instead.")] = None,
-    reference: Annotated[Path | None, typer.Option(help="Its translations.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Reference file of --source.")
+    ] = None,
     beam: Beam = None,
-    batch: Annotated[int, typer.Option(min=1, help="Sentences in a batch.")] = 128,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Maximum sentences per batch.")
+    ] = 128,
     min_length: Annotated[
-        int | None, typer.Option(min=1, help="Force so many pieces at least.")
+        int | None,
+        typer.Option(min=1, help="Force translations of at least so many tokens."),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Force so many pieces at most.")
+        int | None,
+        typer.Option(min=1, help="Force translations of at most so many tokens."),
     ] = None,
     engine: EngineOption = EngineName.torch,
     shortlist: ShortList = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads to compute with. [torch's]")
+        int | None, typer.Option(min=1, help="CPU threads. [torch's choice]")
     ] = None,
 ) -> None:
     """Translate a split once; print rates, start-up, memory and BLEU as JSON."""
@@ -90,18 +99,17 @@ def bench_translate(
 
     import torch
 
-    from seq2seq.benchmark.translate import LengthRange
-    from seq2seq.benchmark.translate import bench_translate as measured
+    from seq2seq.benchmark import translate
 
     if threads is not None:
         torch.set_num_threads(threads)
     lengths = None
     if min_length is not None and max_length is not None:
-        lengths = LengthRange(min_length, max_length)
+        lengths = translate.LengthRange(min_length, max_length)
     files = None
     if source is not None and reference is not None:
         files = (source, reference)
-    found = measured(
+    line = translate.bench_translate(
         run,
         split=split,
         data_path=data_path,
@@ -109,7 +117,7 @@ def bench_translate(
         engine=engine.value,
         shortlist=shortlist,
         beam_size=beam,
-        batch=batch,
+        batch_size=batch_size,
         lengths=lengths,
     )
-    print(json.dumps(found))
+    print(json.dumps(line))

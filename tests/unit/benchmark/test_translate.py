@@ -1,4 +1,4 @@
-"""The line of JSON that measures translating."""
+"""The line of JSON that `bench translate` prints."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def files(folder: Path, lines: int = 20) -> list[str | Path]:
 
 
 def test_a_line_has_the_peers_names(run: Path, tmp_path: Path) -> None:
-    more = ["--beam", 2, "--batch", 8, "--min-length", 5, "--max-length", 6]
+    more = ["--beam", 2, "--batch-size", 8, "--min-length", 5, "--max-length", 6]
     out, errors = call("bench", "translate", run, *files(tmp_path), *more)
     assert errors == ""
-    found = json.loads(out)
-    assert set(found) >= NAMES
-    assert (found["beam"], found["batch"], found["lengths"]) == (2, 8, [5, 6])
-    assert found["sentences"] == 20
-    assert 5 <= found["pieces_per_sentence"] <= 6
-    rates = found["pieces_per_second"] / found["sentences_per_second"]
-    assert rates == pytest.approx(found["pieces_per_sentence"], rel=1e-3)
-    assert "tok:13a" in found["bleu_signature"]
+    line = json.loads(out)
+    assert set(line) >= NAMES
+    assert (line["beam"], line["batch"], line["lengths"]) == (2, 8, [5, 6])
+    assert line["sentences"] == 20
+    assert 5 <= line["pieces_per_sentence"] <= 6
+    rates = line["pieces_per_second"] / line["sentences_per_second"]
+    assert rates == pytest.approx(line["pieces_per_sentence"], rel=1e-3)
+    assert "tok:13a" in line["bleu_signature"]
 
 
 def test_the_split_of_the_run_is_the_usual_text(run: Path) -> None:
@@ -67,15 +67,15 @@ def test_lengths_are_kept(run: Path, lengths: tuple[int, int], beam_size: int) -
     search = translator.recipe.search.model_copy(
         update={"max_length_ratio": 50.0, "beam_size": beam_size}
     )
-    found = translator.translate_batch(
+    translations = translator.translate_batch(
         ["A dog.", "No", "The men sleep."], TranslationOptions(search=search)
     )
-    for each in found:
-        assert lengths[0] <= each.hypotheses[0].num_tokens <= lengths[1]
+    for translation in translations:
+        assert lengths[0] <= translation.hypotheses[0].num_tokens <= lengths[1]
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
+    ("more", "message"),
     [
         (["--min-length", "5"], "--min-length and --max-length belong together"),
         (["--min-length", "5", "--max-length", "4"], "hold nothing"),
@@ -83,8 +83,10 @@ def test_lengths_are_kept(run: Path, lengths: tuple[int, int], beam_size: int) -
         (["--engine", "onnx"], "was not exported"),
     ],
 )
-def test_what_cannot_be_measured_is_said(run: Path, more: list[str], says: str) -> None:
-    assert says in call("bench", "translate", run, *more)[1]
+def test_what_cannot_be_measured_is_an_error(
+    run: Path, more: list[str], message: str
+) -> None:
+    assert message in call("bench", "translate", run, *more)[1]
 
 
 def test_unequal_files_are_not_measured(run: Path, tmp_path: Path) -> None:
@@ -93,12 +95,11 @@ def test_unequal_files_are_not_measured(run: Path, tmp_path: Path) -> None:
     assert "has 20 lines but" in call("bench", "translate", run, *both)[1]
 
 
-def test_a_meter_tells_plausible_costs(monkeypatch: Any) -> None:
-    meter = ResourceMeter()
-    found = meter.cost()
-    assert found["wall_seconds"] >= 0
-    assert 10 < found["peak_rss_mib"] < 1e6
-    assert found["others_cpu_share"] >= 0
+def test_a_meter_measures_plausible_costs(monkeypatch: Any) -> None:
+    cost = ResourceMeter().cost()
+    assert cost["wall_seconds"] >= 0
+    assert 10 < cost["peak_rss_mib"] < 1e6
+    assert cost["others_cpu_share"] >= 0
     assert process_uptime() > 0
     assert round_significant({"a": 1.23456, "b": 7}) == {"a": 1.235, "b": 7}
     monkeypatch.setattr(
