@@ -189,9 +189,8 @@ def translate_file(
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     on_decode_error = None if files.strict_utf8 else stats.add_decode_error
     if files.strict_utf8 and files.inputs and all(map(Path.is_file, files.inputs)):
-        deque(
-            files.read(stdin, on_decode_error=None), maxlen=0
-        )  # A pipe can be read only once.
+        # Unlike a pipe, files can be read twice.
+        deque(files.read(stdin, on_decode_error=None), maxlen=0)
     job: dict[str, Any] = {}
     if files.output is not None:
         search = options.search or translator.recipe.search

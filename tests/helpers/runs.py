@@ -75,6 +75,17 @@ def make_run(
     return folder
 
 
+def make_runs(folder: Path) -> Path:
+    """Write runs: two that differ in their seed, and others in sizes and attention."""
+    make_run(folder / "one")
+    make_run(folder / "two", seed=2)
+    lstm = {"cell": "lstm", "layers": 1, "hidden_size": 10}
+    make_run(folder / "lstm", seed=3, encoder=lstm, decoder=lstm)
+    make_run(folder / "none", seed=4, attention={"kind": "none"})
+    make_run(folder / "characters", model_type="char")
+    return folder
+
+
 class Slow:
     """Waits as many seconds as a line says, and returns its device."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from seq2seq.cli import app
@@ -31,6 +32,18 @@ LINES = [
     "The cat.",
     "No",
 ]
+
+
+HOSTILE = "\0\x01\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\u200b\u202e\xa0▁⁇\t\r|"
+
+hostile_lines = st.lists(
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")),
+        st.text(st.sampled_from("aA .,;。你" + HOSTILE)),
+        st.sampled_from([*LINES, "x" * 700, "A dog. " * 90, "字" * 300]),
+    ),
+    max_size=12,
+)
 
 
 def lines_of(text: str | bytes) -> list[str]:

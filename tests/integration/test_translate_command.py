@@ -236,7 +236,7 @@ def test_progress_is_for_terminals() -> None:
         (["--n-best", "9"], "need a beam of as many"),
     ],
 )
-def test_what_does_not_go_together_is_said(
+def test_incompatible_options_are_refused(
     run: Path, more: list[str], says: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_a_sweep_is_a_table_and_a_picture(
         (["--search-sweep", "a.svg", "--source", "x"], "belong together; give both"),
     ],
 )
-def test_what_cannot_be_swept_is_said(
+def test_unsupported_sweeps_are_refused(
     run: Path, more: list[str], says: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -227,15 +228,37 @@ def test_strict_says_nothing_of_whole_lines(run: Path, tmp_path: Path) -> None:
 
 # The page -----------------------------------------------------------------------------
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "translate.md"
+
+
+def code_blocks(language: str) -> list[str]:
+    text = PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
 
 def test_the_pages_commands_are_understood() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "translate.md"
-    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
-    lines = "".join(blocks).replace("\\\n", " ").replace("|\n", "| ").splitlines()
-    commands = [line.split("#")[0].split("|")[-1].strip() for line in lines]
-    commands = [line for line in commands if line.startswith("seq2seq ")]
+    text = "".join(code_blocks("sh")).replace("\\\n", " ").replace("|\n", "| ")
+    lines = [line.split("#")[0].split("|")[-1].strip() for line in text.splitlines()]
+    commands = [line for line in lines if line.startswith("seq2seq ")]
     assert len(commands) > 20
     group = typer.main.get_command(app)
     for line in commands:
         verb, *rest = shlex.split(line)[1:]
         group.commands[verb].make_context(verb, rest)  # type: ignore[attr-defined]
+
+
+def test_the_pages_python_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator = Translator.load(make_run(tmp_path / "runs" / "quickstart"))
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("\n".join(LINES), encoding="utf-8")
+    blocks = code_blocks("python")
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    text = Path("out.jsonl").read_bytes()
+    records = [json.loads(line) for line in lines_of(text)]
+    assert [record["source"] for record in records] == LINES
+    assert [record["translation"] for record in records] == translator(LINES)
+    assert max(len(record["n_best"]) for record in records) == 3

@@ -213,7 +213,7 @@ def objects(*records: dict[str, Any]) -> bytes:
 JSONL = ("--field", "en", "--constraints", "--input-format", "jsonl")
 
 
-def test_each_json_object_has_its_own_constraints(run: Path) -> None:
+def test_every_json_object_has_its_own_constraints(run: Path) -> None:
     text = objects(
         {"en": "A dog sleeps.", "prefix": "Der"},
         {"en": "A dog sleeps.", "required": ["Katze"], "forbidden": None},

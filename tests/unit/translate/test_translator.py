@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,15 @@ from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
 from seq2seq.translate import TranslationOptions, Translator
-from seq2seq.translate.batching import (
-    MAX_BUFFER_CHARACTERS,
-    batch_by_length,
-    read_buffers,
-)
 from seq2seq.translate.formats import OutputWriter, read_records
-from seq2seq.translate.input_splitting import split_long_input
 from seq2seq.translate.process_pool import InlineTranslator
 from seq2seq.translate.translate_file import translate_records
 from seq2seq.utils.files import decode_lines
-from tests.helpers.translate_cli import LINES, lines_of, piped
-
-HOSTILE = "\0\x01\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff\u200b\u202e\xa0▁⁇\t\r|"
-
-hostile = st.lists(
-    st.one_of(
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")),
-        st.text(st.sampled_from("aA .,;。你" + HOSTILE)),
-        st.sampled_from([*LINES, "x" * 700, "A dog. " * 90, "字" * 300]),
-    ),
-    max_size=12,
-)
+from tests.helpers.translate_cli import LINES, hostile_lines, lines_of, piped
 
 
 @settings(max_examples=60, deadline=None)
-@given(hostile, st.sampled_from(["\n", "\r\n"]), st.booleans())
+@given(hostile_lines, st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_as_many_lines_come_out_as_go_in(
     translator: Translator, lines: list[str], end: str, ended: bool
 ) -> None:
@@ -52,36 +34,6 @@ def test_as_many_lines_come_out_as_go_in(
         assert "\r" not in translation
         if not line.strip():
             assert translation == ""
-
-
-@settings(max_examples=15, deadline=None)
-@given(hostile)
-def test_every_form_keeps_every_line(translator: Translator, lines: list[str]) -> None:
-    options = translator.with_beam_size(TranslationOptions(max_input_length=30), 1)
-    objects = "".join(
-        json.dumps({"id": i, "en": x}) + "\n" for i, x in enumerate(lines)
-    )
-    outputs = piped(
-        translator,
-        objects.encode(),
-        input_format="jsonl",
-        field="en",
-        options=options,
-        writer=OutputWriter("jsonl"),
-    )
-    rows = [json.loads(line) for line in outputs]
-    assert [row["id"] for row in rows] == list(range(len(lines)))
-    assert [row["en"] for row in rows] == lines
-    tabs = "".join(f"{i}\t{x}\n".replace("\r", "") for i, x in enumerate(lines))
-    wide = piped(
-        translator,
-        tabs.encode(),
-        input_format="tsv",
-        field="1",
-        options=options,
-        writer=OutputWriter("tsv"),
-    )
-    assert [line.split("\t")[0] for line in wide] == [str(i) for i in range(len(lines))]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 128])
@@ -105,33 +57,6 @@ def test_text_does_not_depend_on_batches_or_buffers(
     assert [translator([line])[0] for line in LINES] == whole[: len(LINES)]
 
 
-def test_half_a_surrogate_pair_is_read_as_a_replacement_character(
-    translator: Translator,
-) -> None:
-    assert translator(["a \ud800 b"]) == translator(["a \ufffd b"])
-    text = b'{"en": "a \\ud800 b", "id": "\\udfff"}\n'
-    (output,) = piped(
-        translator, text, input_format="jsonl", field="en", writer=OutputWriter("jsonl")
-    )
-    assert json.loads(output)["id"] == "\udfff"
-
-
-def test_buffers_grow_and_end_at_many_characters() -> None:
-    sizes = [
-        len(w) for w in read_buffers(["x"] * 5000, num_characters=len, buffer_size=2000)
-    ]
-    assert sizes == [1, 8, 64, 512, 2000, 2000, 415]
-    sizes = [
-        len(w)
-        for w in read_buffers(
-            ["x"] * 50, num_characters=len, buffer_size=20, first_buffer_size=20
-        )
-    ]
-    assert sizes == [20, 20, 10]
-    long = read_buffers(["x" * MAX_BUFFER_CHARACTERS] * 20, num_characters=len)
-    assert [len(window) for window in long] == [1] * 20
-
-
 def test_an_endless_input_is_read_no_further_than_its_buffers(
     translator: Translator,
 ) -> None:
@@ -146,46 +71,6 @@ def test_an_endless_input_is_read_no_further_than_its_buffers(
     stream = translator.stream(endless())
     assert next(stream) == next(stream)
     assert num_read == 9
-
-
-@given(st.lists(st.integers(1, 400), max_size=200), st.integers(1, 64))
-def test_batches_hold_every_sentence_once(lengths: list[int], max_count: int) -> None:
-    batches = batch_by_length(lengths, batch_size=max_count)
-    assert sorted(n for batch in batches for n in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) <= max_count
-        padded = len(batch) * max(lengths[number] for number in batch)
-        assert padded <= max_count * 100 or len(batch) == 1
-
-
-@given(
-    st.lists(st.sampled_from(["▁a", "b", ".", "▁", ",", '."', "。", "?"]), min_size=1),
-    st.integers(1, 9),
-)
-def test_the_segments_of_a_line_are_the_line(
-    tokens: list[str], max_length: int
-) -> None:
-    segments = split_long_input(tokens, max_length)
-    assert [token for part in segments for token in tokens[part]] == tokens
-    assert all(1 <= part.stop - part.start <= max_length for part in segments)
-
-
-@pytest.mark.parametrize(
-    ("text", "max_length", "ends"),
-    [
-        ("▁a ▁b . ▁c ▁d ▁e ▁f ▁g", 6, [3, 8]),
-        ("▁a ▁b . ▁c ▁d , ▁e ▁f ▁g", 4, [3, 6, 9]),
-        ("▁a ▁b ▁c ▁d ▁e ▁f", 4, [3, 6]),
-        ("▁3 . 5 ▁a ▁b", 4, [3, 5]),
-        ('▁a ." ▁b ▁c ▁d', 4, [2, 5]),
-        ("▁一 二 。 三 四", 4, [3, 5]),
-        ("▁a b c d e", 3, [3, 5]),
-    ],
-)
-def test_lines_are_split_where_sentences_end(
-    text: str, max_length: int, ends: list[int]
-) -> None:
-    assert [part.stop for part in split_long_input(text.split(), max_length)] == ends
 
 
 def test_long_lines_are_translated_in_segments_or_truncated(
