@@ -53,7 +53,9 @@ def search(beam_size: int) -> list[Hypothesis]:
     rows = TableState(torch.zeros(1))
     options = SearchOptions(beam_size=beam_size, length_penalty=0.0)
     constraints = DecodingConstraints(max_lengths=torch.tensor([5]))
-    return beam_search(step, rows, rows, constraints, options, hypotheses=beam_size)[0]
+    return beam_search(
+        step, rows, rows, constraints, options, num_hypotheses=beam_size
+    )[0]
 
 
 def main() -> None:

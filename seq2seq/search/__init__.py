@@ -1,1 +1,1 @@
-"""Choosing pieces over any step function. Knows ids and scores; not text or layers."""
+"""Search over any step function: greedy and beam search, sampling, forced decoding."""

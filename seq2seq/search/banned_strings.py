@@ -1,9 +1,8 @@
-"""Text that must not be spelt, however it is cut into pieces.
+"""Banned strings, matched however they are tokenized (Baeza-Yates and Gonnet 1992).
 
-Knows bits for every piece; not text. A text is followed by the Shift-And automaton
-(Baeza-Yates and Gonnet 1992): bit k says that what was said ends with the text's first
-k letters, bit 0 is always set. A piece is a run of letters, so all that it does to the
-bits is known beforehand, and following a hypothesis is a shift for each piece.
+A string is matched by a Shift-And automaton: bit k is set if the text so far ends with
+the string's first k characters; bit 0 is always set. A token is a run of characters,
+so its effect on the bits is precomputed, and a hypothesis costs one shift per token.
 """
 
 from __future__ import annotations
@@ -18,103 +17,108 @@ from seq2seq.types import PAD
 
 
 class BannedString(NamedTuple):
-    """One text, as bits.
+    """The Shift-And automaton of one string, over tokens.
 
     Attributes:
-        start: What is set before the first piece.
-        carried: Which bits survive each piece, after a shift by its letters, (V,).
-        begun: Which bits each piece sets by itself, (V,).
-        tokens: Pieces that can complete the text, (P,).
-        completing: What must be set for that, any of these bits, (P,).
+        start_mask: The bits before the first token.
+        survive_mask: The bits that survive each token, after a shift by its characters,
+            (V,).
+        set_mask: The bits that each token sets by itself, (V,).
+        tokens: Tokens that can complete the string, (M,).
+        match_mask: The bits of which one must be set for that, (M,).
     """
 
-    start: int
-    carried: Tensor
-    begun: Tensor
+    start_mask: int
+    survive_mask: Tensor
+    set_mask: Tensor
     tokens: Tensor
-    completing: Tensor
+    match_mask: Tensor
 
 
 class BannedStringTable(NamedTuple):
-    """The texts that sentences must not spell, A different ones.
+    """The banned strings of N sentences, A distinct ones.
 
     Attributes:
-        which: Those of each sentence, (N, F), A where there is none.
-        letters: How many letters each piece has, (V,).
-        start: (A + 1,).
-        carried: (A + 1, V).
-        begun: (A + 1, V).
-        pieces: (A + 1, P), PAD where there is none.
-        completing: (A + 1, P), 0 where there is none.
+        indices: The strings of each sentence, (N, F), A where there is none.
+        num_chars: Characters of each token, (V,).
+        start_mask: (A + 1,).
+        survive_mask: (A + 1, V).
+        set_mask: (A + 1, V).
+        tokens: (A + 1, M), PAD where there is none.
+        match_mask: (A + 1, M), 0 where there is none.
     """
 
-    which: Tensor
-    letters: Tensor
-    start: Tensor
-    carried: Tensor
-    begun: Tensor
+    indices: Tensor
+    num_chars: Tensor
+    start_mask: Tensor
+    survive_mask: Tensor
+    set_mask: Tensor
     tokens: Tensor
-    completing: Tensor
+    match_mask: Tensor
 
     @classmethod
     def of(
-        cls, forbidden: Sequence[Sequence[BannedString]], letters: Tensor
+        cls, banned: Sequence[Sequence[BannedString]], num_chars: Tensor
     ) -> BannedStringTable | None:
-        """Lay the texts of N sentences side by side; None if there are none.
+        """Stack the strings of N sentences; None if there are none.
 
         Args:
-            forbidden: Those of each sentence.
-            letters: How many letters each piece has, (V,), on the device on which the
-                step works.
+            banned: Those of each sentence.
+            num_chars: Characters of each token, (V,), on the step function's device.
         """
-        # The same text is often forbidden in every line, as the same object.
-        found = {id(each): each for some in forbidden for each in some}
-        if not found:
+        # The same string is often banned in every line, as the same object.
+        unique = {id(string): string for strings in banned for string in strings}
+        if not unique:
             return None
-        row = {name: number for number, name in enumerate(found)}
-        device, none = letters.device, len(found)
-        most = max(map(len, forbidden))
-        which = [
-            [*(row[id(each)] for each in some), *[none] * (most - len(some))]
-            for some in forbidden
+        index = {name: number for number, name in enumerate(unique)}
+        device, none = num_chars.device, len(unique)
+        max_count = max(map(len, banned))
+        indices = [
+            [*(index[id(s)] for s in strings), *[none] * (max_count - len(strings))]
+            for strings in banned
         ]
-        nothing = torch.zeros_like(letters)
-        widest = max(len(each.tokens) for each in found.values())
+        no_bits = torch.zeros_like(num_chars)
+        max_tokens = max(len(string.tokens) for string in unique.values())
 
         def stacked(parts: list[Tensor]) -> Tensor:
-            wide = [
-                torch.nn.functional.pad(part, (0, widest - len(part)), value=PAD)
+            padded = [
+                torch.nn.functional.pad(part, (0, max_tokens - len(part)), value=PAD)
                 for part in parts
             ]
-            return torch.stack([*wide, torch.full((widest,), PAD)]).to(device)
+            return torch.stack([*padded, torch.full((max_tokens,), PAD)]).to(device)
 
-        each = found.values()
+        strings = unique.values()
         return cls(
-            torch.tensor(which, device=device),
-            letters,
-            torch.tensor([*(one.start for one in each), 0], device=device),
-            torch.stack([*(one.carried.to(device) for one in each), nothing]),
-            torch.stack([*(one.begun.to(device) for one in each), nothing]),
-            stacked([one.tokens for one in each]),
-            stacked([one.completing for one in each]),
+            indices=torch.tensor(indices, device=device),
+            num_chars=num_chars,
+            start_mask=torch.tensor(
+                [*(s.start_mask for s in strings), 0], device=device
+            ),
+            survive_mask=torch.stack(
+                [*(s.survive_mask.to(device) for s in strings), no_bits]
+            ),
+            set_mask=torch.stack([*(s.set_mask.to(device) for s in strings), no_bits]),
+            tokens=stacked([s.tokens for s in strings]),
+            match_mask=stacked([s.match_mask for s in strings]),
         )
 
     def select(self, sentences: Tensor) -> BannedStringTable:
         """Keep these sentences, in this order."""
-        return self._replace(which=self.which[sentences])
+        return self._replace(indices=self.indices[sentences])
 
-    def completed_by(self, history: Tensor) -> Tensor:
-        """Return pieces that would complete a text, PAD elsewhere, (R, F * P).
+    def completed_by(self, tokens: Tensor) -> Tensor:
+        """Return the tokens that would complete a string, PAD elsewhere, (R, F * M).
 
         Args:
-            history: What each row has said, (R, length).
+            tokens: The tokens of each row so far, (R, length).
         """
-        each = len(history) // len(self.which)
-        which = self.which.repeat_interleave(each, dim=0)
-        bits = self.start[which]
-        for said in history.unbind(dim=1):
-            shifted = bits << self.letters[said][:, None]
-            piece = said[:, None]
-            bits = (shifted & self.carried[which, piece]) | self.begun[which, piece]
-        ends = (bits[..., None] & self.completing[which]) != 0
-        return self.tokens[which].where(ends, PAD).flatten(1)
+        rows_per_sentence = len(tokens) // len(self.indices)
+        indices = self.indices.repeat_interleave(rows_per_sentence, dim=0)  # (R, F)
+        bits = self.start_mask[indices]  # (R, F)
+        for last in tokens.unbind(dim=1):  # (R,)
+            shifted = bits << self.num_chars[last][:, None]
+            column = last[:, None]
+            survived = shifted & self.survive_mask[indices, column]  # (R, F)
+            bits = survived | self.set_mask[indices, column]
+        matches = (bits[..., None] & self.match_mask[indices]) != 0  # (R, F, M)
+        return self.tokens[indices].where(matches, PAD).flatten(1)

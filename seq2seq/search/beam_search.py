@@ -1,6 +1,7 @@
-"""Beam search: the K best hypotheses side by side, over any step function.
+"""Beam search over any step function (Sutskever et al. 2014, section 3.2).
 
-Knows ids and log-probabilities; not text, layers or files.
+With diverse groups (Vijayakumar et al. 2018), lexical constraints (Post and Vilar 2018)
+and a stopping criterion that misses no better hypothesis (Huang et al. 2017).
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.backpointers import BackpointerTable
-from seq2seq.search.beam_hypotheses import BeamHypotheses
-from seq2seq.search.beam_state import BeamState, SearchContext
+from seq2seq.search.beam_hypotheses import BackpointerTable, BeamHypotheses
+from seq2seq.search.beam_state import BeamState, Continuations
 from seq2seq.search.beam_step import BeamStep, beam_step, diverse_beam_step
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.greedy_search import greedy_search
 from seq2seq.search.lexical_constraints import allocate_beam_banks
-from seq2seq.search.penalties import HypothesisScorer
+from seq2seq.search.logits_processors import process_logits
+from seq2seq.search.penalties import HypothesisScorer, missing_attention_error
 from seq2seq.search.step import MemoryT, StateT, StepFunction, non_finite_scores_error
 from seq2seq.types import BOS, EOS, PAD, Hypothesis
 
@@ -28,246 +29,295 @@ def beam_search(
     step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
-    demands: DecodingConstraints,
+    constraints: DecodingConstraints,
     options: SearchOptions,
     *,
-    hypotheses: int = 1,
+    num_hypotheses: int = 1,
     scored: bool = True,
 ) -> list[list[Hypothesis]]:
-    """Keep the K likeliest beginnings of each sentence, and return the best endings.
+    """Keep the K most probable prefixes of each sentence, and return the best endings.
 
     In each step the best K continuations of a sentence that are EOS finish, and the
     best K that are not go on. A sentence ends, and leaves the batch, when no beam can
-    still overtake those that will be returned, at its limit, or when K hypotheses have
-    finished (unless options.stop is bound). At the limit it gets one more step, for
-    EOS; the beams that do not finish in it are cut: their log_prob sums their pieces
-    alone. Beams that nothing can follow (all -inf) are cut as well when no other is
-    left. Cut hypotheses only fill the places for which there is no finished one. None
-    has probability zero.
+    still overtake those that will be returned, at its maximum length, or when K
+    hypotheses have finished (unless options.early_stopping is "never"). At its maximum
+    length it gets one more step, for EOS; the beams that do not finish in it are cut:
+    their log_prob sums their tokens alone. Beams that nothing can follow (all -inf) are
+    cut as well when no other is left. Cut hypotheses are returned only in place of
+    missing finished ones. None has probability zero.
 
     With groups, each has K / groups beams and ends as a sentence does. With required
-    phrases, nothing finishes that does not hold them.
+    phrases, nothing finishes that does not contain them.
 
     Args:
-        step: Says what may come next.
-        state: The state before the first piece, a row for each sentence.
-        memory: What the step may read, a row for each sentence.
-        demands: What each sentence asks for.
-        options: K (beam_size; with 1 this is greedy search), what may come, how
-            hypotheses rank.
-        hypotheses: The most to return of each sentence, from 1 to K.
+        step: Returns the log-probabilities of the next token.
+        state: The state before the first token, N rows.
+        memory: What the step reads of each sentence, N rows.
+        constraints: Of N sentences.
+        options: K (beam_size; with 1 this is greedy search), which tokens may come, how
+            hypotheses are scored.
+        num_hypotheses: Maximum number to return of each sentence, from 1 to K.
         scored: As in `greedy_search`, where this is greedy search.
 
     Returns:
-        Of each sentence, in order, at least one hypothesis and at most those asked
-        for: all different, finished ones first, then by falling score.
+        Of each sentence, in order, 1 to num_hypotheses distinct hypotheses, finished
+        ones first, then by falling score.
 
     Raises:
-        ValueError: If an argument is out of range, a demand cannot be met, or the step
-            returns NaN or +inf.
+        ValueError: If an argument is out of range or the step returns NaN or +inf.
 
     Source: Sutskever et al. 2014, section 3.2.
     """
-    if not 1 <= hypotheses <= options.beam_size:
+    if not 1 <= num_hypotheses <= options.beam_size:
         raise ValueError(
-            f"hypotheses is {hypotheses}, but must be from 1 to the beam size, "
+            f"num_hypotheses is {num_hypotheses}, but must be from 1 to the beam size, "
             f"{options.beam_size}. Ask for fewer or widen the beam."
         )
-    if is_greedy(demands, options):
+    if is_greedy(constraints, options):
         # Not only faster: topk and argmax may break ties differently.
-        only = greedy_search(step, state, memory, demands, options, scored=scored)
-        return [[hypothesis] for hypothesis in only]
-    needed = any(demands.required_phrases)
-    if needed and options.num_beam_groups > 1:
+        best = greedy_search(step, state, memory, constraints, options, scored=scored)
+        return [[hypothesis] for hypothesis in best]
+    if constraints.required_phrases is not None and options.num_beam_groups > 1:
         raise ValueError(
-            "required phrases and num_beam_groups both give out the beam's places; use "
-            "one."
+            "required phrases and num_beam_groups both divide the beam; use one."
         )
 
-    limits = demands.validate()
+    limits = constraints.validate()
     if not limits:
         return []
-    groups, ranking = options.num_beam_groups, HypothesisScorer(options)
-    size = options.beam_size // groups
-    # On the host: all groups of all sentences, and those of sentences under way.
-    contests = [
-        BeamHypotheses(limit, size, min(hypotheses, size), ranking)
+    if options.coverage_penalty and constraints.source_lengths is None:
+        raise missing_attention_error()
+    num_groups, scorer = options.num_beam_groups, HypothesisScorer(options)
+    beam_size = options.beam_size // num_groups
+    # On the host: all groups of all sentences, and those under way.
+    groups = [
+        BeamHypotheses(limit, beam_size, min(num_hypotheses, beam_size), scorer)
         for limit in limits
-        for _ in range(groups)
+        for _ in range(num_groups)
     ]
-    under_way = contests
+    active = groups
 
-    # On the device. The first step expands one beam: K equal ones would stay equal.
-    device = demands.max_lengths.device
-    log_probs = torch.zeros(len(contests), 1, device=device)
-    last = torch.full((len(contests),), BOS, device=device)
-    copies = torch.arange(len(limits), device=device).repeat_interleave(groups)
-    if groups > 1:
-        state = state.select(copies)
-    asked = SearchContext.of(demands, options)
-    track = BeamState.initial(asked, len(contests), device)
-    lattice = BackpointerTable(
-        backpointers=[torch.stack([last, torch.zeros_like(last)])]
-    )
+    # On the device.
+    device = constraints.max_lengths.device
+    last = torch.full((len(groups),), BOS, device=device)  # (R,)
+    if num_groups > 1:
+        sentences = torch.arange(len(limits), device=device)
+        state = state.select(sentences.repeat_interleave(num_groups))
+    beams = BeamState.initial(constraints, options, len(groups))
+    table = BackpointerTable([torch.stack([last, torch.zeros_like(last)])])
 
-    for length in count():  # Pieces that every beam has.
-        width = log_probs.shape[1]
-        said = step(last, state, memory)
-        if said.attention is not None:
-            lattice.attention.append(said.attention)
-        read = track.add_attention(said.attention)
-        found, held = _expand(said.log_probs, log_probs, size, length, asked, track)
-
-        # The one wait for the device. A float holds a beam's number exactly.
-        columns = [found.log_probs.amax(dim=1, keepdim=True), found.eos_scores]
-        columns.append(found.eos_beams)
-        if read.coverage is not None:
-            passed_over = asked.coverage_penalty(read.coverage).view(-1, width)
-            columns.append(passed_over.gather(1, found.eos_beams))
-        report = torch.cat([c.to(found.eos_scores.dtype) for c in columns], dim=1)
-        report = report.to("cpu").double()
-        finite = (report < math.inf).all(dim=1)  # NaN is not below anything.
-
-        for place, (alive, *ended) in enumerate(report.tolist()):
-            contest = under_way[place]
-            if contest.done:
-                continue
-            if not finite[place]:
-                raise non_finite_scores_error()
-            for ending in zip(*_chunks(ended, found.eos_scores.shape[1]), strict=True):
-                if ending[0] > -math.inf:
-                    contest.add(
-                        ending[0],
-                        length=length,
-                        row=place * width + int(ending[1]),
-                        passed_over=sum(ending[2:]),
-                    )
-            if contest.is_done(alive, length):
-                contest.done = True
-                _cut(contest, place, length, log_probs, asked, track)
-
-        rows = torch.arange(len(under_way), device=device)[:, None] * width
-        rows = rows + found.beams
-        log_probs, pieces, state = found.log_probs, found.tokens, said.state
-        done = torch.tensor([contest.done for contest in under_way])
-        if bool(done.any()):
-            # A group that is done goes on with its sentence, but wins nothing.
-            log_probs = log_probs.masked_fill(done.to(device)[:, None], -math.inf)
-            staying = ~done.view(-1, groups).all(dim=1)
-            if not bool(staying.any()):
-                break
-            if not bool(staying.all()):
-                kept = staying.repeat_interleave(groups)
-                under_way = list(compress(under_way, kept.tolist()))
-                staying, kept = (m.nonzero()[:, 0].to(device) for m in (staying, kept))
-                log_probs, pieces, rows = log_probs[kept], pieces[kept], rows[kept]
-                if held is not None:
-                    held = held[kept]
-                memory, asked = memory.select(staying), asked.select(staying)
-        last, rows = pieces.flatten(), rows.flatten()
-        lattice.backpointers.append(torch.stack([last, rows]))
-        state, track = state.select(rows), read.reorder(rows, last, held)
-
-    each = [contests[i : i + groups] for i in range(0, len(contests), groups)]
-    return lattice.hypotheses(
-        [[contest.best() for contest in some] for some in each], ranking, hypotheses
-    )
-
-
-def is_greedy(demands: DecodingConstraints, options: SearchOptions) -> bool:
-    """Say whether a beam search would be greedy, to which steps may be unnormalized."""
-    alone = options.beam_size == 1 and options.early_stopping is True
-    return alone and not any(demands.required_phrases)
-
-
-def _expand(
-    log_probs: Tensor,
-    beam_log_probs: Tensor,
-    size: int,
-    length: int,
-    asked: SearchContext,
-    track: BeamState,
-) -> tuple[BeamStep, Tensor | None]:
-    """Choose among what may come, and tell which phrases are held then, (N, W', P)."""
-    options, rules, needs = (
-        asked.options,
-        asked.logits_processors,
-        asked.phrase_constraints,
-    )
-    free = log_probs if needs is None else log_probs.clone()
-    masked = rules.apply(free, track.tokens, length)
-    if needs is None:
-        plain = diverse_beam_step(
-            masked,
-            beam_log_probs,
-            size,
-            groups=options.num_beam_groups,
-            diversity=options.diversity_penalty,
+    for length in count():  # Tokens of every beam.
+        output = step(last, state, memory)
+        if output.attention is not None:
+            table.attention.append(output.attention)
+        attended = beams.add_attention(output.attention)
+        candidates, constraints_met = _step(
+            output.log_probs, beams, length, beam_size, constraints, options
         )
-        return plain, None
-    assert track.tokens is not None
-    assert track.constraints_met is not None
-    unfit = ~track.constraints_met.all(dim=1)
-    masked[:, EOS].masked_fill_(unfit, -math.inf)
-    # What is required outranks the rules, but for how a translation begins.
-    wanted = needs.next_tokens(track.tokens, track.constraints_met)
-    needed = log_probs.gather(1, wanted).masked_fill(wanted == PAD, -math.inf)
-    forced = rules.forced(length, len(masked))
-    if forced is not None:
-        needed = needed.masked_fill((forced != PAD)[:, None], -math.inf)
-    return allocate_beam_banks(
-        beam_step(masked, beam_log_probs, size),
-        masked,
-        wanted,
-        needed,
-        beam_log_probs,
-        track.tokens,
-        track.constraints_met,
-        needs,
+        _collect_finished(
+            active, candidates, beams, attended, length, constraints, scorer
+        )
+        offsets = torch.arange(len(active), device=device) * beams.log_probs.shape[1]
+        continuations = Continuations(
+            candidates.log_probs,
+            candidates.tokens,
+            offsets[:, None] + candidates.beams,
+            constraints_met,
+        )
+        active, continuations, kept = _prune_finished(active, continuations, num_groups)
+        if not active:
+            break
+        if kept is not None:
+            memory, constraints = memory.select(kept), constraints.select(kept)
+        rows = continuations.rows.flatten()  # (R,)
+        last = continuations.tokens.flatten()  # (R,)
+        table.backpointers.append(torch.stack([last, rows]))
+        state, beams = output.state.select(rows), attended.reorder(continuations)
+
+    best_of_groups = [group.best() for group in groups]
+    return table.hypotheses(
+        [best_of_groups[i : i + num_groups] for i in range(0, len(groups), num_groups)],
+        scorer,
+        num_hypotheses,
     )
 
 
-def _cut(
-    contest: BeamHypotheses,
-    place: int,
-    length: int,
+def is_greedy(constraints: DecodingConstraints, options: SearchOptions) -> bool:
+    """Return whether a beam search is greedy: then steps may be unnormalized."""
+    single = options.beam_size == 1 and options.early_stopping is True
+    return single and constraints.required_phrases is None
+
+
+def _step(
     log_probs: Tensor,
-    asked: SearchContext,
-    track: BeamState,
+    beams: BeamState,
+    length: int,
+    beam_size: int,
+    constraints: DecodingConstraints,
+    options: SearchOptions,
+) -> tuple[BeamStep, Tensor | None]:
+    """Choose the continuations, and return which phrases they contain, (N, W', P)."""
+    phrases, constraints_met = constraints.required_phrases, beams.constraints_met
+    if phrases is None or constraints_met is None:
+        masked = process_logits(log_probs, beams.tokens, length, constraints, options)
+        candidates = diverse_beam_step(
+            masked,
+            beams.log_probs,
+            beam_size,
+            num_groups=options.num_beam_groups,
+            diversity_penalty=options.diversity_penalty,
+        )
+        return candidates, None
+    masked = process_logits(
+        log_probs.clone(), beams.tokens, length, constraints, options
+    )  # (R, V)
+    masked[:, EOS].masked_fill_(~constraints_met.all(dim=1), -math.inf)
+    # Required phrases override what is masked, but not the prefix.
+    next_tokens = phrases.next_tokens(beams.tokens, constraints_met)  # (R, P)
+    next_log_probs = log_probs.gather(1, next_tokens)
+    next_log_probs = next_log_probs.masked_fill(next_tokens == PAD, -math.inf)
+    forced = constraints.forced_tokens(length, len(masked))
+    if forced is not None:
+        next_log_probs = next_log_probs.masked_fill((forced != PAD)[:, None], -math.inf)
+    return allocate_beam_banks(
+        beam_step(masked, beams.log_probs, beam_size),
+        masked,
+        beams.log_probs,
+        phrases,
+        tokens=beams.tokens,
+        constraints_met=constraints_met,
+        next_tokens=next_tokens,
+        next_log_probs=next_log_probs,
+    )
+
+
+def _collect_finished(
+    active: list[BeamHypotheses],
+    candidates: BeamStep,
+    beams: BeamState,
+    attended: BeamState,
+    length: int,
+    constraints: DecodingConstraints,
+    scorer: HypothesisScorer,
 ) -> None:
-    """Fill places for which there is no finished hypothesis with what was under way.
+    """Add the hypotheses that finish in a step, and stop the groups that are done.
 
     Args:
-        contest: The endings of a group that is done.
-        place: Its place among the groups under way.
-        length: Pieces of its beams.
-        log_probs: Log-probabilities of all beams, before the step that ended it.
-        asked: What is asked of sentences.
-        track: What the beams left behind, before that step.
+        active: The groups under way, N.
+        candidates: The continuations of their beams.
+        beams: The beams before the step.
+        attended: The same, with the step's attention.
+        length: Tokens of the beams before the step.
+        constraints: Of the sentences under way.
+        scorer: How hypotheses are scored.
     """
-    if len(contest.finished) >= contest.num_return:
+    width, columns = (
+        beams.log_probs.shape[1],
+        [
+            candidates.log_probs.amax(dim=1, keepdim=True),
+            candidates.eos_scores,
+            candidates.eos_beams,
+        ],
+    )
+    if attended.coverage is not None:
+        penalty = scorer.coverage_penalty(attended.coverage, constraints.source_lengths)
+        columns.append(penalty.view(-1, width).gather(1, candidates.eos_beams))
+    # The only device synchronisation of a step. A float holds a beam's index exactly.
+    report = torch.cat([c.to(candidates.eos_scores.dtype) for c in columns], dim=1)
+    report = report.to("cpu").double()  # (N, 1 + 2 * K), or 1 + 3 * K with coverage
+    finite = (report < math.inf).all(dim=1)  # NaN is not below anything.
+
+    num_eos = candidates.eos_scores.shape[1]
+    for index, (best_log_prob, *values) in enumerate(report.tolist()):
+        group = active[index]
+        if group.done:
+            continue
+        if not finite[index]:
+            raise non_finite_scores_error()
+        chunks = [values[i : i + num_eos] for i in range(0, len(values), num_eos)]
+        for log_prob, beam, *penalties in zip(*chunks, strict=True):
+            if log_prob > -math.inf:
+                group.add(
+                    log_prob,
+                    length=length,
+                    beam_index=index * width + int(beam),
+                    coverage_penalty=sum(penalties),
+                )
+        if group.is_done(best_log_prob, length):
+            group.done = True
+            _add_cut(group, index, length, beams, constraints, scorer)
+
+
+def _add_cut(
+    group: BeamHypotheses,
+    index: int,
+    length: int,
+    beams: BeamState,
+    constraints: DecodingConstraints,
+    scorer: HypothesisScorer,
+) -> None:
+    """Add the beams of a group that is done where finished hypotheses are missing.
+
+    Args:
+        group: The group.
+        index: Its index among those under way.
+        length: Tokens of its beams.
+        beams: All beams, before the step that ended the group.
+        constraints: Of the sentences under way.
+        scorer: How hypotheses are scored.
+    """
+    if len(group.finished) >= group.num_return:
         return
-    over = {ending.beam_index for ending in contest.finished if ending.length == length}
-    width = log_probs.shape[1]
-    beams = slice(place * width, (place + 1) * width)
-    passed_over = [0.0] * width
-    if track.coverage is not None and length:
-        passed_over = asked.coverage_penalty(track.coverage)[beams].tolist()
-    complete = [True] * width
-    if track.constraints_met is not None:
-        complete = track.constraints_met[beams].all(dim=1).tolist()
-    for beam, log_prob in enumerate(log_probs[place].tolist()):
-        row = beams.start + beam
-        if log_prob > -math.inf and row not in over:
-            contest.add(
+    ended = {beam.beam_index for beam in group.finished if beam.length == length}
+    width = beams.log_probs.shape[1]
+    rows = slice(index * width, (index + 1) * width)
+    penalties = [0.0] * width
+    if beams.coverage is not None and length:
+        penalty = scorer.coverage_penalty(beams.coverage, constraints.source_lengths)
+        penalties = penalty[rows].tolist()
+    constraints_met = [True] * width
+    if beams.constraints_met is not None:
+        constraints_met = beams.constraints_met[rows].all(dim=1).tolist()
+    for beam, log_prob in enumerate(beams.log_probs[index].tolist()):
+        beam_index = rows.start + beam
+        if log_prob > -math.inf and beam_index not in ended:
+            group.add(
                 log_prob,
                 length=length,
-                row=row,
+                beam_index=beam_index,
                 finished=False,
-                complete=complete[beam],
-                passed_over=passed_over[beam],
+                constraints_met=constraints_met[beam],
+                coverage_penalty=penalties[beam],
             )
 
 
-def _chunks(line: list[float], size: int) -> list[list[float]]:
-    return [line[i : i + size] for i in range(0, len(line), size)]
+def _prune_finished(
+    active: list[BeamHypotheses], continuations: Continuations, num_groups: int
+) -> tuple[list[BeamHypotheses], Continuations, Tensor | None]:
+    """Remove the sentences of which all groups are done.
+
+    Returns:
+        The groups under way, their continuations, and the indices of their sentences
+        among those before, (N,); None if all go on.
+    """
+    done = torch.tensor([group.done for group in active])
+    if not bool(done.any()):
+        return active, continuations, None
+    going_on = ~done.view(-1, num_groups).all(dim=1)
+    if not bool(going_on.any()):
+        return [], continuations, None
+    log_probs, tokens, rows, constraints_met = continuations
+    # A group that is done goes on with its sentence, but wins nothing.
+    log_probs = log_probs.masked_fill(done.to(rows.device)[:, None], -math.inf)
+    if bool(going_on.all()):
+        return active, continuations._replace(log_probs=log_probs), None
+    kept_groups = going_on.repeat_interleave(num_groups)
+    active = list(compress(active, kept_groups.tolist()))
+    groups = kept_groups.nonzero()[:, 0].to(rows.device)
+    continuations = Continuations(
+        log_probs[groups],
+        tokens[groups],
+        rows[groups],
+        None if constraints_met is None else constraints_met[groups],
+    )
+    return active, continuations, going_on.nonzero()[:, 0].to(rows.device)

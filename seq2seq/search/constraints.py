@@ -1,93 +1,178 @@
-"""What each sentence of a batch asks of its translation: lengths, beginnings, phrases.
-
-Knows ids and their number; not the model, and not how a demand is met.
-"""
+"""Constraints on the translations of a batch: lengths, prefixes, phrases, strings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.banned_strings import BannedStringTable
+from seq2seq.search.lexical_constraints import (
+    BannedPhrases,
+    PhraseConstraints,
+    TokenIds,
+    pad_right,
+)
 from seq2seq.types import BOS, EOS, PAD
-
-TokenIds = Sequence[int]
-"""Pieces in a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConstraints:
-    """What each of N sentences asks of its translation.
+    """The constraints of N sentences, as every search applies them.
 
-    Tensors lie on the device on which the step works. Where a sequence is empty,
-    no sentence asks for anything of the kind; otherwise it has N places.
+    Tensors lie on the step function's device. A field is None where no sentence has a
+    constraint of its kind. A banned phrase or string may still come in a prefix or a
+    required phrase.
 
     Attributes:
-        max_lengths: The most pieces, EOS not counted, at least 1, (N,).
-        min_lengths: The fewest, (N,).
-        source_lengths: Source pieces of each sentence, (N,), as attention sees them;
+        max_lengths: Maximum number of tokens, EOS not counted, at least 1, (N,).
+        min_lengths: Minimum number of tokens, (N,).
+        source_lengths: Source tokens of each sentence, (N,), as attention sees them;
             needed for the coverage penalty alone.
-        prefixes: How each translation begins.
-        required_phrases: Phrases that each translation contains. One may lie within
-            another or overlap it, and one that is named twice need come only once.
-        banned_phrases: Phrases that no translation contains, unless its prefix or a
-            required phrase does.
-        banned_strings: Text that no translation spells, with the same exceptions.
+        prefixes: The tokens that each translation begins with, (N, length), PAD where
+            decoding is free.
+        required_phrases: Token sequences that each translation must contain.
+        banned_phrases: Token sequences that no translation may contain.
+        banned_strings: Strings that no translation may spell, however tokenized.
     """
 
     max_lengths: Tensor
     min_lengths: Tensor | None = None
     source_lengths: Tensor | None = None
-    prefixes: Sequence[TokenIds] = ()
-    required_phrases: Sequence[Sequence[TokenIds]] = ()
-    banned_phrases: Sequence[Sequence[TokenIds]] = ()
+    prefixes: Tensor | None = None
+    required_phrases: PhraseConstraints | None = None
+    banned_phrases: BannedPhrases | None = None
     banned_strings: BannedStringTable | None = None
 
     @classmethod
     def from_length_ratio(
         cls, source_lengths: Tensor, options: SearchOptions
     ) -> DecodingConstraints:
-        """Let a translation be as long as the options say of its source.
+        """Limit the lengths of translations by those of their sources.
 
         Args:
-            source_lengths: Source pieces of each sentence, (N,), on the device on
-                which the step works.
-            options: The recipe's search section.
+            source_lengths: Source tokens of each sentence, (N,), on the step
+                function's device.
+            options: The recipe's search section: max_length_ratio times the source
+                length and 10 more tokens at most, min_length_ratio times at least.
         """
-        shortest = None
+        min_lengths = None
         if options.min_length_ratio:
-            shortest = (source_lengths * options.min_length_ratio).long()
+            min_lengths = (source_lengths * options.min_length_ratio).long()  # (N,)
         return cls(
             max_lengths=(source_lengths * options.max_length_ratio).long() + 10,
-            min_lengths=shortest,
+            min_lengths=min_lengths,
             source_lengths=source_lengths,
         )
 
-    def constrained_tokens(self) -> list[list[int]]:
-        """Return the pieces that each sentence's prefix and phrases hold.
+    def with_tokens(
+        self,
+        *,
+        prefixes: Sequence[TokenIds] = (),
+        required_phrases: Sequence[Sequence[TokenIds]] = (),
+        banned_phrases: Sequence[Sequence[TokenIds]] = (),
+        banned_strings: BannedStringTable | None = None,
+    ) -> DecodingConstraints:
+        """Return the same lengths with these prefixes, phrases and strings.
 
-        Nothing where no sentence asks for any.
-        """
-        if not any(self.prefixes) and not any(self.required_phrases):
-            return []
-        asked: list[list[int]] = [[] for _ in self.max_lengths]
-        for pieces, prefix in zip(asked, self.prefixes, strict=False):
-            pieces.extend(prefix)
-        for pieces, phrases in zip(asked, self.required_phrases, strict=False):
-            pieces.extend(chain(*phrases))
-        return asked
-
-    def validate(self) -> list[int]:
-        """Return the greatest lengths as numbers.
+        Args:
+            prefixes: What each of N translations begins with; none at all if empty,
+                like the next two.
+            required_phrases: What each translation contains. Phrases may overlap, one
+                may lie within another, and one that is given twice need come only once.
+            banned_phrases: What no translation contains.
+            banned_strings: What no translation spells.
 
         Raises:
-            ValueError: If a number is out of range, there is not one place for each
-                sentence, or what is asked for does not fit into the greatest length.
+            ValueError: If an argument is not of N sentences, a token is not one of
+                text, or what is required does not fit into max_lengths.
+        """
+        limits = self.validate()
+        phrases = {
+            "prefixes": prefixes,
+            "required_phrases": required_phrases,
+            "banned_phrases": banned_phrases,
+        }
+        for name, values in phrases.items():
+            if len(values) not in (0, len(limits)):
+                raise ValueError(
+                    f"{name} has {len(values)} places for {len(limits)} sentences; "
+                    "give one to each, or none at all."
+                )
+        if not all(chain(*required_phrases, *banned_phrases)):
+            raise ValueError("a required or banned phrase has no tokens.")
+        check_tokens([*chain(*required_phrases, *banned_phrases), *prefixes])
+        num_tokens = [0] * len(limits)
+        for number, prefix in enumerate(prefixes):
+            num_tokens[number] += len(prefix)
+        for number, required in enumerate(required_phrases):
+            num_tokens[number] += sum(map(len, set(map(tuple, required))))
+        for number, (count, limit) in enumerate(zip(num_tokens, limits, strict=True)):
+            if count > limit:
+                raise ValueError(
+                    f"prefix and required phrases of sentence {number} have {count} "
+                    f"tokens, but its translation may have at most {limit}. Require "
+                    "less or raise max_lengths."
+                )
+        device = self.max_lengths.device
+        return replace(
+            self,
+            prefixes=pad_right(prefixes, device) if any(prefixes) else None,
+            required_phrases=PhraseConstraints.of(required_phrases, device),
+            banned_phrases=BannedPhrases.of(banned_phrases, device),
+            banned_strings=banned_strings,
+        )
+
+    def select(self, sentences: Tensor) -> DecodingConstraints:
+        """Keep these sentences, in this order; a sentence may come twice."""
+
+        def selected(value: Any) -> Any:
+            return (
+                value[sentences]
+                if isinstance(value, Tensor)
+                else value.select(sentences)
+            )
+
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return DecodingConstraints(
+            **{name: selected(v) for name, v in values.items() if v is not None}
+        )
+
+    def forced_tokens(self, length: int, num_rows: int) -> Tensor | None:
+        """Return the prefix token at this position, (R,), PAD for rows that are free.
+
+        Args:
+            length: Tokens of each row so far.
+            num_rows: R, a multiple of N.
+        """
+        if self.prefixes is None or length >= self.prefixes.shape[1]:
+            return None
+        return per_row(self.prefixes[:, length], num_rows)
+
+    def constrained_tokens(self) -> list[list[int]]:
+        """Return the tokens in each sentence's prefix and required phrases.
+
+        Empty where no sentence has any.
+        """
+        parts = [] if self.prefixes is None else [self.prefixes]
+        if self.required_phrases is not None:
+            parts.append(self.required_phrases.tokens.flatten(1))
+        if not parts:
+            return []
+        rows = torch.cat(parts, dim=1).tolist()
+        return [[token for token in row if token != PAD] for row in rows]
+
+    def validate(self) -> list[int]:
+        """Return the maximum lengths as numbers.
+
+        Raises:
+            ValueError: If a length is out of range, or there is not one of each kind
+                for each sentence.
         """
         if self.max_lengths.dim() != 1:
             raise ValueError(
@@ -98,7 +183,7 @@ class DecodingConstraints:
         if limits and min(limits) < 1:
             raise ValueError(
                 f"max_lengths holds {min(limits)}, but every sentence needs a limit of "
-                "at least 1 piece."
+                "at least 1 token."
             )
         for name in ("min_lengths", "source_lengths"):
             lengths: Tensor | None = getattr(self, name)
@@ -111,45 +196,23 @@ class DecodingConstraints:
             (self.min_lengths > self.max_lengths).any()
         ):
             raise ValueError("a sentence's least length is more than its greatest.")
-        self._check_phrases(limits)
         return limits
 
-    def _check_phrases(self, limits: list[int]) -> None:
-        """Refuse phrases that no translation could contain."""
-        for name in ("prefixes", "required_phrases", "banned_phrases"):
-            count = len(getattr(self, name))
-            if count not in (0, len(limits)):
-                raise ValueError(
-                    f"{name} has {count} places for {len(limits)} sentences; give one "
-                    "to each, or none at all."
-                )
-        phrases = list(chain(*self.required_phrases, *self.banned_phrases))
-        if not all(phrases):
-            raise ValueError("a required or forbidden phrase has no pieces.")
-        for piece in chain(*phrases, *self.prefixes):
-            if piece in (PAD, BOS, EOS) or piece < 0:
-                raise ValueError(
-                    f"piece {piece} is asked for or forbidden, but only pieces of text "
-                    "can be: not padding, begin or end of sentence."
-                )
-        needed = [0] * len(limits)
-        for number, prefix in enumerate(self.prefixes):
-            needed[number] += len(prefix)
-        for number, wanted in enumerate(self.required_phrases):
-            needed[number] += sum(len(phrase) for phrase in set(map(tuple, wanted)))
-        for number, (pieces, limit) in enumerate(zip(needed, limits, strict=True)):
-            if pieces > limit:
-                raise ValueError(
-                    f"prefix and required phrases of sentence {number} have {pieces} "
-                    f"pieces, but its translation may have at most {limit}. Ask for "
-                    "less or raise max_lengths."
-                )
+
+def check_tokens(sequences: Sequence[TokenIds]) -> None:
+    """Check that all tokens are tokens of text.
+
+    Raises:
+        ValueError: If one is PAD, BOS, EOS or negative.
+    """
+    for token in chain(*sequences):
+        if token in (PAD, BOS, EOS) or token < 0:
+            raise ValueError(
+                f"token {token} is required or banned, but only tokens of text can be: "
+                "not padding, begin or end of sentence."
+            )
 
 
-def pad_right(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Lay rows of ids side by side, with PAD on the right, (N, longest)."""
-    longest = max(map(len, rows), default=0)
-    filled = [[*row, *[PAD] * (longest - len(row))] for row in rows]
-    return torch.tensor(filled, dtype=torch.long, device=device).view(
-        len(rows), longest
-    )
+def per_row(values: Tensor, num_rows: int) -> Tensor:
+    """Repeat what each sentence has for each of its rows: (N, ...) to (R, ...)."""
+    return values.repeat_interleave(num_rows // len(values), dim=0)

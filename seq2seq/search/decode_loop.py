@@ -1,7 +1,4 @@
-"""One hypothesis a row, piece by piece: what greedy search, drawing and forcing share.
-
-Knows the step function and rules; not how the next piece is chosen.
-"""
+"""The decoding loop with one hypothesis per row: greedy, sampled or forced."""
 
 from __future__ import annotations
 
@@ -14,28 +11,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seq2seq.recipe import SearchOptions
 from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.logits_processors import needs_tokens, process_logits
 from seq2seq.search.penalties import HypothesisScorer, missing_attention_error
 from seq2seq.search.step import MemoryT, StateT, StepFunction, non_finite_scores_error
 from seq2seq.types import BOS, EOS, Hypothesis, StepOutput
 
 SelectToken = Callable[[Tensor, Tensor, int], Tensor]
-"""`choose(log_probs (R, V), rows (R,), length) -> pieces (R,)`.
+"""`select_token(log_probs (R, V), rows (R,), length) -> tokens (R,)`.
 
-The rows say which of the rows of the beginning are still under way.
+The rows are the indices that the rows under way had at the start.
 """
 
 
 class DecodedSequence(NamedTuple):
-    """Where one row went.
+    """The sequence decoded in one row.
 
     Attributes:
-        tokens: What was chosen, without EOS.
-        log_probs: Of each piece, and EOS where it was reached, in nats.
+        tokens: The tokens, without EOS.
+        log_probs: Of each token, and EOS where it was reached, in nats.
         finished: Whether it was reached.
-        attention: What each of them read, (length, S), on the CPU; None without
-            attention.
+        attention: Attention weights of each of them, (length, S), on the CPU; None
+            without attention.
     """
 
     tokens: list[int]
@@ -48,156 +46,157 @@ def decode_loop(
     step: StepFunction[StateT, MemoryT],
     state: StateT,
     memory: MemoryT,
+    constraints: DecodingConstraints,
+    options: SearchOptions,
     *,
-    limits: Tensor,
-    rules: LogitsProcessors,
-    choose: SelectToken,
+    select_token: SelectToken,
     scored: bool = True,
 ) -> list[DecodedSequence]:
-    """Follow the chosen piece until it is EOS.
+    """Decode each row until its token is EOS.
 
-    A row that has as many pieces as its limit gets one more step, for its EOS. Where
-    another piece is chosen, it is cut. One whose chosen piece is impossible (-inf) is
-    cut there as well. A row that ends leaves the batch.
+    A row of max_lengths tokens gets one more step, for its EOS. Where another token is
+    selected, it is cut. One whose selected token is impossible (-inf) is cut there as
+    well. A row that ends leaves the batch.
 
     Args:
-        step: Says what may come next.
-        state: The state before the first piece, (R,) rows.
-        memory: What the step may read, a row for each row.
-        limits: The most pieces of each row, EOS not counted, (R,), on the device on
-            which the step works.
-        rules: What may not come, a place for each row.
-        choose: Chooses among what may.
-        scored: Whether unnormalized log-probabilities are to be made absolute; else
-            what is said of them is NaN.
+        step: Returns the log-probabilities of the next token.
+        state: The state before the first token, R rows.
+        memory: What the step reads, R rows.
+        constraints: Of R rows.
+        options: Which tokens may come.
+        select_token: Selects a token of each row.
+        scored: Whether to normalise unnormalized log-probabilities; if not, those of
+            tokens are NaN.
 
     Raises:
         ValueError: If the step returns NaN or +inf.
     """
-    most = limits.cpu().numpy()
-    under_way = np.arange(len(most))  # The row of the beginning in each row.
-    taken: list[_Taken] = []
-    read: list[Tensor] = []
+    limits = constraints.max_lengths.cpu().numpy()  # (R,)
+    active = np.arange(len(limits))  # The row at the start of each row under way.
+    selections: list[_Selection] = []
+    attention: list[Tensor] = []  # Each (R, S).
 
-    rows = torch.arange(len(most), device=limits.device)
-    last = torch.full_like(limits, BOS, dtype=torch.long)
-    history = last[:, None][:, :0]
+    rows = torch.arange(len(limits), device=constraints.max_lengths.device)
+    last = torch.full_like(rows, BOS)  # (R,)
+    tokens = last[:, None][:, :0]  # (R, length); stays (R, 0) unless needed.
+    keep_tokens = needs_tokens(constraints, options)
     length = 0
-    while len(under_way):
-        said = step(last, state, memory)
-        state = said.state
-        if said.attention is not None:
-            read.append(said.attention)
-        above = _log_normalizer(said, scored=scored)  # Before rules rule anything out.
-        log_probs = rules.apply(said.log_probs, history, length)
-        last = choose(log_probs, rows, length)
-        chosen = log_probs.gather(1, last[:, None])[:, 0]
-        # The one wait for the device. A double holds any id exactly.
-        numbers = [chosen.double(), above.double(), last.double()]
-        found, over, pieces = torch.stack(numbers).cpu().numpy()
-        if not (found < math.inf).all():  # NaN is not below anything.
+    while len(active):
+        output = step(last, state, memory)
+        state = output.state
+        if output.attention is not None:
+            attention.append(output.attention)
+        normalizer = _log_normalizer(output, scored=scored)  # Before any masking.
+        log_probs = process_logits(
+            output.log_probs, tokens, length, constraints, options
+        )  # (R, V)
+        last = select_token(log_probs, rows, length)
+        chosen = log_probs.gather(1, last[:, None])[:, 0]  # (R,)
+        # The only device synchronisation of a step. A double holds any id exactly.
+        report = torch.stack([chosen.double(), normalizer.double(), last.double()])
+        scores, normalizers, ids = report.cpu().numpy()
+        if not (scores < math.inf).all():  # NaN is not below anything.
             raise non_finite_scores_error()
-        ends = pieces == EOS
-        good = (found > -math.inf) & (ends | (length < most[under_way]))
-        absolute = np.where(good, found, 0) - over
-        taken.append(_Taken(under_way, pieces, absolute, good))
+        ended = ids == EOS
+        valid = (scores > -math.inf) & (ended | (length < limits[active]))
+        normalized = np.where(valid, scores, 0) - normalizers
+        selections.append(_Selection(active, ids, normalized, valid))
 
         length += 1
-        if rules.needs_tokens:
-            history = torch.cat([history, last[:, None]], dim=1)
-        staying = (good & ~ends).nonzero()[0]
-        if 0 < len(staying) < len(under_way):
-            kept = torch.from_numpy(staying).to(last.device)
-            last, rows, history = last[kept], rows[kept], history[kept]
+        if keep_tokens:
+            tokens = torch.cat([tokens, last[:, None]], dim=1)
+        going_on = (valid & ~ended).nonzero()[0]
+        if 0 < len(going_on) < len(active):
+            kept = torch.from_numpy(going_on).to(last.device)
+            last, rows, tokens = last[kept], rows[kept], tokens[kept]
             state, memory = state.select(kept), memory.select(kept)
-            rules = rules.select(kept)
-        under_way = under_way[staying]
-    return _collect(taken, read, len(most))
+            constraints = constraints.select(kept)
+        active = active[going_on]
+    return _collect(selections, attention, len(limits))
 
 
-def _log_normalizer(said: StepOutput[StateT], *, scored: bool) -> Tensor:
-    """Say by how much the log-probabilities of each row are too large, (R,).
+def _log_normalizer(output: StepOutput[StateT], *, scored: bool) -> Tensor:
+    """Return what to subtract from the log-probabilities of each row, (R,).
 
-    NaN where nobody asks.
+    0 if they are normalised, NaN if no score is needed.
     """
-    scores = said.log_probs
-    if not said.unnormalized:
+    scores = output.log_probs  # (R, V)
+    if not output.unnormalized:
         return scores.new_zeros(len(scores))
     if not scored:
         return scores.new_full((len(scores),), math.nan)
-    wide = torch.promote_types(scores.dtype, torch.float32)
-    return scores.to(wide).logsumexp(dim=1)
+    precision = torch.promote_types(scores.dtype, torch.float32)
+    return scores.to(precision).logsumexp(dim=1)
 
 
-class _Taken(NamedTuple):
-    # What a step chose for each row: row of the beginning, piece, its log-probability,
-    # and whether it was taken.
+class _Selection(NamedTuple):
+    # What a step selected in each row: the row at the start, the token, its
+    # log-probability, and whether it belongs to the sequence.
     rows: NDArray[np.int64]
-    pieces: NDArray[np.float64]
+    tokens: NDArray[np.float64]
     log_probs: NDArray[np.float64]
-    good: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
 
 
 def _collect(
-    taken: list[_Taken], read: list[Tensor], count: int
+    selections: list[_Selection], attention: list[Tensor], num_rows: int
 ) -> list[DecodedSequence]:
-    """Turn steps of rows into rows of steps."""
-    if not taken:
+    """Turn the rows of each step into the steps of each row."""
+    if not selections:
         return []
-    rows, pieces, log_probs, good = map(np.concatenate, zip(*taken, strict=True))
-    places = good.nonzero()[0]
-    places = places[rows[places].argsort(kind="stable")]
-    cuts = np.bincount(rows[places], minlength=count).cumsum()[:-1]
-    weights = torch.cat(read).cpu() if read else None  # One wait for all steps.
-    walks = []
-    for path in np.split(places, cuts):
-        said = pieces[path].astype(int).tolist()
-        finished = bool(said) and said[-1] == EOS
-        walks.append(
+    rows, tokens, log_probs, valid = map(np.concatenate, zip(*selections, strict=True))
+    indices = valid.nonzero()[0]
+    indices = indices[rows[indices].argsort(kind="stable")]
+    ends = np.bincount(rows[indices], minlength=num_rows).cumsum()[:-1]
+    weights = torch.cat(attention).cpu() if attention else None  # One transfer for all.
+    sequences = []
+    for steps in np.split(indices, ends):
+        ids = tokens[steps].astype(int).tolist()
+        finished = bool(ids) and ids[-1] == EOS
+        sequences.append(
             DecodedSequence(
-                said[:-1] if finished else said,
-                log_probs[path].tolist(),
+                ids[:-1] if finished else ids,
+                log_probs[steps].tolist(),
                 finished,
-                None if weights is None else weights[torch.from_numpy(path)],
+                None if weights is None else weights[torch.from_numpy(steps)],
             )
         )
-    return walks
+    return sequences
 
 
 def to_hypotheses(
-    walks: list[DecodedSequence],
-    demands: DecodingConstraints,
-    ranking: HypothesisScorer,
+    sequences: list[DecodedSequence],
+    scorer: HypothesisScorer,
+    source_lengths: Tensor | None,
 ) -> list[Hypothesis]:
-    """Give each walk its score; a cut one sums its pieces alone.
+    """Score each sequence; one that is cut sums its tokens alone.
 
     Args:
-        walks: As many of each sentence as of any other, one sentence after another.
-        demands: What the sentences asked for.
-        ranking: How the score is made.
+        sequences: R sequences.
+        scorer: How they are scored.
+        source_lengths: Source tokens of each, (R,); needed for the coverage penalty.
 
     Raises:
-        ValueError: If coverage counts but there is nothing to tell it by.
+        ValueError: If there is a coverage penalty, but no attention or source lengths.
     """
-    passed_over = [0.0] * len(walks)
-    if ranking.options.coverage_penalty:
-        if demands.source_lengths is None:
+    penalties = [0.0] * len(sequences)
+    if scorer.options.coverage_penalty and sequences:
+        if source_lengths is None:
             raise missing_attention_error()
-        lengths = demands.source_lengths.cpu()
-        lengths = lengths.repeat_interleave(len(walks) // max(len(lengths), 1))
-        for number, found in enumerate(walks):
-            if found.attention is None:
+        lengths = source_lengths.cpu()
+        for number, sequence in enumerate(sequences):
+            if sequence.attention is None:
                 raise missing_attention_error()
-            coverage = found.attention.sum(dim=0, keepdim=True)
-            penalty = ranking.coverage_penalty(coverage, lengths[number : number + 1])
-            passed_over[number] = float(penalty)
+            coverage = sequence.attention.sum(dim=0, keepdim=True)  # (1, S)
+            penalty = scorer.coverage_penalty(coverage, lengths[number : number + 1])
+            penalties[number] = float(penalty)
     return [
-        ranking.hypothesis(
-            found.tokens,
-            math.fsum(found.log_probs),
-            finished=found.finished,
-            passed_over=penalty,
-            weights=found.attention,
+        scorer.hypothesis(
+            sequence.tokens,
+            math.fsum(sequence.log_probs),
+            finished=sequence.finished,
+            coverage_penalty=penalty,
+            attention=sequence.attention,
         )
-        for found, penalty in zip(walks, passed_over, strict=True)
+        for sequence, penalty in zip(sequences, penalties, strict=True)
     ]

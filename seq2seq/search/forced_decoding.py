@@ -1,7 +1,4 @@
-"""Forced decoding: what a model says of translations that somebody else made.
-
-Knows ids and log-probabilities; not text, layers or files.
-"""
+"""Forced decoding: log-probabilities of given translations, over any step function."""
 
 from __future__ import annotations
 
@@ -13,21 +10,21 @@ import torch
 from torch import Tensor
 
 from seq2seq.recipe import SearchOptions
-from seq2seq.search.constraints import DecodingConstraints, pad_right
+from seq2seq.search.constraints import DecodingConstraints, check_tokens
 from seq2seq.search.decode_loop import decode_loop, to_hypotheses
-from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.lexical_constraints import pad_right
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.search.step import MemoryT, StateT, StepFunction
 from seq2seq.types import EOS, Hypothesis
 
 
 class ScoredTarget(NamedTuple):
-    """A given translation, and what it is worth.
+    """A given translation and its score.
 
     Attributes:
-        hypothesis: The translation with its log-probability, score and weights, as a
-            search would have found it. Always finished.
-        log_probs: Of each piece and then of EOS, in nats. They end with the first -inf.
+        hypothesis: The translation with its log-probability, score and attention, as a
+            search would return it. Always finished.
+        log_probs: Of each token and then of EOS, in nats. They end with the first -inf.
     """
 
     hypothesis: Hypothesis
@@ -46,49 +43,58 @@ def forced_decoding(
     """Score given translations, one for each sentence.
 
     Args:
-        step: Says what may come next.
-        state: The state before the first piece, a row for each sentence.
-        memory: What the step may read, a row for each sentence.
-        targets: The pieces of each translation, without BOS and EOS.
-        options: How the score is made. What options forbid is scored all the same.
-        source_lengths: Source pieces of each sentence, (N,), on the device on which
-            the step works.
+        step: Returns the log-probabilities of the next token.
+        state: The state before the first token, N rows.
+        memory: What the step reads of each sentence, N rows.
+        targets: The tokens of each translation, without BOS and EOS.
+        options: How hypotheses are scored. Tokens that they forbid are scored as well.
+        source_lengths: Source tokens of each sentence, (N,), on the step function's
+            device.
 
     Returns:
-        One for each sentence, in order. A translation that cannot be (-inf) is worth
-        -inf.
+        One for each sentence, in order. An impossible translation scores -inf.
 
     Raises:
-        ValueError: If there is not one translation for each sentence, one holds pieces
-            that no translation can, or the step returns NaN or +inf.
+        ValueError: If there is not one translation for each sentence, one contains
+            tokens that no translation can, or the step returns NaN or +inf.
     """
     if len(targets) != len(source_lengths):
         raise ValueError(
             f"{len(targets)} translations came for {len(source_lengths)} sentences; "
             "line i of one must belong to line i of the other."
         )
+    check_tokens(targets)
     device = source_lengths.device
     lengths = [max(len(target), 1) for target in targets]
-    limits = torch.tensor(lengths, dtype=torch.long, device=device)
-    demands = DecodingConstraints(
-        max_lengths=limits, source_lengths=source_lengths, prefixes=targets
+    constraints = DecodingConstraints(
+        max_lengths=torch.tensor(lengths, dtype=torch.long, device=device)
     )
-    demands.validate()
-    given = pad_right([[*target, EOS] for target in targets], device)
+    targets_and_eos = pad_right(
+        [[*target, EOS] for target in targets], device
+    )  # (N, T)
 
-    def as_given(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
-        return given[rows, length]
+    def given_token(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
+        return targets_and_eos[rows, length]
 
-    free = LogitsProcessors(0, True, None, None, None, None)
-    walks = decode_loop(step, state, memory, limits=limits, rules=free, choose=as_given)
-    ranking = HypothesisScorer(options)
-    found = to_hypotheses(walks, demands, ranking)
+    unrestricted = {"no_repeat_ngram_size": 0, "allow_unknown": True}
+    sequences = decode_loop(
+        step,
+        state,
+        memory,
+        constraints,
+        options.model_copy(update=unrestricted),
+        select_token=given_token,
+    )
+    scorer = HypothesisScorer(options)
+    hypotheses = to_hypotheses(sequences, scorer, source_lengths)
     return [
-        ScoredTarget(hypothesis, tuple(taken.log_probs))
-        if taken.finished
+        ScoredTarget(hypothesis, tuple(sequence.log_probs))
+        if sequence.finished
         else ScoredTarget(
-            ranking.hypothesis(target, -math.inf, finished=True),
-            (*taken.log_probs, -math.inf),
+            scorer.hypothesis(target, -math.inf, finished=True),
+            (*sequence.log_probs, -math.inf),
         )
-        for hypothesis, taken, target in zip(found, walks, targets, strict=True)
+        for hypothesis, sequence, target in zip(
+            hypotheses, sequences, targets, strict=True
+        )
     ]

@@ -1,7 +1,4 @@
-"""What a hypothesis is worth: log-probability by length, and what was passed over.
-
-Knows sums, lengths and attention's weights; not how hypotheses are found.
-"""
+"""Scores of hypotheses: length normalisation and coverage penalty (Wu et al. 2016)."""
 
 from __future__ import annotations
 
@@ -19,90 +16,102 @@ from seq2seq.types import Hypothesis
 
 @dataclass(frozen=True)
 class HypothesisScorer:
-    """How hypotheses of different length are compared.
+    """Scores hypotheses of different length, so that they can be compared.
 
-    score = log_prob / norm(length) + coverage penalty. Every piece makes a sum of
-    log-probabilities smaller, so without a norm a search prefers short translations.
-    The length counts the pieces, and EOS where it was reached.
+    score = log_prob / length_penalty(length) + coverage_penalty. Every token makes a
+    sum of log-probabilities smaller, so without normalisation a search prefers short
+    translations. The length counts the tokens, and EOS where it was reached.
 
     Args:
-        options: The recipe's search section; read are length_penalty, its kind and
+        options: The recipe's search section: length_penalty, length_penalty_type and
             coverage_penalty.
 
-    Source: Wu et al. 2016, section 7. Their norm, kind gnmt, is ((5 + length) / 6) **
-    penalty; the kind power is length ** penalty, which makes 1 the mean.
+    Source: Wu et al. 2016, section 7. Their length penalty, type gnmt, is ((5 +
+    length) / 6) ** penalty; type power is length ** penalty, which makes 1 the mean.
     """
 
     options: SearchOptions
 
     def length_penalty(self, length: int) -> float:
-        """Return what a log-probability is divided by; it never falls with length."""
+        """Return the divisor of a log-probability; it never falls with length."""
         options, length = self.options, max(length, 1)
         base = length if options.length_penalty_type == "power" else (5 + length) / 6
         return math.pow(base, options.length_penalty)
 
-    def score(self, log_prob: float, length: int, passed_over: float = 0.0) -> float:
+    def score(
+        self, log_prob: float, length: int, coverage_penalty: float = 0.0
+    ) -> float:
         """Return the score of a hypothesis.
 
         Args:
-            log_prob: Sum of its pieces, in nats.
-            length: How many log-probabilities it sums.
-            passed_over: Its coverage penalty, never above 0.
+            log_prob: Sum of its log-probabilities, in nats.
+            length: How many it sums.
+            coverage_penalty: Its coverage penalty, never above 0.
         """
-        return log_prob / self.length_penalty(length) + passed_over
+        return log_prob / self.length_penalty(length) + coverage_penalty
 
-    def upper_bound(self, log_prob: float, limit: int) -> float:
-        """Return a score that no hypothesis with this beginning can exceed.
+    def upper_bound(self, log_prob: float, max_length: int) -> float:
+        """Return a score that no continuation of a hypothesis can exceed.
 
-        A beginning of log-probability p <= 0 can only fall to some q <= p, over a
-        length n of at most limit + 1 with EOS. As the norm does not fall with length,
-        q / norm(n) <= p / norm(n) <= p / norm(limit + 1); and coverage only costs.
+        A hypothesis of log-probability p <= 0 can only fall to some q <= p, over a
+        length n of at most max_length + 1 with EOS. As the length penalty does not fall
+        with length, q / penalty(n) <= p / penalty(n) <= p / penalty(max_length + 1);
+        and the coverage penalty is never above 0.
 
         Args:
-            log_prob: Of the beginning, or of the likeliest of several.
-            limit: The most pieces that it may come to.
+            log_prob: Of the hypothesis, or of the likeliest of several.
+            max_length: Maximum number of its tokens.
 
-        Source: Huang et al. 2017, section 3, who have no norm, or a bounded reward in
-        its place.
+        Source: Huang et al. 2017, section 3, who have no length penalty, or a bounded
+        reward in its place.
         """
-        return log_prob / self.length_penalty(limit + 1)
+        return log_prob / self.length_penalty(max_length + 1)
 
-    def coverage_penalty(self, coverage: Tensor, source_lengths: Tensor) -> Tensor:
-        """Charge source positions that were read for less than one piece in sum.
+    def coverage_penalty(
+        self, coverage: Tensor, source_lengths: Tensor | None
+    ) -> Tensor:
+        """Penalise source positions whose summed attention is below 1.
 
         Args:
-            coverage: Weights summed over all pieces, (R, S).
-            source_lengths: Positions that count, (R,).
+            coverage: Attention weights summed over all tokens, (R, S).
+            source_lengths: Positions that count, (N,), each for R / N rows.
 
         Returns:
             The penalty of each row, in nats, never above 0, (R,).
 
+        Raises:
+            ValueError: If there are no source lengths.
+
         Source: Wu et al. 2016, equation 14.
         """
+        if source_lengths is None:
+            raise missing_attention_error()
+        lengths = source_lengths.repeat_interleave(len(coverage) // len(source_lengths))
         positions = torch.arange(coverage.shape[1], device=coverage.device)
-        real = positions < source_lengths[:, None]
+        mask = positions < lengths[:, None]  # (R, S)
         # A weight that underflowed to 0 would make all such hypotheses equal.
         least = torch.finfo(coverage.dtype).tiny
-        logs = coverage.clamp(least, 1.0).log().masked_fill(~real, 0.0)
+        logs = coverage.clamp(least, 1.0).log().masked_fill(~mask, 0.0)  # (R, S)
         return self.options.coverage_penalty * logs.sum(dim=1)
 
     def hypothesis(
         self,
-        pieces: Sequence[int],
+        tokens: Sequence[int],
         log_prob: float,
         *,
         finished: bool,
-        passed_over: float = 0.0,
-        weights: Tensor | None = None,
+        coverage_penalty: float = 0.0,
+        attention: Tensor | None = None,
     ) -> Hypothesis:
-        """Give what a search found its score; a cut hypothesis has no EOS to count."""
-        score = self.score(log_prob, len(pieces) + finished, passed_over)
-        return Hypothesis(tuple(pieces), log_prob, score, finished, weights)
+        """Return a scored hypothesis; one that is cut has no EOS to count."""
+        score = self.score(log_prob, len(tokens) + finished, coverage_penalty)
+        return Hypothesis(tuple(tokens), log_prob, score, finished, attention)
 
 
 def missing_attention_error() -> UserError:
-    """Say that there is nothing to tell coverage by."""
+    """Return the error for a coverage penalty without attention weights or lengths."""
     return UserError(
         "coverage_penalty needs a model with attention and the source lengths: the "
-        "step returned no weights, or the demands hold no source_lengths. Set it to 0."
+        "step returned no attention weights, or the constraints have no "
+        "source_lengths. Set it to 0."
     )

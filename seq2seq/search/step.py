@@ -1,7 +1,4 @@
-"""What every search shares: the step function that it asks what may come next.
-
-Knows rows and log-probabilities; not models, text, layers or files.
-"""
+"""The step function that every search runs on, and operations that searches share."""
 
 from __future__ import annotations
 
@@ -20,49 +17,49 @@ if TYPE_CHECKING:
 
 
 class Reorderable(Protocol):
-    """Something with a row for each hypothesis under way, or for each sentence."""
+    """A state with a row for each hypothesis, or a memory with one per sentence."""
 
     def select(self, rows: Tensor, /) -> Self:
         """Keep these rows, in this order; a row may come twice."""
         ...
 
 
-CHUNK = 64
-"""Numbers of a row whose largest is found first."""
+CHUNK_SIZE = 64
+"""Scores of a row that `topk` reduces to their maximum first."""
 
 StateT = TypeVar("StateT", bound=Reorderable)
 MemoryT = TypeVar("MemoryT", bound=Reorderable)
 
 StepFunction = Callable[[Tensor, StateT, MemoryT], StepOutput[StateT]]
-"""`step(last_pieces (R,), state, memory) -> Step(log_probs (R, V), state, weights)`.
+"""`step(last_tokens (R,), state, memory) -> StepOutput(log_probs (R, V), state, ...)`.
 
-The pieces and the state have as many rows of every sentence, one sentence after
-another: R = N * W. The memory has one row for each sentence, which its W rows share, so
-that a beam needs no copies of what was read. The search may write into the
-log-probabilities, which are as large as all else in a step.
+Tokens and state have W rows for each sentence, one sentence after another: R = N * W.
+The memory has one row for each sentence, which its W rows share, so a beam needs no
+copies of the encoder's output. The search may write into the log-probabilities, which
+are as large as all else in a step.
 """
 
 
 def mask_special_tokens(log_probs: Tensor) -> Tensor:
-    """Rule out PAD and BOS, which no sentence contains, in single precision or better.
+    """Mask PAD and BOS, which no sentence contains, in single precision or better.
 
     Args:
-        log_probs: What the model says, (R, V); written to unless it has half precision.
+        log_probs: The step's scores, (R, V); written to unless in half precision.
 
     Returns:
         The same, or a copy, with -inf at PAD and BOS, (R, V). Sums of half-precision
-        numbers would lose the differences that the search ranks by.
+        numbers would lose the differences that a search ranks by.
     """
-    masked = log_probs.to(torch.promote_types(log_probs.dtype, torch.float32))
+    masked = log_probs.to(torch.promote_types(log_probs.dtype, torch.float32))  # (R, V)
     masked[:, PAD] = -math.inf
     masked[:, BOS] = -math.inf
     return masked
 
 
 def argmax(log_probs: Tensor) -> Tensor:
-    """Return the place of the largest number of each row, (R,).
+    """Return the index of the largest number of each row, (R,).
 
-    On a CPU numpy does it in a tenth of torch's time.
+    On a CPU numpy takes a tenth of torch's time.
     """
     if log_probs.device.type == "cpu":
         return torch.from_numpy(log_probs.detach().numpy().argmax(axis=1))
@@ -70,32 +67,36 @@ def argmax(log_probs: Tensor) -> Tensor:
 
 
 def topk(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the largest numbers of each row and their places, as `Tensor.topk` does.
+    """Return the largest numbers of each row and their indices, as `Tensor.topk` does.
 
-    On a CPU the rows are cut into chunks: what is sought lies in those whose largest
-    number is among the largest. That takes a third to a half of the time of `topk`.
+    On a CPU the rows are cut into chunks: the largest numbers lie in the chunks with
+    the largest maxima. That takes a third to a half of the time of `Tensor.topk`.
 
     Args:
         values: (R, V).
-        count: How many to find, at most V.
+        count: How many to return of each row, at most V.
     """
-    whole = values.shape[1] // CHUNK
-    if values.device.type != "cpu" or count * 4 > whole:
-        found = values.topk(count, dim=1)
-        return found.values, found.indices
-    body, rest = values.split([whole * CHUNK, values.shape[1] - whole * CHUNK], dim=1)
-    chunks = body.unflatten(1, (whole, CHUNK))
-    chosen = chunks.amax(dim=2).topk(count, dim=1).indices
-    some = chunks.gather(1, chosen[:, :, None].expand(-1, -1, CHUNK)).flatten(1)
-    best, at = torch.cat([some, rest], dim=1).topk(count, dim=1)
-    start = chosen.gather(1, at.div(CHUNK, rounding_mode="floor").clamp(max=count - 1))
-    inside = start * CHUNK + at % CHUNK
-    beyond = at + (whole - count) * CHUNK
-    return best, torch.where(at < count * CHUNK, inside, beyond)
+    num_chunks = values.shape[1] // CHUNK_SIZE
+    if values.device.type != "cpu" or count * 4 > num_chunks:
+        largest = values.topk(count, dim=1)
+        return largest.values, largest.indices
+    body_size = num_chunks * CHUNK_SIZE
+    body, tail = values.split([body_size, values.shape[1] - body_size], dim=1)
+    chunks = body.unflatten(1, (num_chunks, CHUNK_SIZE))  # (R, V / 64, 64)
+    chosen = chunks.amax(dim=2).topk(count, dim=1).indices  # (R, count)
+    candidates = chunks.gather(1, chosen[:, :, None].expand(-1, -1, CHUNK_SIZE))
+    candidates = torch.cat(
+        [candidates.flatten(1), tail], dim=1
+    )  # (R, count * 64 + tail)
+    best, columns = candidates.topk(count, dim=1)  # (R, count)
+    slots = columns.div(CHUNK_SIZE, rounding_mode="floor").clamp(max=count - 1)
+    in_body = chosen.gather(1, slots) * CHUNK_SIZE + columns % CHUNK_SIZE
+    in_tail = columns + (num_chunks - count) * CHUNK_SIZE
+    return best, torch.where(columns < count * CHUNK_SIZE, in_body, in_tail)
 
 
 def non_finite_scores_error() -> UserError:
-    """Say that the model computed NaN or +inf, which nothing can be ranked by."""
+    """Return the error for NaN or +inf scores, by which nothing can be ranked."""
     return UserError(
         "the model's scores are not finite: log-probabilities hold NaN or +inf. Its "
         "weights are probably damaged, or its training diverged."

@@ -16,8 +16,7 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import chunked_cross_entropy
 from seq2seq.recipe import MinimumRiskOptions, SamplingOptions, SearchOptions
 from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.noise import sentence_seed
-from seq2seq.search.sampling import sample
+from seq2seq.search.sampling import sample, sentence_seed
 from seq2seq.types import EOS, PAD, Batch, Hypothesis
 
 Pieces = Sequence[int]
@@ -111,8 +110,8 @@ def _draw(
                 memory,
                 DecodingConstraints.from_length_ratio(lengths, search),
                 search,
-                keys=[sentence_seed(row) for row in batch.source.tolist()],
-                samples=options.num_samples,
+                seeds=[sentence_seed(row) for row in batch.source.tolist()],
+                num_samples=options.num_samples,
             )
     finally:
         network.train(training)

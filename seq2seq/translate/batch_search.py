@@ -16,8 +16,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search, is_greedy
 from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.noise import sentence_seed
-from seq2seq.search.sampling import sample
+from seq2seq.search.sampling import sample, sentence_seed
 from seq2seq.translate import mbr
 from seq2seq.translate.batching import batch_by_length
 from seq2seq.translate.constraints import TokenizedConstraints, add_constraints
@@ -183,11 +182,11 @@ class BatchSearcher:
         arguments = (step, state, memory, constraints, search)
         if search.method == "beam":
             return beam_search(
-                *arguments, hypotheses=options.n_best, scored=options.return_scores
+                *arguments, num_hypotheses=options.n_best, scored=options.return_scores
             )
         seeds = [sentence_seed(ids) for ids in sources]
         num_samples = options.mbr_samples or options.n_best
-        samples = sample(*arguments, keys=seeds, samples=num_samples)
+        samples = sample(*arguments, seeds=seeds, num_samples=num_samples)
         if options.mbr_samples:
             return [self._rerank_mbr(hypotheses, options) for hypotheses in samples]
         return samples

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from seq2seq.data.tokenizer import Tokenizer
@@ -278,8 +278,7 @@ def add_constraints(
         if sentence:
             sentence.check_fits(max_length, force_required=force)
     lengths = token_lengths(target).to(batch.max_lengths.device)  # (V,)
-    return replace(
-        batch,
+    return batch.with_tokens(
         prefixes=[sentence.prefix if sentence else () for sentence in constraints],
         required_phrases=[
             sentence.required if sentence and force else ()

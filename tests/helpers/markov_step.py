@@ -1,4 +1,4 @@
-"""Hand-written second-order Markov tables as models, and slow searches over them."""
+"""Second-order Markov tables as step functions, and reference searches over them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEVER = -math.inf
 
 
 class TableState(NamedTuple):
-    """The piece before the last one, so that a wrong row gives wrong numbers."""
+    """The token before the last one, so that a wrong row gives wrong numbers."""
 
     previous: Tensor
     sentence: Tensor
@@ -36,17 +36,19 @@ class TableState(NamedTuple):
 
 
 class TableMemory(NamedTuple):
-    """A table for each sentence, and what each last piece reads of its source."""
+    """A table for each sentence, and the attention weights after each last token."""
 
     tables: Tensor
     sentence: Tensor
     calls: Calls
-    looks: Tensor | None = None  # (N, V, S)
+    attention: Tensor | None = None  # (N, V, S)
 
     def select(self, rows: Tensor) -> TableMemory:
         self.calls.memory.append(len(rows))
-        looks = None if self.looks is None else self.looks[rows]
-        return TableMemory(self.tables[rows], self.sentence[rows], self.calls, looks)
+        attention = None if self.attention is None else self.attention[rows]
+        return TableMemory(
+            self.tables[rows], self.sentence[rows], self.calls, attention
+        )
 
 
 @dataclass
@@ -61,24 +63,25 @@ class Calls:
 def step(
     last: Tensor, state: TableState, memory: TableMemory
 ) -> StepOutput[TableState]:
-    """Look up log P(piece | previous, last), as (R, V)."""
-    each = len(last) // len(memory.sentence)
-    places = torch.arange(len(memory.sentence)).repeat_interleave(each)
-    assert torch.equal(state.sentence, memory.sentence[places])  # Rows never mix.
+    """Look up log P(token | previous, last), as (R, V)."""
+    rows_per_sentence = len(last) // len(memory.sentence)
+    sentences = torch.arange(len(memory.sentence))
+    sentences = sentences.repeat_interleave(rows_per_sentence)  # (R,)
+    assert torch.equal(state.sentence, memory.sentence[sentences])  # Rows never mix.
     state.calls.step.append(len(last))
-    log_probs = memory.tables[places, state.previous, last]
-    weights = None if memory.looks is None else memory.looks[places, last]
-    return StepOutput(log_probs, state._replace(previous=last), weights)
+    log_probs = memory.tables[sentences, state.previous, last]
+    attention = None if memory.attention is None else memory.attention[sentences, last]
+    return StepOutput(log_probs, state._replace(previous=last), attention)
 
 
 def start(
-    tables: Tensor, looks: Tensor | None = None
+    tables: Tensor, attention: Tensor | None = None
 ) -> tuple[TableState, TableMemory, Calls]:
     calls, sentence = Calls(), torch.arange(len(tables))
     previous = torch.full_like(sentence, BOS)
     return (
         TableState(previous, sentence, calls),
-        TableMemory(tables, sentence, calls, looks),
+        TableMemory(tables, sentence, calls, attention),
         calls,
     )
 
@@ -86,33 +89,33 @@ def start(
 def random_tables(
     seed: int, *, sentences: int, vocabulary: int, impossible: float = 0.0
 ) -> Tensor:
-    """Random tables, (N, V, V, V); some pieces impossible, EOS among them."""
+    """Random tables, (N, V, V, V); some tokens impossible, EOS among them."""
     generator = torch.Generator().manual_seed(seed)
     shape = (sentences, vocabulary, vocabulary, vocabulary)
     logits = 1.5 * torch.randn(shape, generator=generator, dtype=torch.float64)
     log_probs = logits.log_softmax(dim=-1)
-    gone = torch.rand(shape, generator=generator) < impossible
-    return log_probs.masked_fill(gone, NEVER)
+    masked = torch.rand(shape, generator=generator) < impossible
+    return log_probs.masked_fill(masked, NEVER)
 
 
 def table(vocabulary: int, rows: dict[tuple[int, int], dict[int, float]]) -> Tensor:
     """One table from probabilities by (previous, last), (1, V, V, V)."""
-    made = torch.zeros(1, vocabulary, vocabulary, vocabulary, dtype=torch.float64)
+    probs = torch.zeros(1, vocabulary, vocabulary, vocabulary, dtype=torch.float64)
     for (previous, last), probabilities in rows.items():
-        for piece, probability in probabilities.items():
-            made[0, previous, last, piece] = probability
-    return made.log()
+        for token, probability in probabilities.items():
+            probs[0, previous, last, token] = probability
+    return probs.log()
 
 
-def log_prob_of(one: Tensor, pieces: tuple[int, ...], *, finished: bool) -> float:
-    path = (BOS, BOS, *pieces, *([EOS] if finished else []))
+def log_prob_of(one: Tensor, tokens: tuple[int, ...], *, finished: bool) -> float:
+    path = (BOS, BOS, *tokens, *([EOS] if finished else []))
     return math.fsum(
         float(one[path[i], path[i + 1], path[i + 2]]) for i in range(len(path) - 2)
     )
 
 
-def real_pieces(one: Tensor) -> list[int]:
-    return [piece for piece in range(len(one)) if piece not in (PAD, BOS, EOS)]
+def real_tokens(one: Tensor) -> list[int]:
+    return [token for token in range(len(one)) if token not in (PAD, BOS, EOS)]
 
 
 def by_power(log_prob: float, length: int, penalty: float) -> float:
@@ -124,22 +127,22 @@ def brute_force(
     max_length: int,
     penalty: float,
     *,
-    holds: Callable[[tuple[int, ...]], bool] = lambda pieces: True,
+    holds: Callable[[tuple[int, ...]], bool] = lambda tokens: True,
     norm: Callable[[float, int, float], float] = by_power,
-    extra: Callable[[tuple[int, ...]], float] = lambda pieces: 0.0,
+    extra: Callable[[tuple[int, ...]], float] = lambda tokens: 0.0,
 ) -> list[tuple[tuple[int, ...], float]]:
     """Every finished sequence that is possible, and its score, best first.
 
-    It has to hold; its score is by a norm of its length, and something extra.
+    Its score is normalised by length, and an extra term added.
     """
-    everything = []
+    scored = []
     for length in range(max_length + 1):
-        for pieces in itertools.product(real_pieces(one), repeat=length):
-            total = log_prob_of(one, pieces, finished=True)
-            if total > NEVER and holds(pieces):
-                score = norm(total, length + 1, penalty) + extra(pieces)
-                everything.append((pieces, score))
-    return sorted(everything, key=lambda item: -item[1])
+        for tokens in itertools.product(real_tokens(one), repeat=length):
+            total = log_prob_of(one, tokens, finished=True)
+            if total > NEVER and holds(tokens):
+                score = norm(total, length + 1, penalty) + extra(tokens)
+                scored.append((tokens, score))
+    return sorted(scored, key=lambda item: -item[1])
 
 
 def slow_beam(
@@ -148,7 +151,7 @@ def slow_beam(
     beam_size: int,
     max_length: int,
     penalty: float,
-    hypotheses: int,
+    num_hypotheses: int,
     early_stopping: Any = True,
     num_beam_groups: int = 1,
     diversity_penalty: float = 0.0,
@@ -159,73 +162,89 @@ def slow_beam(
     finished: list[list[Hypothesis]] = [[] for _ in range(num_beam_groups)]
     cut: list[list[Hypothesis]] = [[] for _ in range(num_beam_groups)]
     for length in range(max_length + 1):
-        said = dict.fromkeys(range(len(one)), 0)
+        token_counts = dict.fromkeys(range(len(one)), 0)
         for group in range(num_beam_groups):
             candidates = []
-            for pieces, total in alive[group]:
-                previous, last = (BOS, BOS, *pieces)[-2:]
-                for piece in [*real_pieces(one), EOS]:
-                    new = total + float(one[previous, last, piece])
+            for tokens, total in alive[group]:
+                previous, last = (BOS, BOS, *tokens)[-2:]
+                for token in [*real_tokens(one), EOS]:
+                    new = total + float(one[previous, last, token])
                     if new > NEVER:
-                        candidates.append((pieces, piece, new))
-            candidates.sort(key=lambda c: -(c[2] - diversity_penalty * said[c[1]]))
-            over = set()
-            for pieces, piece, total in candidates[:size]:
-                if piece == EOS:
-                    over.add(pieces)
+                        candidates.append((tokens, token, new))
+            candidates.sort(
+                key=lambda c: -(c[2] - diversity_penalty * token_counts[c[1]])
+            )
+            ended = set()
+            for tokens, token, total in candidates[:size]:
+                if token == EOS:
+                    ended.add(tokens)
                     score = by_power(total, length + 1, penalty)
-                    finished[group].append(Hypothesis(pieces, total, score, True))
+                    finished[group].append(Hypothesis(tokens, total, score, True))
             going = [c for c in candidates if c[1] != EOS][:size]
             full = len(finished[group]) >= size and early_stopping is True
             if alive[group] and not full and (not going or length == max_length):
                 cut[group] = [
-                    Hypothesis(pieces, total, by_power(total, length, penalty), False)
-                    for pieces, total in alive[group]
-                    if pieces not in over
+                    Hypothesis(tokens, total, by_power(total, length, penalty), False)
+                    for tokens, total in alive[group]
+                    if tokens not in ended
                 ]
-            for _, piece, _ in going:
-                said[piece] += 1
-            alive[group] = [] if full else [((*p, piece), t) for p, piece, t in going]
+            for _, token, _ in going:
+                token_counts[token] += 1
+            alive[group] = [] if full else [((*p, token), t) for p, token, t in going]
         if not any(alive):
             break
-    turns = []
-    for some, rest in zip(finished, cut, strict=True):
-        ranked = sorted(some, key=lambda h: -h.score)
-        ranked += sorted(rest, key=lambda h: -h.score)
-        ranked = ranked[: min(size, hypotheses)]
-        turns += [(i, not h.finished, -h.score, h) for i, h in enumerate(ranked)]
-    turns.sort(key=lambda turn: turn[:3])
-    chosen = {h.tokens: h for *_, h in reversed(turns)}
-    best = [h for *_, h in turns if chosen[h.tokens] is h][:hypotheses]
+    ranks = []
+    for ended_beams, cut_beams in zip(finished, cut, strict=True):
+        ranked = sorted(ended_beams, key=lambda h: -h.score)
+        ranked += sorted(cut_beams, key=lambda h: -h.score)
+        ranked = ranked[: min(size, num_hypotheses)]
+        ranks += [(i, not h.finished, -h.score, h) for i, h in enumerate(ranked)]
+    ranks.sort(key=lambda rank: rank[:3])
+    chosen = {h.tokens: h for *_, h in reversed(ranks)}
+    best = [h for *_, h in ranks if chosen[h.tokens] is h][:num_hypotheses]
     return sorted(best, key=lambda h: (not h.finished, -h.score))
 
 
-def assert_same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
-    assert [(h.tokens, h.finished) for h in found] == [
+def assert_same(hypotheses: list[Hypothesis], expected: list[Hypothesis]) -> None:
+    assert [(h.tokens, h.finished) for h in hypotheses] == [
         (h.tokens, h.finished) for h in expected
     ]
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-9)
-        assert ours.score == pytest.approx(theirs.score, abs=1e-9)
+    for hypothesis, reference in zip(hypotheses, expected, strict=True):
+        assert hypothesis.log_prob == pytest.approx(reference.log_prob, abs=1e-9)
+        assert hypothesis.score == pytest.approx(reference.score, abs=1e-9)
+
+
+def make_constraints(
+    limits: list[int],
+    *,
+    min_lengths: Tensor | None = None,
+    source_lengths: Tensor | None = None,
+    **tokens: Any,
+) -> DecodingConstraints:
+    return DecodingConstraints(
+        max_lengths=torch.tensor(limits),
+        min_lengths=min_lengths,
+        source_lengths=source_lengths,
+    ).with_tokens(**tokens)
 
 
 def beam(
     tables: Tensor,
     limits: list[int],
     *,
-    hypotheses: int = 1,
-    demands: dict[str, Any] | None = None,
-    looks: Tensor | None = None,
+    num_hypotheses: int = 1,
+    constraints: dict[str, Any] | None = None,
+    attention: Tensor | None = None,
     **options: Any,
 ) -> list[list[Hypothesis]]:
-    state, memory, _ = start(tables, looks)
+    state, memory, _ = start(tables, attention)
     return beam_search(
         step,
         state,
         memory,
-        DecodingConstraints(max_lengths=torch.tensor(limits), **(demands or {})),
+        make_constraints(limits, **(constraints or {})),
         SearchOptions(**options),
-        hypotheses=hypotheses,
+        num_hypotheses=num_hypotheses,
     )
 
 
@@ -233,12 +252,17 @@ def greedy(
     tables: Tensor,
     limits: list[int],
     *,
-    demands: dict[str, Any] | None = None,
+    constraints: dict[str, Any] | None = None,
     **options: Any,
 ) -> list[Hypothesis]:
     state, memory, _ = start(tables)
-    asked = DecodingConstraints(max_lengths=torch.tensor(limits), **(demands or {}))
-    return greedy_search(step, state, memory, asked, SearchOptions(**options))
+    return greedy_search(
+        step,
+        state,
+        memory,
+        make_constraints(limits, **(constraints or {})),
+        SearchOptions(**options),
+    )
 
 
 class Case(NamedTuple):

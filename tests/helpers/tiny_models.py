@@ -72,7 +72,7 @@ def beam(
             memory,
             DecodingConstraints(max_lengths=torch.full((len(batch.source),), 12)),
             SearchOptions(beam_size=size, length_penalty=0.7),
-            hypotheses=hypotheses,
+            num_hypotheses=hypotheses,
         )
 
 

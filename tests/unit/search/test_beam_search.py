@@ -44,12 +44,14 @@ def test_a_wide_beam_equals_brute_force_in_full_order(
 ) -> None:
     tables = random_tables(seed, sentences=2, vocabulary=6)
     limits = [4, 2]
-    found = beam(tables, limits, beam_size=400, length_penalty=penalty, hypotheses=400)
-    for one, limit, hypotheses in zip(tables, limits, found, strict=True):
+    hypotheses = beam(
+        tables, limits, beam_size=400, length_penalty=penalty, num_hypotheses=400
+    )
+    for one, limit, nbest in zip(tables, limits, hypotheses, strict=True):
         expected = brute_force(one, limit, penalty)
-        assert [h.tokens for h in hypotheses] == [pieces for pieces, _ in expected]
-        assert [h.score for h in hypotheses] == pytest.approx([s for _, s in expected])
-        assert all(h.finished for h in hypotheses)
+        assert [h.tokens for h in nbest] == [tokens for tokens, _ in expected]
+        assert [h.score for h in nbest] == pytest.approx([s for _, s in expected])
+        assert all(h.finished for h in nbest)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 1.7])
@@ -57,17 +59,17 @@ def test_stopping_early_loses_no_hypothesis(penalty: float) -> None:
     """The bound may end a wide beam after few steps, but not change the best."""
     for seed in range(8):
         tables = random_tables(seed, sentences=1, vocabulary=6)
-        found = beam(tables, [4], beam_size=400, length_penalty=penalty, hypotheses=3)[
-            0
-        ]
+        hypotheses = beam(
+            tables, [4], beam_size=400, length_penalty=penalty, num_hypotheses=3
+        )[0]
         expected = brute_force(tables[0], 4, penalty)[:3]
-        assert [h.tokens for h in found] == [pieces for pieces, _ in expected]
+        assert [h.tokens for h in hypotheses] == [tokens for tokens, _ in expected]
 
 
 def test_a_sure_end_stops_the_search_before_the_limit() -> None:
     tables = table(5, {(BOS, BOS): {EOS: 0.9, 4: 0.1}, (BOS, 4): {4: 1.0}})
     state, memory, calls = start(tables)
-    found = beam_search(
+    hypotheses = beam_search(
         step,
         state,
         memory,
@@ -75,20 +77,20 @@ def test_a_sure_end_stops_the_search_before_the_limit() -> None:
         SearchOptions(beam_size=4),
     )
     # One step: log(0.9) = -0.105 is more than log(0.1) / 6 = -0.384.
-    assert (found[0][0].tokens, calls.step) == ((), [1])
+    assert (hypotheses[0][0].tokens, calls.step) == ((), [1])
 
 
 def test_a_long_hypothesis_that_catches_up_late_is_not_missed() -> None:
     a = 4
     rows = {(BOS, BOS): {EOS: 0.5, a: 0.4}, (BOS, a): {a: 1.0}}
     tables = table(5, {**rows, (a, a): {a: 0.9, EOS: 0.1}})
-    # At once: log(0.5) / 1 = -0.69; after six pieces: -3.64 / 7 = -0.52.
+    # At once: log(0.5) / 1 = -0.69; after six tokens: -3.64 / 7 = -0.52.
     best = beam(tables, [6], beam_size=9)[0][0]
     assert best.tokens == (a,) * 6
     assert best.score == pytest.approx((math.log(0.4 * 0.1) + 4 * math.log(0.9)) / 7)
 
 
-def test_an_end_takes_no_place_from_the_beams_that_go_on() -> None:
+def test_a_finished_hypothesis_takes_no_beam_from_those_that_go_on() -> None:
     a, b = 4, 5
     tables = table(
         6,
@@ -98,8 +100,8 @@ def test_an_end_takes_no_place_from_the_beams_that_go_on() -> None:
             (BOS, b): {EOS: 1.0},
         },
     )
-    found = beam(tables, [2], beam_size=2, hypotheses=2)[0]
-    assert [h.tokens for h in found] == [(), (b,)]
+    hypotheses = beam(tables, [2], beam_size=2, num_hypotheses=2)[0]
+    assert [h.tokens for h in hypotheses] == [(), (b,)]
 
 
 @many
@@ -107,25 +109,25 @@ def test_an_end_takes_no_place_from_the_beams_that_go_on() -> None:
 def test_the_beam_equals_a_slow_one_in_plain_lists(
     case: Case, beam_size: int, data: st.DataObject
 ) -> None:
-    hypotheses = data.draw(st.integers(1, beam_size))
+    num_hypotheses = data.draw(st.integers(1, beam_size))
     tables, limits, penalty = case
-    found = beam(
+    hypotheses = beam(
         tables,
         limits,
         beam_size=beam_size,
         length_penalty=penalty,
-        hypotheses=hypotheses,
+        num_hypotheses=num_hypotheses,
     )
-    assert len(found) == len(limits)
-    for one, limit, ours in zip(tables, limits, found, strict=True):
+    assert len(hypotheses) == len(limits)
+    for one, limit, nbest in zip(tables, limits, hypotheses, strict=True):
         expected = slow_beam(
             one,
             beam_size=beam_size,
             max_length=limit,
             penalty=penalty,
-            hypotheses=hypotheses,
+            num_hypotheses=num_hypotheses,
         )
-        assert_same(ours, expected)
+        assert_same(nbest, expected)
 
 
 @many
@@ -134,19 +136,19 @@ def test_every_hypothesis_is_possible_distinct_ordered_and_worth_its_score(
     case: Case, beam_size: int
 ) -> None:
     tables, limits, penalty = case
-    found = beam(
+    hypotheses = beam(
         tables,
         limits,
         beam_size=beam_size,
         length_penalty=penalty,
-        hypotheses=beam_size,
+        num_hypotheses=beam_size,
     )
-    for one, limit, hypotheses in zip(tables, limits, found, strict=True):
-        assert 1 <= len(hypotheses) <= beam_size
-        assert len({h.tokens for h in hypotheses}) == len(hypotheses)
-        order = [(not h.finished, -h.score) for h in hypotheses]
+    for one, limit, nbest in zip(tables, limits, hypotheses, strict=True):
+        assert 1 <= len(nbest) <= beam_size
+        assert len({h.tokens for h in nbest}) == len(nbest)
+        order = [(not h.finished, -h.score) for h in nbest]
         assert order == sorted(order)
-        for h in hypotheses:
+        for h in nbest:
             assert len(h.tokens) <= limit
             assert not {PAD, BOS, EOS} & set(h.tokens)
             total = log_prob_of(one, h.tokens, finished=h.finished)
@@ -165,7 +167,7 @@ def test_a_beam_of_one_is_greedy_search(case: Case) -> None:
     assert narrow == [[hypothesis] for hypothesis in best]
     for one, limit, hypothesis in zip(tables, limits, best, strict=True):
         expected = slow_beam(
-            one, beam_size=1, max_length=limit, penalty=penalty, hypotheses=1
+            one, beam_size=1, max_length=limit, penalty=penalty, num_hypotheses=1
         )
         assert_same([hypothesis], expected)
 
@@ -176,11 +178,11 @@ def test_a_batch_equals_each_sentence_alone(impossible: float) -> None:
     tables = random_tables(
         5, sentences=len(limits), vocabulary=8, impossible=impossible
     )
-    together = beam(tables, limits, beam_size=3, hypotheses=3)
+    together = beam(tables, limits, beam_size=3, num_hypotheses=3)
     greedily = greedy(tables, limits)
     for i, limit in enumerate(limits):
         alone = tables[i : i + 1]
-        assert beam(alone, [limit], beam_size=3, hypotheses=3) == [together[i]]
+        assert beam(alone, [limit], beam_size=3, num_hypotheses=3) == [together[i]]
         assert greedy(alone, [limit]) == [greedily[i]]
 
 
@@ -208,15 +210,15 @@ def test_finished_sentences_leave_the_batch() -> None:
         5, {(BOS, BOS): {a: 1.0}, (BOS, a): {a: 1.0}, (a, a): {EOS: 0.5, a: 0.5}}
     )
     tables = torch.cat([goes_on, ends_at_once])
-    demands = DecodingConstraints(max_lengths=torch.tensor([4, 4]))
+    constraints = DecodingConstraints(max_lengths=torch.tensor([4, 4]))
 
     state, memory, calls = start(tables)
-    greedy_search(step, state, memory, demands, SearchOptions())
+    greedy_search(step, state, memory, constraints, SearchOptions())
     assert calls.step[:3] == [2, 1, 1]
     assert calls.state == calls.memory == [1]  # Once, when the sentence left.
 
     state, memory, calls = start(tables)
-    beam_search(step, state, memory, demands, SearchOptions(beam_size=2))
+    beam_search(step, state, memory, constraints, SearchOptions(beam_size=2))
     assert calls.step[:3] == [2, 2, 2]  # Two beams of the other sentence.
     assert calls.memory == [1]
 
@@ -224,8 +226,8 @@ def test_finished_sentences_leave_the_batch() -> None:
 def test_beams_share_the_memory_of_their_sentence_until_it_leaves() -> None:
     tables = random_tables(1, sentences=3, vocabulary=9)
     state, memory, calls = start(tables)
-    demands = DecodingConstraints(max_lengths=torch.tensor([6, 6, 2]))
-    beam_search(step, state, memory, demands, SearchOptions(beam_size=4))
+    constraints = DecodingConstraints(max_lengths=torch.tensor([6, 6, 2]))
+    beam_search(step, state, memory, constraints, SearchOptions(beam_size=4))
     grown = [rows for rows in calls.step if rows != 3]  # All but the first step.
     left = [b // 4 for a, b in itertools.pairwise(grown) if a != b]
     assert calls.memory == left
@@ -269,14 +271,14 @@ def test_finished_hypotheses_rank_before_better_cut_ones() -> None:
             (BOS, UNK): {a: 1.0},
         },
     )
-    found = beam(tables, [1], beam_size=3, hypotheses=3)[0]
-    assert [(h.tokens, h.finished) for h in found] == [
+    hypotheses = beam(tables, [1], beam_size=3, num_hypotheses=3)[0]
+    assert [(h.tokens, h.finished) for h in hypotheses] == [
         ((b,), True),
         ((a,), False),
         ((UNK,), False),
     ]
-    assert found[0].score == pytest.approx(math.log(0.2) / 2)
-    assert found[1].score == pytest.approx(math.log(0.7))
+    assert hypotheses[0].score == pytest.approx(math.log(0.2) / 2)
+    assert hypotheses[1].score == pytest.approx(math.log(0.7))
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])
@@ -284,11 +286,17 @@ def test_a_dead_end_returns_what_exists(beam_size: int) -> None:
     a = 4
     nothing = table(5, {})
     stuck = table(5, {(BOS, BOS): {a: 0.5}})
-    found = beam(
-        torch.cat([nothing, stuck]), [3, 3], beam_size=beam_size, hypotheses=beam_size
+    hypotheses = beam(
+        torch.cat([nothing, stuck]),
+        [3, 3],
+        beam_size=beam_size,
+        num_hypotheses=beam_size,
     )
-    assert found[0] == [Hypothesis((), 0.0, 0.0, False)]
-    assert_same(found[1], [Hypothesis((a,), math.log(0.5), math.log(0.5), False)])
+    assert hypotheses[0] == [Hypothesis((), 0.0, 0.0, False)]
+    assert_same(hypotheses[1], [Hypothesis((a,), math.log(0.5), math.log(0.5), False)])
+    # Attention weights of no token at all.
+    (alone,) = beam(nothing, [3], beam_size=beam_size, attention=torch.ones(1, 5, 4))
+    assert alone == [Hypothesis((), 0.0, 0.0, False)]
 
 
 def test_the_model_never_reads_an_impossible_piece() -> None:
@@ -296,34 +304,34 @@ def test_the_model_never_reads_an_impossible_piece() -> None:
         last: Tensor, state: TableState, memory: TableMemory
     ) -> StepOutput[TableState]:
         assert not torch.isin(last, torch.tensor([PAD, EOS])).any()
-        said = step(last, state, memory)
+        output = step(last, state, memory)
         # A dead end of a real decoder: softmax over nothing.
         gone = (last == UNK)[:, None]
-        return StepOutput(torch.where(gone, math.nan, said.log_probs), said.state)
+        return StepOutput(torch.where(gone, math.nan, output.log_probs), output.state)
 
-    # Few pieces for many beams; UNK has probability zero, and would read as NaN.
+    # Few tokens for many beams; UNK has probability zero, and would read as NaN.
     tables = random_tables(3, sentences=4, vocabulary=6)
     tables[..., UNK] = NEVER
     state, memory, _ = start(tables)
-    found = beam_search(
+    hypotheses = beam_search(
         strict_step,
         state,
         memory,
         DecodingConstraints(max_lengths=torch.tensor([3, 4, 5, 6])),
         SearchOptions(beam_size=9),
-        hypotheses=9,
+        num_hypotheses=9,
     )
-    assert all(UNK not in h.tokens for hypotheses in found for h in hypotheses)
+    assert all(UNK not in h.tokens for nbest in hypotheses for h in nbest)
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-@pytest.mark.parametrize("piece", [UNK, EOS, 6])
+@pytest.mark.parametrize("token", [UNK, EOS, 6])
 def test_scores_that_are_not_finite_are_refused(
-    beam_size: int, bad: float, piece: int
+    beam_size: int, bad: float, token: int
 ) -> None:
     tables = random_tables(0, sentences=3, vocabulary=7)
-    tables[1, ..., piece] = bad
+    tables[1, ..., token] = bad
     with pytest.raises(ValueError, match="the model's scores are not finite"):
         beam(tables, [5, 5, 5], beam_size=beam_size)
 
@@ -331,8 +339,14 @@ def test_scores_that_are_not_finite_are_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hypotheses": 0}, "hypotheses is 0, but must be from 1 to the beam size, 2"),
-        ({"hypotheses": 3}, "hypotheses is 3, but must be from 1 to the beam size, 2"),
+        (
+            {"num_hypotheses": 0},
+            "num_hypotheses is 0, but must be from 1 to the beam size, 2",
+        ),
+        (
+            {"num_hypotheses": 3},
+            "num_hypotheses is 3, but must be from 1 to the beam size, 2",
+        ),
         ({"limits": [3, 0]}, "max_lengths holds 0, but every sentence needs"),
         ({"limits": [[3], [3]]}, r"max_lengths has the shape \(2, 1\)"),
     ],

@@ -35,7 +35,7 @@ def forced(tables: Any, targets: list[list[int]], **options: Any) -> list[Scored
 
 
 @pytest.mark.parametrize("kind", ["none", "general"])
-def test_what_the_beam_found_is_worth_the_same_when_it_is_given(kind: str) -> None:
+def test_a_beams_hypotheses_have_the_same_score_when_forced(kind: str) -> None:
     model = exact(attention={"kind": kind})
     with torch.no_grad():
         model.decoder.output.bias[EOS] += 2  # Untrained, it might never end.
@@ -49,20 +49,24 @@ def test_what_the_beam_found_is_worth_the_same_when_it_is_given(kind: str) -> No
     )
     with torch.no_grad():
         state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
-        demands = DecodingConstraints.from_length_ratio(batch.source_lengths, options)
-        found = beam_search(model.step, state, memory, demands, options, hypotheses=4)
+        constraints = DecodingConstraints.from_length_ratio(
+            batch.source_lengths, options
+        )
+        hypotheses = beam_search(
+            model.step, state, memory, constraints, options, num_hypotheses=4
+        )
         for rank in range(4):
-            ours = [some[rank] for some in found]
-            assert any(h.finished for h in ours)
+            nbest = [some[rank] for some in hypotheses]
+            assert any(h.finished for h in nbest)
             scored = forced_decoding(
                 model.step,
                 state,
                 memory,
-                [h.tokens for h in ours],
+                [h.tokens for h in nbest],
                 options,
                 source_lengths=batch.source_lengths,
             )
-            for h, given in zip(ours, scored, strict=True):
+            for h, given in zip(nbest, scored, strict=True):
                 if not h.finished:
                     continue  # Given translations end.
                 assert given.hypothesis.tokens == h.tokens
@@ -73,7 +77,7 @@ def test_what_the_beam_found_is_worth_the_same_when_it_is_given(kind: str) -> No
                     torch.testing.assert_close(given.hypothesis.attention, h.attention)
 
 
-def test_each_piece_is_worth_what_teacher_forcing_says() -> None:
+def test_log_probabilities_equal_those_of_teacher_forcing() -> None:
     model = exact(attention={"kind": "additive"})
     batch = collate(SOURCES, TARGETS)
     with torch.no_grad():
@@ -97,7 +101,7 @@ def test_each_piece_is_worth_what_teacher_forcing_says() -> None:
         torch.testing.assert_close(given.hypothesis.attention, weights[n, :length])
 
 
-def test_nothing_said_and_what_cannot_be_are_scored_too() -> None:
+def test_empty_and_impossible_targets_are_scored_too() -> None:
     a = 4
     tables = table(5, {(BOS, BOS): {EOS: 0.2, a: 0.8}, (BOS, a): {EOS: 1.0}})
     empty, impossible = forced(torch.cat([tables, tables]), [[], [a, a]])
@@ -112,7 +116,7 @@ def test_targets_that_no_search_finds_are_refused() -> None:
     tables = random_tables(0, sentences=2, vocabulary=6)
     with pytest.raises(ValueError, match="1 translations came for 2 sentences"):
         forced(tables, [[4]])
-    with pytest.raises(ValueError, match=f"piece {PAD} is asked for"):
+    with pytest.raises(ValueError, match=f"token {PAD} is required"):
         forced(tables, [[4], [PAD]])
 
 
@@ -152,11 +156,11 @@ TEXTS = [
 
 def test_the_utilities_are_sacrebleus_sentence_scores() -> None:
     chrf, bleu = CHRF(), BLEU(effective_order=True, trg_lang="de")
-    ours = chrf_utility(TEXTS, TEXTS[:-1])
+    nbest = chrf_utility(TEXTS, TEXTS[:-1])
     theirs = bleu_utility(TEXTS, TEXTS[:-1], language="de")
     for i, text in enumerate(TEXTS):
         for j, other in enumerate(TEXTS[:-1]):
             expected = chrf.sentence_score(text, [other]).score
-            assert ours[i][j] == pytest.approx(expected, abs=1e-9), (text, other)
+            assert nbest[i][j] == pytest.approx(expected, abs=1e-9), (text, other)
             assert theirs[i][j] == bleu.sentence_score(text, [other]).score
     assert chrf_utility([""], [""]) == [[0.0]]

@@ -1,4 +1,4 @@
-"""What may come: n-grams, the unknown piece, lengths, prefixes, forbidden phrases."""
+"""Masked tokens: n-grams, the unknown token, lengths, prefixes, banned phrases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seq2seq.data.collate import collate
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
 from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.logits_processors import LogitsProcessors
+from seq2seq.search.logits_processors import process_logits
 from seq2seq.search.step import argmax, topk
 from seq2seq.types import BOS, EOS, PAD, UNK
 from tests.helpers.markov_step import (
@@ -23,26 +23,27 @@ from tests.helpers.markov_step import (
     brute_force,
     greedy,
     log_prob_of,
+    make_constraints,
     many,
     random_tables,
     some,
 )
 from tests.helpers.tiny_models import SOURCES, TARGETS, exact
 
-Pieces = tuple[int, ...]
+Tokens = tuple[int, ...]
 
 
-def contains(pieces: Pieces, phrase: Pieces) -> bool:
+def contains(tokens: Tokens, phrase: Tokens) -> bool:
     size = len(phrase)
-    return any(pieces[i : i + size] == phrase for i in range(len(pieces) - size + 1))
+    return any(tokens[i : i + size] == phrase for i in range(len(tokens) - size + 1))
 
 
-def repeats(pieces: Pieces, size: int) -> bool:
-    ngrams = [pieces[i : i + size] for i in range(len(pieces) - size + 1)]
+def repeats(tokens: Tokens, size: int) -> bool:
+    ngrams = [tokens[i : i + size] for i in range(len(tokens) - size + 1)]
     return len(set(ngrams)) < len(ngrams)
 
 
-Case = tuple[dict[str, Any], dict[str, Any], Callable[[Pieces], bool]]
+Case = tuple[dict[str, Any], dict[str, Any], Callable[[Tokens], bool]]
 RULES: dict[str, Case] = {
     "unigrams": ({"no_repeat_ngram_size": 1}, {}, lambda p: not repeats(p, 1)),
     "bigrams": ({"no_repeat_ngram_size": 2}, {}, lambda p: not repeats(p, 2)),
@@ -54,7 +55,7 @@ RULES: dict[str, Case] = {
         {"banned_phrases": [[[4, 4], [5, UNK, 4], [5, 5]]]},
         lambda p: not any(contains(p, f) for f in ((4, 4), (5, 1, 4), (5, 5))),
     ),
-    "forbidden piece": (
+    "banned token": (
         {},
         {"banned_phrases": [[[4], [5, 5]]]},
         lambda p: 4 not in p and not contains(p, (5, 5)),
@@ -78,48 +79,48 @@ RULES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("hypotheses", [1, 400])
-def test_a_wide_beam_equals_brute_force(rule: str, hypotheses: int) -> None:
-    options, demands, holds = RULES[rule]
+@pytest.mark.parametrize("num_hypotheses", [1, 400])
+def test_a_wide_beam_equals_brute_force(rule: str, num_hypotheses: int) -> None:
+    options, constraints, holds = RULES[rule]
     for seed in range(3):
         tables = random_tables(seed, sentences=1, vocabulary=6)
-        (found,) = beam(
+        (hypotheses,) = beam(
             tables,
             [4],
             beam_size=400,
-            hypotheses=hypotheses,
+            num_hypotheses=num_hypotheses,
             length_penalty=0.8,
-            demands=demands,
+            constraints=constraints,
             **options,
         )
-        expected = brute_force(tables[0], 4, 0.8, holds=holds)[:hypotheses]
-        assert [h.tokens for h in found] == [pieces for pieces, _ in expected]
-        assert [h.score for h in found] == pytest.approx([s for _, s in expected])
+        expected = brute_force(tables[0], 4, 0.8, holds=holds)[:num_hypotheses]
+        assert [h.tokens for h in hypotheses] == [tokens for tokens, _ in expected]
+        assert [h.score for h in hypotheses] == pytest.approx([s for _, s in expected])
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_greedy_search_takes_the_likeliest_piece_that_may_come(rule: str) -> None:
-    """After any beginning, by trying each piece: EOS where the whole holds."""
-    options, demands, holds = RULES[rule]
-    needs_later = {
+    """After any beginning, by trying each token: EOS where the whole holds."""
+    options, constraints, holds = RULES[rule]
+    met_later = {
         "prefix",
         "least",
         "all",
-    }  # LogitsProcessors that a beginning may not hold yet.
+    }  # Constraints that a prefix may not meet yet.
     for seed in range(6):
         tables = random_tables(seed, sentences=1, vocabulary=7)
-        (found,) = greedy(tables, [6], demands=demands, **options)
-        total = log_prob_of(tables[0], found.tokens, finished=found.finished)
-        assert found.log_prob == pytest.approx(total)
-        assert holds(found.tokens) or not found.finished
-        if rule in needs_later:
+        (hypotheses,) = greedy(tables, [6], constraints=constraints, **options)
+        total = log_prob_of(tables[0], hypotheses.tokens, finished=hypotheses.finished)
+        assert hypotheses.log_prob == pytest.approx(total)
+        assert holds(hypotheses.tokens) or not hypotheses.finished
+        if rule in met_later:
             continue
-        for length in range(len(found.tokens)):
-            before = found.tokens[:length]
+        for length in range(len(hypotheses.tokens)):
+            before = hypotheses.tokens[:length]
             previous, last = (BOS, BOS, *before)[-2:]
             row = tables[0, previous, last]
             may = [p for p in (UNK, EOS, 4, 5, 6) if p == EOS or holds((*before, p))]
-            assert found.tokens[length] == max(may, key=lambda p: float(row[p]))
+            assert hypotheses.tokens[length] == max(may, key=lambda p: float(row[p]))
 
 
 @some
@@ -129,15 +130,15 @@ def test_greedy_search_takes_the_likeliest_piece_that_may_come(rule: str) -> Non
     beam_size=st.integers(1, 4),
     data=st.data(),
 )
-def test_a_batch_with_rules_equals_each_sentence_alone(
+def test_a_batch_with_constraints_equals_each_sentence_alone(
     seed: int, ngram: int, beam_size: int, data: st.DataObject
 ) -> None:
-    count, pieces = data.draw(st.integers(1, 4)), st.sampled_from([UNK, 4, 5, 6, 7])
+    count, tokens = data.draw(st.integers(1, 4)), st.sampled_from([UNK, 4, 5, 6, 7])
     limits = data.draw(st.lists(st.integers(3, 8), min_size=count, max_size=count))
-    phrases = st.lists(st.lists(pieces, min_size=1, max_size=3), max_size=3)
-    demands: dict[str, Any] = {
+    phrases = st.lists(st.lists(tokens, min_size=1, max_size=3), max_size=3)
+    constraints: dict[str, Any] = {
         "prefixes": data.draw(
-            st.lists(st.lists(pieces, max_size=3), min_size=count, max_size=count)
+            st.lists(st.lists(tokens, max_size=3), min_size=count, max_size=count)
         ),
         "banned_phrases": data.draw(st.lists(phrases, min_size=count, max_size=count)),
         "min_lengths": torch.tensor(
@@ -146,30 +147,37 @@ def test_a_batch_with_rules_equals_each_sentence_alone(
     }
     tables = random_tables(seed, sentences=count, vocabulary=8, impossible=0.2)
     options = {"beam_size": beam_size, "no_repeat_ngram_size": ngram}
-    together = beam(tables, limits, hypotheses=beam_size, demands=demands, **options)
-    for n, found in enumerate(together):
-        own = {name: value[n : n + 1] for name, value in demands.items()}
+    together = beam(
+        tables, limits, num_hypotheses=beam_size, constraints=constraints, **options
+    )
+    for n, hypotheses in enumerate(together):
+        alone = {name: value[n : n + 1] for name, value in constraints.items()}
         one = tables[n : n + 1]
-        assert [found] == beam(
-            one, limits[n : n + 1], hypotheses=beam_size, demands=own, **options
+        assert [hypotheses] == beam(
+            one,
+            limits[n : n + 1],
+            num_hypotheses=beam_size,
+            constraints=alone,
+            **options,
         )
-        for h in found:
-            prefix = tuple(demands["prefixes"][n])
+        for h in hypotheses:
+            prefix = tuple(constraints["prefixes"][n])
             assert h.tokens[: len(prefix)] == prefix[: len(h.tokens)]
             rest = h.tokens[len(prefix) :]
             assert not any(
-                contains(rest, tuple(f)) for f in demands["banned_phrases"][n]
+                contains(rest, tuple(f)) for f in constraints["banned_phrases"][n]
             )
-            assert not h.finished or len(h.tokens) >= demands["min_lengths"][n]
+            assert not h.finished or len(h.tokens) >= constraints["min_lengths"][n]
             assert not (ngram and repeats(rest, ngram))
 
 
-def test_what_rules_do_not_forbid_is_as_the_model_said_it() -> None:
+def test_tokens_that_are_not_masked_keep_their_log_probabilities() -> None:
     log_probs = torch.randn(2, 8).log_softmax(dim=1)
     before = log_probs.clone()
-    demands = DecodingConstraints(max_lengths=torch.tensor([9, 9]), prefixes=[[4], []])
-    rules = LogitsProcessors.of(demands, SearchOptions(allow_unknown=False))
-    masked = rules.apply(log_probs, None, 0)
+    constraints = make_constraints([9, 9], prefixes=[[4], []])
+    options = SearchOptions(allow_unknown=False)
+    tokens = torch.empty(2, 0, dtype=torch.long)
+    masked = process_logits(log_probs, tokens, 0, constraints, options)
     assert (masked[0] > -math.inf).nonzero().flatten().tolist() == [4]
     assert (masked[1] > -math.inf).nonzero().flatten().tolist() == [EOS, 4, 5, 6, 7]
     assert torch.equal(masked[1, EOS:], before[1, EOS:])
@@ -177,10 +185,10 @@ def test_what_rules_do_not_forbid_is_as_the_model_said_it() -> None:
 
 def test_lengths_by_ratio_count_source_pieces() -> None:
     options = SearchOptions(max_length_ratio=1.5, min_length_ratio=0.5)
-    demands = DecodingConstraints.from_length_ratio(torch.tensor([3, 8]), options)
-    assert demands.max_lengths.tolist() == [14, 22]
-    assert demands.min_lengths is not None
-    assert demands.min_lengths.tolist() == [1, 4]
+    constraints = DecodingConstraints.from_length_ratio(torch.tensor([3, 8]), options)
+    assert constraints.max_lengths.tolist() == [14, 22]
+    assert constraints.min_lengths is not None
+    assert constraints.min_lengths.tolist() == [1, 4]
     assert (
         DecodingConstraints.from_length_ratio(
             torch.tensor([3, 8]), SearchOptions()
@@ -203,21 +211,26 @@ def test_a_batch_of_a_real_network_equals_each_sentence_alone(
         length_penalty=0.6,
     )
 
-    def found(sources: list[list[int]]) -> list[Any]:
+    def hypotheses(sources: list[list[int]]) -> list[Any]:
         batch = collate(sources, TARGETS[: len(sources)])
         with torch.no_grad():
             encoded = model.encoder(batch.source, batch.source_lengths)
             state, memory = model.start(encoded)
-            demands = DecodingConstraints.from_length_ratio(
+            constraints = DecodingConstraints.from_length_ratio(
                 batch.source_lengths, options
             )
             return beam_search(
-                model.step, state, memory, demands, options, hypotheses=beam_size
+                model.step,
+                state,
+                memory,
+                constraints,
+                options,
+                num_hypotheses=beam_size,
             )
 
-    together = found(SOURCES)
+    together = hypotheses(SOURCES)
     for n, source in enumerate(SOURCES):
-        (alone,) = found([source])
+        (alone,) = hypotheses([source])
         assert [h.tokens for h in alone] == [h.tokens for h in together[n]]
         assert [h.score for h in alone] == pytest.approx(
             [h.score for h in together[n]], abs=1e-5
@@ -231,28 +244,28 @@ def test_a_batch_of_a_real_network_equals_each_sentence_alone(
 
 
 @pytest.mark.parametrize(
-    ("demands", "message"),
+    ("constraints", "message"),
     [
         ({"prefixes": [[4]]}, "prefixes has 1 places for 2 sentences"),
-        ({"prefixes": [[4] * 4, []]}, "sentence 0 have 4 pieces, but"),
-        ({"prefixes": [[], [EOS]]}, f"piece {EOS} is asked for or forbidden"),
+        ({"prefixes": [[4] * 4, []]}, "sentence 0 have 4 tokens, but"),
+        ({"prefixes": [[], [EOS]]}, f"token {EOS} is required or banned"),
         (
             {"banned_phrases": [[[4, PAD]], []]},
-            f"piece {PAD} is asked for or forbidden",
+            f"token {PAD} is required or banned",
         ),
-        ({"banned_phrases": [[[]], []]}, "phrase has no pieces"),
-        ({"required_phrases": [[], [[4, 5], [6, 7]]]}, "sentence 1 have 4 pieces, but"),
+        ({"banned_phrases": [[[]], []]}, "phrase has no tokens"),
+        ({"required_phrases": [[], [[4, 5], [6, 7]]]}, "sentence 1 have 4 tokens, but"),
         ({"min_lengths": torch.tensor([1])}, r"min_lengths has the shape \(1,\)"),
         ({"min_lengths": torch.tensor([1, 4])}, "least length is more than"),
     ],
 )
 @pytest.mark.parametrize("beam_size", [1, 2])
-def test_demands_that_cannot_be_met_are_refused(
-    demands: dict[str, Any], message: str, beam_size: int
+def test_constraints_that_cannot_be_met_are_refused(
+    constraints: dict[str, Any], message: str, beam_size: int
 ) -> None:
     tables = random_tables(0, sentences=2, vocabulary=8)
     with pytest.raises(ValueError, match=message):
-        beam(tables, [3, 3], beam_size=beam_size, demands=demands)
+        beam(tables, [3, 3], beam_size=beam_size, constraints=constraints)
 
 
 @given(
@@ -262,16 +275,16 @@ def test_demands_that_cannot_be_met_are_refused(
     holes=st.sampled_from([0.0, 0.5, 0.999]),
 )
 @many
-def test_the_largest_are_found_by_chunks(
+def test_topk_by_chunks_equals_topk(
     seed: int, width: int, count: int, holes: float
 ) -> None:
     draw = torch.Generator().manual_seed(seed)
     values = torch.rand(3, width, generator=draw)
     values[torch.rand(3, width, generator=draw) < holes] = -math.inf
     count = min(count, width)
-    found, places = topk(values, count)
-    assert torch.equal(found, values.topk(count, dim=1).values)
-    assert torch.equal(values.gather(1, places), found)
+    hypotheses, places = topk(values, count)
+    assert torch.equal(hypotheses, values.topk(count, dim=1).values)
+    assert torch.equal(values.gather(1, places), hypotheses)
     assert all(len(set(row)) == count for row in places.tolist())
     best = argmax(values)
     assert torch.equal(values.gather(1, best[:, None])[:, 0], values.amax(dim=1))

@@ -1,4 +1,4 @@
-"""What hypotheses rank by, when a search may stop, and beams in groups."""
+"""Scores of hypotheses, the stopping criterion, and diverse beam groups."""
 
 from __future__ import annotations
 
@@ -36,22 +36,24 @@ def gnmt(log_prob: float, length: int, penalty: float) -> float:
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.4])
 def test_a_wide_beam_with_gnmts_norm_equals_brute_force(penalty: float) -> None:
     tables = random_tables(0, sentences=2, vocabulary=6)
-    found = beam(
+    hypotheses = beam(
         tables,
         [4, 3],
         beam_size=400,
         length_penalty=penalty,
         length_penalty_type="gnmt",
-        hypotheses=400,
+        num_hypotheses=400,
     )
-    for one, limit, ours in zip(tables, [4, 3], found, strict=True):
+    for one, limit, nbest in zip(tables, [4, 3], hypotheses, strict=True):
         expected = brute_force(one, limit, penalty, norm=gnmt)
-        assert [h.tokens for h in ours] == [pieces for pieces, _ in expected]
-        assert [h.score for h in ours] == pytest.approx([s for _, s in expected])
+        assert [h.tokens for h in nbest] == [tokens for tokens, _ in expected]
+        assert [h.score for h in nbest] == pytest.approx([s for _, s in expected])
 
 
-def random_looks(seed: int, *, sentences: int, vocabulary: int, longest: int) -> Any:
-    """Weights by last piece, (N, V, S), and source lengths; padding reads nothing."""
+def random_attention(
+    seed: int, *, sentences: int, vocabulary: int, longest: int
+) -> Any:
+    """Weights by last token, (N, V, S), and source lengths; none at padding."""
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(sentences, vocabulary, longest, generator=generator)
     lengths = torch.randint(1, longest + 1, (sentences,), generator=generator)
@@ -60,61 +62,74 @@ def random_looks(seed: int, *, sentences: int, vocabulary: int, longest: int) ->
     return logits.softmax(dim=2), lengths
 
 
-@pytest.mark.parametrize("hypotheses", [1, 400])
+@pytest.mark.parametrize("num_hypotheses", [1, 400])
 @pytest.mark.parametrize("beta", [0.2, 1.0])
 def test_a_wide_beam_with_coverage_equals_brute_force(
-    beta: float, hypotheses: int
+    beta: float, num_hypotheses: int
 ) -> None:
     """Also where only the best is asked for and the search stops early."""
     limits = [4, 3, 4]
     tables = random_tables(3, sentences=3, vocabulary=6)
-    looks, lengths = random_looks(0, sentences=3, vocabulary=6, longest=4)
-    found = beam(
+    attention, lengths = random_attention(0, sentences=3, vocabulary=6, longest=4)
+    hypotheses = beam(
         tables,
         limits,
         beam_size=400,
         coverage_penalty=beta,
-        hypotheses=hypotheses,
-        looks=looks,
-        demands={"source_lengths": lengths},
+        num_hypotheses=num_hypotheses,
+        attention=attention,
+        constraints={"source_lengths": lengths},
     )
     for n, limit in enumerate(limits):
 
-        def passed_over(pieces: tuple[int, ...], n: int = n) -> float:
-            sums = looks[n, [BOS, *pieces]].sum(dim=0)[: int(lengths[n])]
+        def coverage_penalty(tokens: tuple[int, ...], n: int = n) -> float:
+            sums = attention[n, [BOS, *tokens]].sum(dim=0)[: int(lengths[n])]
             return beta * math.fsum(min(s, 1.0) and math.log(min(s, 1.0)) for s in sums)
 
-        expected = brute_force(tables[n], limit, 1.0, extra=passed_over)[:hypotheses]
-        assert [h.tokens for h in found[n]] == [pieces for pieces, _ in expected]
-        assert [h.score for h in found[n]] == pytest.approx([s for _, s in expected])
+        expected = brute_force(tables[n], limit, 1.0, extra=coverage_penalty)[
+            :num_hypotheses
+        ]
+        assert [h.tokens for h in hypotheses[n]] == [tokens for tokens, _ in expected]
+        assert [h.score for h in hypotheses[n]] == pytest.approx(
+            [s for _, s in expected]
+        )
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_weights_follow_their_hypothesis_through_the_beam(beam_size: int) -> None:
     limits = [5, 2, 7]
     tables = random_tables(5, sentences=3, vocabulary=8, impossible=0.3)
-    looks, _ = random_looks(1, sentences=3, vocabulary=8, longest=5)
-    found = beam(tables, limits, beam_size=beam_size, hypotheses=beam_size, looks=looks)
-    for n, hypotheses in enumerate(found):
-        for h in hypotheses:
+    attention, _ = random_attention(1, sentences=3, vocabulary=8, longest=5)
+    hypotheses = beam(
+        tables,
+        limits,
+        beam_size=beam_size,
+        num_hypotheses=beam_size,
+        attention=attention,
+    )
+    for n, nbest in enumerate(hypotheses):
+        for h in nbest:
             read = [BOS, *h.tokens][: len(h.tokens) + h.finished]
             assert h.attention is not None
-            assert torch.equal(h.attention, looks[n, read])
+            assert torch.equal(h.attention, attention[n, read])
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_coverage_without_weights_is_refused(beam_size: int) -> None:
     tables = random_tables(5, sentences=1, vocabulary=8)
-    looks, lengths = random_looks(1, sentences=1, vocabulary=8, longest=5)
-    for given_looks, asked in ((None, {"source_lengths": lengths}), (looks, {})):
+    attention, lengths = random_attention(1, sentences=1, vocabulary=8, longest=5)
+    for weights, lengths_option in (
+        (None, {"source_lengths": lengths}),
+        (attention, {}),
+    ):
         with pytest.raises(ValueError, match="coverage_penalty needs a model with"):
             beam(
                 tables,
                 [3],
                 beam_size=beam_size,
                 coverage_penalty=0.1,
-                looks=given_looks,
-                demands=asked,
+                attention=weights,
+                constraints=lengths_option,
             )
 
 
@@ -125,25 +140,25 @@ def test_stopping_at_the_bound_equals_never_stopping(
 ) -> None:
     """A slow beam runs each sentence to its limit: the bound loses nothing of it."""
     tables, limits, penalty = case
-    hypotheses = data.draw(st.integers(1, beam_size))
-    found = beam(
+    num_hypotheses = data.draw(st.integers(1, beam_size))
+    hypotheses = beam(
         tables,
         limits,
         beam_size=beam_size,
         length_penalty=penalty,
         early_stopping="never",
-        hypotheses=hypotheses,
+        num_hypotheses=num_hypotheses,
     )
-    for one, limit, ours in zip(tables, limits, found, strict=True):
+    for one, limit, nbest in zip(tables, limits, hypotheses, strict=True):
         expected = slow_beam(
             one,
             beam_size=beam_size,
             max_length=limit,
             penalty=penalty,
-            hypotheses=hypotheses,
+            num_hypotheses=num_hypotheses,
             early_stopping="never",
         )
-        assert_same(ours, expected)
+        assert_same(nbest, expected)
 
 
 def test_counting_may_miss_what_the_bound_waits_for() -> None:
@@ -172,79 +187,79 @@ def test_no_continuation_exceeds_the_bound(
     penalty: float,
     kind: Any,
 ) -> None:
-    ranking = HypothesisScorer(
+    scorer = HypothesisScorer(
         SearchOptions(length_penalty=penalty, length_penalty_type=kind)
     )
     length = data.draw(st.integers(1, limit + 1))
-    score = ranking.score(log_prob - loss, length, data.draw(st.floats(-9, 0)))
-    assert score <= ranking.upper_bound(log_prob, limit) + 1e-12
+    score = scorer.score(log_prob - loss, length, data.draw(st.floats(-9, 0)))
+    assert score <= scorer.upper_bound(log_prob, limit) + 1e-12
 
 
 @some
 @given(
     case=cases(),
     groups=st.integers(1, 3),
-    each=st.integers(1, 3),
+    group_size=st.integers(1, 3),
     diversity=st.sampled_from([0.0, 0.3, 2.0]),
     stop=st.sampled_from([True, "never"]),
 )
 def test_a_beam_in_groups_equals_a_slow_one_in_plain_lists(
-    case: Case, groups: int, each: int, diversity: float, stop: Any
+    case: Case, groups: int, group_size: int, diversity: float, stop: Any
 ) -> None:
     tables, limits, penalty = case
     sizes = {
-        "beam_size": groups * each,
+        "beam_size": groups * group_size,
         "num_beam_groups": groups,
         "diversity_penalty": diversity,
     }
-    found = beam(
+    hypotheses = beam(
         tables,
         limits,
         length_penalty=penalty,
-        hypotheses=groups * each,
+        num_hypotheses=groups * group_size,
         early_stopping=stop,
         **sizes,
     )
-    for one, limit, ours in zip(tables, limits, found, strict=True):
+    for one, limit, nbest in zip(tables, limits, hypotheses, strict=True):
         expected = slow_beam(
             one,
             max_length=limit,
             penalty=penalty,
-            hypotheses=groups * each,
+            num_hypotheses=groups * group_size,
             early_stopping=stop,
             **sizes,  # type: ignore[arg-type]
         )
-        assert_same(ours, expected)
-        assert len({h.tokens for h in ours}) == len(ours)
+        assert_same(nbest, expected)
+        assert len({h.tokens for h in nbest}) == len(nbest)
 
 
 @pytest.mark.parametrize("groups", [1, 3])
 def test_groups_without_diversity_are_one_smaller_beam(groups: int) -> None:
     tables = random_tables(2, sentences=3, vocabulary=9)
     sizes = {"num_beam_groups": groups, "diversity_penalty": 0.0}
-    divided = beam(tables, [6, 4, 7], beam_size=6, hypotheses=6, **sizes)
-    plain = beam(tables, [6, 4, 7], beam_size=6 // groups, hypotheses=6 // groups)
+    divided = beam(tables, [6, 4, 7], beam_size=6, num_hypotheses=6, **sizes)
+    plain = beam(tables, [6, 4, 7], beam_size=6 // groups, num_hypotheses=6 // groups)
     assert divided == plain
 
 
 def test_diversity_brings_other_beginnings() -> None:
     tables = random_tables(4, sentences=1, vocabulary=12)
-    sizes = {"beam_size": 4, "num_beam_groups": 4, "hypotheses": 4}
-    found = beam(tables, [6], diversity_penalty=50.0, **sizes)[0]
-    assert len({h.tokens[:1] for h in found}) == 4
+    sizes = {"beam_size": 4, "num_beam_groups": 4, "num_hypotheses": 4}
+    hypotheses = beam(tables, [6], diversity_penalty=50.0, **sizes)[0]
+    assert len({h.tokens[:1] for h in hypotheses}) == 4
 
 
 def test_a_batch_in_groups_equals_each_sentence_alone() -> None:
     limits = [3, 12, 1, 7, 12, 5]
     tables = random_tables(5, sentences=6, vocabulary=8, impossible=0.4)
-    sizes = {"beam_size": 4, "num_beam_groups": 2, "hypotheses": 4}
+    sizes = {"beam_size": 4, "num_beam_groups": 2, "num_hypotheses": 4}
     together = beam(tables, limits, **sizes)
     for i, limit in enumerate(limits):
         assert beam(tables[i : i + 1], [limit], **sizes) == [together[i]]
 
 
 @pytest.mark.parametrize("kind", ["none", "fixed"])
-def test_a_recipe_asks_for_coverage_only_where_attention_looks(kind: str) -> None:
+def test_a_coverage_penalty_needs_attention(kind: str) -> None:
     coverage = "search.coverage_penalty=0.2"
     assert read_recipe("quickstart", [coverage]).search.coverage_penalty == 0.2
     with pytest.raises(UserError, match=f"look at the source, but its kind is {kind}"):
@@ -276,8 +291,8 @@ def test_half_precision_is_summed_in_single_and_left_unchanged(beam_size: int) -
     tables = random_tables(2, sentences=2, vocabulary=7).to(torch.bfloat16)
     before = tables.clone()
     with torch.inference_mode():
-        found = beam(tables, [6, 6], beam_size=beam_size)
+        hypotheses = beam(tables, [6, 6], beam_size=beam_size)
     assert torch.equal(tables, before)
-    for one, (best,) in zip(tables, found, strict=True):
+    for one, (best,) in zip(tables, hypotheses, strict=True):
         total = log_prob_of(one, best.tokens, finished=best.finished)
         assert best.log_prob == pytest.approx(total, abs=1e-5)

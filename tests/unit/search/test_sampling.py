@@ -1,4 +1,4 @@
-"""Drawing: frequencies are probabilities, and a draw belongs to its sentence alone."""
+"""Sampling: frequencies are probabilities, and samples depend on the sentence alone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from torch import Tensor
 from seq2seq.data.collate import collate
 from seq2seq.recipe import SamplingOptions, SearchOptions
 from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.noise import exponential_noise, sample_seeds, sentence_seed
-from seq2seq.search.sampling import HEAD, sample, warp_logits
+from seq2seq.search.sampling import (
+    HEAD,
+    exponential_noise,
+    sample,
+    sample_seeds,
+    sentence_seed,
+    warp_logits,
+)
 from seq2seq.types import BOS, EOS, UNK, Hypothesis
-from tests.helpers.markov_step import log_prob_of, random_tables, start, step, table
+from tests.helpers.markov_step import (
+    log_prob_of,
+    make_constraints,
+    random_tables,
+    start,
+    step,
+    table,
+)
 from tests.helpers.tiny_models import SOURCES, TARGETS, exact
 
 DRAWS = 20_000
@@ -26,10 +39,10 @@ CRITICAL = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52, 15: 37.70}
 def drawn(
     tables: Tensor,
     limits: list[int],
-    keys: list[int],
+    seeds: list[int],
     *,
-    samples: int = 1,
-    demands: dict[str, Any] | None = None,
+    num_samples: int = 1,
+    constraints: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
     **sampling: Any,
 ) -> list[list[Hypothesis]]:
@@ -39,10 +52,10 @@ def drawn(
         step,
         state,
         memory,
-        DecodingConstraints(max_lengths=torch.tensor(limits), **(demands or {})),
+        make_constraints(limits, **(constraints or {})),
         chosen,
-        keys=keys,
-        samples=samples,
+        seeds=seeds,
+        num_samples=num_samples,
     )
 
 
@@ -75,38 +88,38 @@ def test_frequencies_are_the_probabilities_that_temperature_and_cuts_leave(
     sampling: dict[str, float], kept: list[int]
 ) -> None:
     tables = table(8, {(BOS, BOS): PROBABILITIES})
-    (found,) = drawn(tables, [1], [17], samples=DRAWS, **sampling)
-    # A piece after which nothing can come is cut; what was drawn is its first piece.
-    counts = Counter(h.tokens[0] if h.tokens else EOS for h in found)
+    (hypotheses,) = drawn(tables, [1], [17], num_samples=DRAWS, **sampling)
+    # A token after which nothing can come is cut; what was drawn is its first token.
+    counts = Counter(h.tokens[0] if h.tokens else EOS for h in hypotheses)
     assert set(counts) == set(kept)
     if len(kept) > 1:
         power = 1 / sampling.get("temperature", 1.0)
-        weights = [PROBABILITIES[piece] ** power for piece in kept]
+        weights = [PROBABILITIES[token] ** power for token in kept]
         shares = [weight / sum(weights) for weight in weights]
-        found_counts = [counts[piece] for piece in kept]
-        assert chi_square(found_counts, shares) < CRITICAL[len(kept) - 1]
+        kept_counts = [counts[token] for token in kept]
+        assert chi_square(kept_counts, shares) < CRITICAL[len(kept) - 1]
 
 
 @pytest.mark.parametrize(
     "sampling",
     [{"top_k": 1}, {"top_p": 0.01}, {"epsilon_cutoff": 0.9}, {"temperature": 1e-4}],
 )
-def test_the_likeliest_piece_always_stays(sampling: dict[str, Any]) -> None:
+def test_the_most_probable_token_always_stays(sampling: dict[str, Any]) -> None:
     tables = table(8, {(BOS, BOS): PROBABILITIES})
-    (found,) = drawn(tables, [1], [3], samples=50, **sampling)
-    assert {h.tokens for h in found} == {(4,)}
+    (hypotheses,) = drawn(tables, [1], [3], num_samples=50, **sampling)
+    assert {h.tokens for h in hypotheses} == {(4,)}
 
 
-def test_two_places_two_samples_and_two_sentences_are_independent() -> None:
+def test_two_positions_two_samples_and_two_sentences_are_independent() -> None:
     """Pairs of draws come as often as the product of their probabilities."""
     even = dict.fromkeys([4, 5, 6, 7], 0.25)
-    rows = {(BOS, BOS): even} | {(BOS, piece): even for piece in even}
+    rows = {(BOS, BOS): even} | {(BOS, token): even for token in even}
     one = table(8, rows)
     tables = torch.cat([one, one])
-    first, second = drawn(tables, [2, 2], [1, 2], samples=DRAWS)
+    first, second = drawn(tables, [2, 2], [1, 2], num_samples=DRAWS)
     shares = [1 / 16] * 16
     pairs = {
-        "places": [h.tokens for h in first],
+        "positions": [h.tokens for h in first],
         "samples": [
             (a.tokens[0], b.tokens[0])
             for a, b in zip(first[::2], first[1::2], strict=True)
@@ -115,73 +128,73 @@ def test_two_places_two_samples_and_two_sentences_are_independent() -> None:
             (a.tokens[0], b.tokens[0]) for a, b in zip(first, second, strict=True)
         ],
     }
-    for found in pairs.values():
-        counts = Counter(found)
+    for hypotheses in pairs.values():
+        counts = Counter(hypotheses)
         assert len(counts) == 16
         assert chi_square(list(counts.values()), shares) < CRITICAL[15]
 
 
-def test_a_draw_depends_on_seed_key_and_number_alone() -> None:
-    limits, keys = [6, 3, 8, 5], [11, 5, 11, 7]
+def test_a_draw_depends_on_seed_sentence_and_number_alone() -> None:
+    limits, seeds = [6, 3, 8, 5], [11, 5, 11, 7]
     tables = random_tables(1, sentences=4, vocabulary=9)
-    together = drawn(tables, limits, keys, samples=3)
+    together = drawn(tables, limits, seeds, num_samples=3)
     for n in range(4):
-        alone = drawn(tables[n : n + 1], [limits[n]], [keys[n]], samples=5)
+        alone = drawn(tables[n : n + 1], [limits[n]], [seeds[n]], num_samples=5)
         assert alone[0][:3] == together[n]
-    turned = drawn(tables.flip(0), limits[::-1], keys[::-1], samples=3)
+    turned = drawn(tables.flip(0), limits[::-1], seeds[::-1], num_samples=3)
     assert turned[::-1] == together
-    assert drawn(tables, limits, keys, samples=3, seed=2) != together
+    assert drawn(tables, limits, seeds, num_samples=3, seed=2) != together
 
 
 def test_a_real_network_draws_the_same_in_every_batch() -> None:
     model = exact(attention={"kind": "general"})
     options = SearchOptions(sampling=SamplingOptions(top_p=0.95, temperature=1.3))
 
-    def found(sources: list[list[int]]) -> list[list[tuple[int, ...]]]:
+    def hypotheses(sources: list[list[int]]) -> list[list[tuple[int, ...]]]:
         batch = collate(sources, TARGETS[: len(sources)])
         with torch.no_grad():
             state, memory = model.start(
                 model.encoder(batch.source, batch.source_lengths)
             )
-            hypotheses = sample(
+            nbest = sample(
                 model.step,
                 state,
                 memory,
                 DecodingConstraints.from_length_ratio(batch.source_lengths, options),
                 options,
-                keys=[sentence_seed(source) for source in sources],
-                samples=4,
+                seeds=[sentence_seed(source) for source in sources],
+                num_samples=4,
             )
-        return [[h.tokens for h in some] for some in hypotheses]
+        return [[h.tokens for h in some] for some in nbest]
 
-    together = found(SOURCES)
-    assert found(SOURCES[::-1])[::-1] == together
-    assert [found([source])[0] for source in SOURCES] == together
-    assert len({pieces for some in together for pieces in some}) > 8
+    together = hypotheses(SOURCES)
+    assert hypotheses(SOURCES[::-1])[::-1] == together
+    assert [hypotheses([source])[0] for source in SOURCES] == together
+    assert len({tokens for some in together for tokens in some}) > 8
 
 
 def test_log_prob_is_the_models_and_rules_hold() -> None:
     tables = random_tables(2, sentences=2, vocabulary=9)
-    found = drawn(
+    hypotheses = drawn(
         tables,
         [6, 6],
         [1, 2],
-        samples=40,
-        demands={"min_lengths": torch.tensor([2, 0]), "prefixes": [[], [UNK]]},
+        num_samples=40,
+        constraints={"min_lengths": torch.tensor([2, 0]), "prefixes": [[], [UNK]]},
         options={"allow_unknown": False, "no_repeat_ngram_size": 1},
         temperature=2.0,
         top_k=4,
     )
-    for n, some in enumerate(found):
+    for n, some in enumerate(hypotheses):
         for h in some:
             total = log_prob_of(tables[n], h.tokens, finished=h.finished)
             assert h.log_prob == pytest.approx(total)
             assert len(set(h.tokens)) == len(h.tokens)
-    assert all(len(h.tokens) >= 2 and UNK not in h.tokens for h in found[0])
-    assert all(h.tokens[0] == UNK and UNK not in h.tokens[1:] for h in found[1])
+    assert all(len(h.tokens) >= 2 and UNK not in h.tokens for h in hypotheses[0])
+    assert all(h.tokens[0] == UNK and UNK not in h.tokens[1:] for h in hypotheses[1])
 
 
-def test_a_nucleus_wider_than_the_head_is_found_by_sorting() -> None:
+def test_a_nucleus_wider_than_the_head_needs_sorting() -> None:
     torch.manual_seed(0)
     flat = (0.01 * torch.randn(2, 3 * HEAD)).log_softmax(dim=1)
     steep = (5 * torch.randn(2, 3 * HEAD)).log_softmax(dim=1)
@@ -197,9 +210,9 @@ def test_a_nucleus_wider_than_the_head_is_found_by_sorting() -> None:
 
 
 def test_noise_is_exponential_and_no_row_is_like_another() -> None:
-    keys = sample_seeds(list(range(40)), 5, 1)
-    assert len(set(keys.tolist())) == 200
-    noise = torch.stack([exponential_noise(keys, step, 1000) for step in range(3)])
+    seeds = sample_seeds(list(range(40)), 5, 1)
+    assert len(set(seeds.tolist())) == 200
+    noise = torch.stack([exponential_noise(seeds, step, 1000) for step in range(3)])
     assert noise.min() > 0
     assert noise.mean() == pytest.approx(1, abs=0.01)
     assert noise.var() == pytest.approx(1, abs=0.02)
@@ -209,17 +222,17 @@ def test_noise_is_exponential_and_no_row_is_like_another() -> None:
     assert alike.abs().max() < 0.2  # 6 standard deviations of 180,000 pairs.
 
 
-def test_a_key_is_the_sentence_itself() -> None:
+def test_a_seed_depends_on_the_sentence_itself() -> None:
     assert sentence_seed([4, 5]) == sentence_seed((4, 5)) != sentence_seed([5, 4])
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"keys": [1]}, "1 keys came for 2 sentences"),
-        ({"samples": 0}, "samples is 0"),
+        ({"seeds": [1]}, "1 seeds came for 2 sentences"),
+        ({"num_samples": 0}, "num_samples is 0"),
         (
-            {"demands": {"required_phrases": [[[4]], []]}},
+            {"constraints": {"required_phrases": [[[4]], []]}},
             "samples keep no required phrases",
         ),
     ],
@@ -227,7 +240,7 @@ def test_a_key_is_the_sentence_itself() -> None:
 def test_arguments_out_of_range_are_refused(
     changes: dict[str, Any], message: str
 ) -> None:
-    arguments: dict[str, Any] = {"keys": [1, 2], **changes}
+    arguments: dict[str, Any] = {"seeds": [1, 2], **changes}
     with pytest.raises(ValueError, match=message):
         drawn(random_tables(0, sentences=2, vocabulary=6), [3, 3], **arguments)
 

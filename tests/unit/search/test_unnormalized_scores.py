@@ -1,4 +1,4 @@
-"""Scores that nobody sums over the vocabulary choose the same pieces."""
+"""Unnormalized scores choose the same tokens."""
 
 from __future__ import annotations
 
@@ -38,43 +38,49 @@ from tests.helpers.translate_cli import LINES, call, lines_of
 def shifted(
     last: Tensor, state: TableState, memory: TableMemory
 ) -> StepOutput[TableState]:
-    """What the tables say, each row off by a number of its own."""
-    said = step(last, state, memory)
+    """The tables, each row shifted by another number."""
+    output = step(last, state, memory)
     off = torch.arange(len(last), dtype=torch.float64)[:, None] * 1.7 - 5
     return StepOutput(
-        said.log_probs + off, said.state, said.attention, unnormalized=True
+        output.log_probs + off, output.state, output.attention, unnormalized=True
     )
 
 
 @pytest.mark.parametrize("unknown", [True, False])
 @pytest.mark.parametrize("seed", range(3))
-def test_relative_steps_lead_to_the_same_hypotheses(seed: int, unknown: bool) -> None:
+def test_unnormalized_steps_lead_to_the_same_hypotheses(
+    seed: int, unknown: bool
+) -> None:
     tables = random_tables(seed, sentences=5, vocabulary=7)
     limits = [6, 1, 4, 9, 2]
     expected = greedy(tables, limits, allow_unknown=unknown)
     options = SearchOptions(beam_size=1, allow_unknown=unknown)
     for scored in (True, False):
         state, memory, _ = start(tables)
-        demands = DecodingConstraints(max_lengths=torch.tensor(limits))
-        found = greedy_search(shifted, state, memory, demands, options, scored=scored)
-        assert [h.tokens for h in found] == [h.tokens for h in expected]
-        assert [h.finished for h in found] == [h.finished for h in expected]
-        for mine, theirs in zip(found, expected, strict=True):
+        constraints = DecodingConstraints(max_lengths=torch.tensor(limits))
+        hypotheses = greedy_search(
+            shifted, state, memory, constraints, options, scored=scored
+        )
+        assert [h.tokens for h in hypotheses] == [h.tokens for h in expected]
+        assert [h.finished for h in hypotheses] == [h.finished for h in expected]
+        for hypothesis, reference in zip(hypotheses, expected, strict=True):
             if scored:
-                assert mine.log_prob == pytest.approx(theirs.log_prob, abs=1e-9)
-                assert mine.score == pytest.approx(theirs.score, abs=1e-9)
+                assert hypothesis.log_prob == pytest.approx(
+                    reference.log_prob, abs=1e-9
+                )
+                assert hypothesis.score == pytest.approx(reference.score, abs=1e-9)
             else:
-                assert math.isnan(mine.log_prob)
-                assert math.isnan(mine.score)
+                assert math.isnan(hypothesis.log_prob)
+                assert math.isnan(hypothesis.score)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("runs") / "run")
-    pieces = len(Run.open(folder).target)
-    pairs = [([piece], [piece + 1]) for piece in range(UNK, pieces - 1)]
+    tokens = len(Run.open(folder).target)
+    pairs = [([token], [token + 1]) for token in range(UNK, tokens - 1)]
     table = train_ibm_model1(
-        pairs, source_vocab_size=pieces, target_vocab_size=pieces, null=BOS
+        pairs, source_vocab_size=tokens, target_vocab_size=tokens, null=BOS
     )
     save_table(folder, table)
     return folder
@@ -113,7 +119,7 @@ def test_text_is_the_same_with_and_without_scores(run: Path) -> None:
     bare, whole = TranslationOptions(return_scores=False), TranslationOptions()
     without = translator.translate_batch(LINES, bare)
     scored = translator.translate_batch(LINES, whole)
-    assert [each.text for each in without] == [each.text for each in scored]
+    assert [t.text for t in without] == [t.text for t in scored]
     for one, other in zip(without, scored, strict=True):
         if other.score is not None:
             assert one.score is not None
@@ -121,8 +127,8 @@ def test_text_is_the_same_with_and_without_scores(run: Path) -> None:
             assert math.isfinite(other.score)
     # A beam compares scores, so it has them in any case.
     beam = translator.with_beam_size(bare, 2)
-    found = translator.translate_batch(LINES, beam)
-    assert all(each.score is None or math.isfinite(each.score) for each in found)
+    translations = translator.translate_batch(LINES, beam)
+    assert all(t.score is None or math.isfinite(t.score) for t in translations)
 
 
 @pytest.mark.parametrize("form", ["jsonl", "tsv"])
@@ -131,23 +137,23 @@ def test_forms_with_scores_have_them(run: Path, tmp_path: Path, form: str) -> No
     lines = [line for line in LINES if line.isprintable()]
     source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     text, _ = call("translate", run, source, "--beam", 1)
-    said, _ = call("translate", run, source, "--beam", 1, "--output-format", form)
+    output, _ = call("translate", run, source, "--beam", 1, "--output-format", form)
     if form == "jsonl":
-        rows: list[Any] = [json.loads(line) for line in lines_of(said)]
-        found = [(row["translation"], row["score"]) for row in rows]
+        rows: list[Any] = [json.loads(line) for line in lines_of(output)]
+        hypotheses = [(row["translation"], row["score"]) for row in rows]
     else:
-        found = [tuple(line.split("\t")[1:3]) for line in lines_of(said)]
-    assert [translation for translation, _ in found] == lines_of(text)
-    for translation, score in found:
+        hypotheses = [tuple(line.split("\t")[1:3]) for line in lines_of(output)]
+    assert [translation for translation, _ in hypotheses] == lines_of(text)
+    for translation, score in hypotheses:
         assert not translation or math.isfinite(float(score))
 
 
-def test_scores_are_made_absolute_in_their_place() -> None:
+def test_log_softmax_works_in_place() -> None:
     scores = torch.randn(7, 1000) * 5
     expected = torch.log_softmax(scores.clone(), dim=-1)
-    found = log_softmax(scores)
-    assert torch.equal(found, expected)
-    assert found.data_ptr() == scores.data_ptr()
+    hypotheses = log_softmax(scores)
+    assert torch.equal(hypotheses, expected)
+    assert hypotheses.data_ptr() == scores.data_ptr()
     learning = torch.randn(2, 5, requires_grad=True)
     log_softmax(learning).sum().backward()
     assert learning.grad is not None

@@ -16,8 +16,7 @@ from seq2seq.nn.loss import chunked_cross_entropy
 from seq2seq.recipe import MinimumRiskOptions, Recipe, SamplingOptions, SearchOptions
 from seq2seq.runs.run import Run
 from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.noise import sentence_seed
-from seq2seq.search.sampling import sample
+from seq2seq.search.sampling import sample, sentence_seed
 from seq2seq.training.minimum_risk import expected_risk
 from seq2seq.training.train import train
 from seq2seq.types import Batch
@@ -142,8 +141,8 @@ def candidates(
             *model.start(encoded),
             DecodingConstraints.from_length_ratio(batch.source_lengths, options),
             options,
-            keys=[sentence_seed(row) for row in batch.source.tolist()],
-            samples=RISK.num_samples,
+            seeds=[sentence_seed(row) for row in batch.source.tolist()],
+            num_samples=RISK.num_samples,
         )
     return [list({each.tokens: 0 for each in row if each.finished}) for row in found]
 

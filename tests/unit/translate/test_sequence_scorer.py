@@ -46,7 +46,7 @@ def test_a_beam_hypothesis_has_the_score_of_the_given_translation(
             batch.source_lengths, options
         )
         results = beam_search(
-            engine.step, state, memory, constraints, options, hypotheses=4
+            engine.step, state, memory, constraints, options, num_hypotheses=4
         )
     pairs = [
         (source, hypothesis)
