@@ -188,7 +188,7 @@ def _score(system: System, test_set: TestSet, n_bootstrap: int) -> Metrics:
 def _training_words(
     request: ReportRequest, systems: Sequence[System], log: Log
 ) -> tuple[WordFrequencies | None, str]:
-    """Count the words of the first run's training text, or say why that fails."""
+    """Count the words of the first run's training text, or return why that fails."""
     for system in systems:
         if system.run is not None and system.recipe is not None:
             data = system.recipe.data.with_path(request.data_path)
@@ -197,10 +197,10 @@ def _training_words(
             try:
                 return word_frequencies(data, cache), ""
             except UserError as error:
-                return None, f"Nothing is said about rare words: {error}"
+                return None, f"Without word frequencies: {error}"
     return None, (
-        "Nothing is said about rare words: a hypothesis file does not tell what text "
-        "it was learned from."
+        "Without word frequencies: a file of hypotheses does not name its system's "
+        "training text."
     )
 
 

@@ -109,8 +109,8 @@ class SystemReport:
         warnings: Why its scores may not be comparable.
         notes: What the report leaves out, and why.
         examples: Up to five segments.
-        model_analysis: None for a file, and where it was not asked for or failed.
-        training_history: None for a file, and where it was not asked for.
+        model_analysis: None for a file, for a comparison, and after a failure.
+        training_history: None for a file, and for a comparison.
     """
 
     name: str

@@ -49,7 +49,7 @@ _STYLE = {
     "axes.xmargin": 0.03,
 }
 FEW = 10
-"""Points of fewer segments are drawn hollow: their score says little."""
+"""Points of fewer segments are drawn hollow: their score is unreliable."""
 
 
 class Point(NamedTuple):

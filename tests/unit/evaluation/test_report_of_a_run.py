@@ -26,7 +26,6 @@ from seq2seq.evaluation.systems import ReportRequest
 from seq2seq.evaluation.training_history import read_training_history
 from seq2seq.evaluation.words import word_frequencies, words
 from seq2seq.recipe import Recipe, SearchOptions
-from seq2seq.recipe.loader import read_recipe, recipe_yaml
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.training.train import train
@@ -228,23 +227,6 @@ def test_the_training_history_is_what_the_run_folder_has(runs: dict[str, Path]) 
     assert changed["tokenizer.vocab_size"] == ("250", "4000")
     assert "data.path" not in changed
     assert "cores" in history.versions["hardware"] or torch.cuda.is_available()
-
-
-def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
-    tmp_path: Path,
-) -> None:
-    recipe = read_recipe("quickstart", ["model.dropout=0.25"])
-    (tmp_path / "recipe.yaml").write_text(recipe_yaml(recipe), encoding="utf-8")
-    run = RunFolder(tmp_path)
-    history = read_training_history(run, run.read_recipe())
-    assert history.base == "the recipe quickstart"
-    (changed,) = [setting for setting in history.settings if setting.base is not None]
-    assert (changed.key, changed.value, changed.base) == (
-        "model.dropout",
-        "0.25",
-        "0.0",
-    )
-    assert dict(history.facts) == {"training": "not finished: there is no summary.json"}
 
 
 def test_a_page_of_runs_shows_all_of_it(report: Report) -> None:
