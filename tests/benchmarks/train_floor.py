@@ -145,9 +145,19 @@ def main() -> int:
     rows = []
     for kind in arguments.kinds:
         path = f"data.path={Path(arguments.data).resolve()}"
-        ours = [sys.executable, "-m", "seq2seq", "bench", "train", f"bench/{kind}"]
+        stack_command = [
+            sys.executable,
+            "-m",
+            "seq2seq",
+            "bench",
+            "train",
+            f"bench/{kind}",
+        ]
         bare = [sys.executable, __file__, arguments.data, "--floor", kind]
-        commands = {"stack": [*ours, "-o", path, *common], "floor": [*bare, *common]}
+        commands = {
+            "stack": [*stack_command, "-o", path, *common],
+            "floor": [*bare, *common],
+        }
         ratios, rates = [], []
         for number in range(arguments.rounds):
             order = list(commands) if number % 2 == 0 else list(reversed(commands))

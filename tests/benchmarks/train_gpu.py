@@ -126,11 +126,18 @@ def main() -> int:
     print("|---|---|---|---|---|")
     for shape in SHAPES:
         for precision in PRECISIONS:
-            ours = [sys.executable, "-m", "seq2seq", "bench", "train", "bench/base"]
-            ours += ["--steps", str(arguments.steps)]
+            stack_command = [
+                sys.executable,
+                "-m",
+                "seq2seq",
+                "bench",
+                "train",
+                "bench/base",
+            ]
+            stack_command += ["--steps", str(arguments.steps)]
             path = f"data.path={Path(arguments.data).resolve()}"
             for change in (path, *overrides(shape, precision, arguments.tokens)):
-                ours += ["-o", change]
+                stack_command += ["-o", change]
             bare = [
                 sys.executable,
                 __file__,
@@ -141,7 +148,9 @@ def main() -> int:
             bare += ["--tokens", str(arguments.tokens), "--floor", shape, precision]
             lines, ratios = [], []
             for number in range(arguments.rounds):
-                order = [ours, bare] if number % 2 == 0 else [bare, ours]
+                order = (
+                    [stack_command, bare] if number % 2 == 0 else [bare, stack_command]
+                )
                 figures = [measure(run, environment(precision)) for run in order]
                 stack, bare_floor = figures if number % 2 == 0 else reversed(figures)
                 lines.append(stack)

@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from seq2seq.data.collate import collate
-from seq2seq.metrics.pairwise import bleu_utility, chrf_utility
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
 from seq2seq.search.constraints import DecodingConstraints
@@ -140,27 +137,3 @@ def test_repeated_samples_weigh_as_often_as_they_come() -> None:
     assert [tuple(choice) for choice in ranked] == [(1, 0.75), (0, 0.25)]
     with pytest.raises(ValueError, match="at least one candidate and sample"):
         mbr_decode([], overlap)
-
-
-TEXTS = [
-    "A man sleeps in a green room.",
-    "a man is sleeping in the green room",
-    "Ein Mann schläft.",
-    "Ein Mann schläft .",
-    "aaaaaaa",
-    "a",
-    "Ähm, ja 😀 ja!",
-    "",
-]
-
-
-def test_the_utilities_are_sacrebleus_sentence_scores() -> None:
-    chrf, bleu = CHRF(), BLEU(effective_order=True, trg_lang="de")
-    nbest = chrf_utility(TEXTS, TEXTS[:-1])
-    theirs = bleu_utility(TEXTS, TEXTS[:-1], language="de")
-    for i, text in enumerate(TEXTS):
-        for j, other in enumerate(TEXTS[:-1]):
-            expected = chrf.sentence_score(text, [other]).score
-            assert nbest[i][j] == pytest.approx(expected, abs=1e-9), (text, other)
-            assert theirs[i][j] == bleu.sentence_score(text, [other]).score
-    assert chrf_utility([""], [""]) == [[0.0]]

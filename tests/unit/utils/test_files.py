@@ -201,9 +201,9 @@ def test_nothing_stands_in_place_before_the_block_ends(tmp_path: Path) -> None:
 
 def test_a_new_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "usual").touch()
-    write_lines(tmp_path / "ours", [])
-    usual, ours = (tmp_path / name for name in ("usual", "ours"))
-    assert ours.stat().st_mode == usual.stat().st_mode
+    write_lines(tmp_path / "written", [])
+    usual, written = (tmp_path / name for name in ("usual", "written"))
+    assert written.stat().st_mode == usual.stat().st_mode
 
 
 def test_a_full_disk_is_the_users_to_mend(
