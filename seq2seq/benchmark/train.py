@@ -20,7 +20,7 @@ from seq2seq.benchmark.machine import ResourceMeter, process_uptime, round_signi
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import package_versions
-from seq2seq.training.distributed import ProcessGroup
+from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.train import train
 from seq2seq.types import Batch
 
@@ -56,7 +56,7 @@ class StepTimer(Callback):
             [
                 len(batch.indices),
                 int(batch.source_lengths.sum()),
-                int(outputs["tokens"]),
+                int(outputs["num_tokens"]),
             ]
         )
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
@@ -67,7 +67,7 @@ class StepTimer(Callback):
 
 
 def bench_training(
-    recipe: Recipe, *, steps: int, ranks: ProcessGroup
+    recipe: Recipe, *, steps: int, ranks: DistributedConfig
 ) -> dict[str, Any]:
     """Train some steps in a temporary folder and measure the speed.
 
@@ -97,7 +97,9 @@ def bench_training(
     with tempfile.TemporaryDirectory() as folder:
         console = Console(stderr=True, highlight=False)
         run = Path(folder) / "run"
-        train(shortened, run, ranks=ranks, console=console, watchers=[timer])
+        train(
+            shortened, run, distributed=ranks, console=console, callbacks=[timer]
+        )
         # Written by the main process, the only one that reports.
         data = json.loads((run / "data.json").read_text()) if ranks.is_main else {}
         summary = (

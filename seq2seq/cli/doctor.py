@@ -17,13 +17,13 @@ def doctor(recipe: RecipeName, override: Overrides = None) -> None:
     from seq2seq.training.doctor import run_checks
 
     console = Console(highlight=False)
-    table = Table(title=Text(f"{recipe}: what its training will meet"))
-    for column in ("what", "found", "what to change"):
+    table = Table(title=Text(f"{recipe}: checks before training"))
+    for column in ("check", "value", "what to change"):
         table.add_column(column, overflow="fold")
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
-    for finding in run_checks(resolved, tell):
-        table.add_row(*map(Text, finding))
+    for check in run_checks(resolved, log):
+        table.add_row(*map(Text, check))
     console.print(table)

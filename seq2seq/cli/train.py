@@ -33,5 +33,5 @@ def train(
         from seq2seq.training.train import train as train_recipe
 
     name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
-    ranks = detect_distributed(devices, accelerator.value)
-    train_recipe(resolved, output or Path("runs") / name, ranks=ranks)
+    distributed = detect_distributed(devices, accelerator.value)
+    train_recipe(resolved, output or Path("runs") / name, distributed=distributed)

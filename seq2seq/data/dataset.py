@@ -148,13 +148,16 @@ class ResumePosition(NamedTuple):
 
 
 class TrainDataLoader:
-    """Infinite, resumable iterable of one rank's training batches, epoch after epoch.
+    """Resumable iterable of one rank's training batches, an epoch each iteration.
+
+    An iteration yields the rest of the epoch that the position lies in, so that a
+    resumed training continues amid an epoch.
 
     Args:
         dataset: The training pairs.
         batch_sampler: Batches of every epoch.
-        position: Returns where to start; called when iteration starts, because
-            Lightning knows it only after loading the checkpoint.
+        position: Returns where to start; called with the first batch of an iteration,
+            because Lightning knows it only after loading the checkpoint.
     """
 
     def __init__(
@@ -168,16 +171,17 @@ class TrainDataLoader:
         self.batch_sampler = batch_sampler
         self.position = position
 
+    def __len__(self) -> int:
+        """Return the batches of a whole epoch for one rank."""
+        return self.batch_sampler.batches_per_epoch // self.position().world_size
+
     def __iter__(self) -> Iterator[Batch]:
         num_batches, rank, world_size = self.position()
-        per_epoch = self.batch_sampler.batches_per_epoch // world_size
-        epoch, start = divmod(num_batches, per_epoch)
-        while True:
-            plan = self.batch_sampler.plan_epoch(epoch)[rank::world_size]
-            for indices, num_tokens in plan[start:per_epoch]:
-                sources, targets = self.dataset.get_pairs(indices)
-                yield collate(sources, targets, indices=indices, num_tokens=num_tokens)
-            epoch, start = epoch + 1, 0
+        epoch, start = divmod(num_batches, len(self))
+        plan = self.batch_sampler.plan_epoch(epoch)[rank::world_size]
+        for indices, num_tokens in plan[start : len(self)]:
+            sources, targets = self.dataset.get_pairs(indices)
+            yield collate(sources, targets, indices=indices, num_tokens=num_tokens)
 
 
 def validation_batches(

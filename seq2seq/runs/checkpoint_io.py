@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,6 +33,15 @@ _TRAINING_STATE = {
     "pytorch-lightning_version": str,
 }
 
+# The entries that `load_from_checkpoint` needs.
+_WEIGHTS = (
+    "epoch",
+    "global_step",
+    "hyper_parameters",
+    "pytorch-lightning_version",
+    "state_dict",
+)
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write to a temporary file and rename it; read with weights_only.
@@ -40,11 +49,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Args:
         backups: Maps a checkpoint's path to the path that the old file is moved to when
             it is replaced; without an entry it is overwritten.
+        weights_only: Paths that get no more than weights and hyperparameters.
     """
 
-    def __init__(self, backups: dict[Path, Path]) -> None:
+    def __init__(
+        self, backups: dict[Path, Path], *, weights_only: Collection[Path] = ()
+    ) -> None:
         super().__init__()
         self.backups = backups
+        self.weights_only = weights_only
 
     def save_checkpoint(
         self,
@@ -58,6 +71,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: If the disk is full or the folder cannot be written.
         """
         path = Path(path)
+        if path in self.weights_only:
+            checkpoint = {key: checkpoint[key] for key in _WEIGHTS if key in checkpoint}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(path) as file:

@@ -1,4 +1,4 @@
-"""One set of weights from several. Knows runs and weights; not training or lines."""
+"""Average checkpoints: one run whose weights are the mean of several."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def average(paths: Sequence[Path], output: Path) -> None:
         output: The run folder to make.
 
     Raises:
-        InputError: If the output is there already, there are fewer than two, or their
+        UserError: If the output is there already, there are fewer than two, or their
             tokenizers or networks are not the same.
 
     Source: Junczys-Dowmunt et al. 2016 (The AMU-UEDIN submission), section 4.3.
@@ -78,14 +78,14 @@ def _require_same_network(one: Run, other: Run) -> None:
 
 
 def _mean(runs: Sequence[Run]) -> dict[str, Tensor]:
-    """Sum with 64 bits, one network in memory at a time."""
+    """Average in 64 bits, with one network in memory at a time."""
     total: dict[str, Tensor] = {}
-    kinds: dict[str, torch.dtype] = {}
+    dtypes: dict[str, torch.dtype] = {}
     for run in runs:
         for name, tensor in run.network().state_dict().items():
-            kinds[name] = tensor.dtype
+            dtypes[name] = tensor.dtype
             total[name] = total.get(name, 0.0) + tensor.double()
     return {
-        f"{NETWORK_PREFIX}{name}": (tensor / len(runs)).to(kinds[name])
+        f"{NETWORK_PREFIX}{name}": (tensor / len(runs)).to(dtypes[name])
         for name, tensor in total.items()
     }

@@ -1,9 +1,7 @@
-"""Which processes train together, and which of them this one is.
+"""The processes that train together, as torchrun, SLURM or --devices start them.
 
-Knows the variables by which torchrun, SLURM and Lightning tell a process its place; not
-models, data or what the processes say to each other. torchrun and SLURM start every
-process themselves and say how many there are, so nobody need repeat it; on one machine
-`--devices` asks Lightning to start them.
+torchrun and SLURM start every process and say how many there are in environment
+variables; on one machine `--devices` asks Lightning to start them.
 """
 
 from __future__ import annotations
@@ -15,15 +13,15 @@ from typing import NamedTuple
 from seq2seq.errors import UserError
 
 
-class ProcessGroup(NamedTuple):
+class DistributedConfig(NamedTuple):
     """The processes of one training.
 
     Attributes:
-        accelerator: What they compute on: auto, cpu or gpu.
+        accelerator: auto, cpu or gpu.
         devices: Processes on each node, one for each device.
-        num_nodes: Machines.
-        rank: This process's number, from 0; the first one writes and speaks.
-        launcher: Who starts them: lightning, torchrun or slurm.
+        num_nodes: Number of machines.
+        rank: Global rank of this process, from 0.
+        launcher: What starts the processes: lightning, torchrun or slurm.
     """
 
     accelerator: str = "auto"
@@ -34,12 +32,12 @@ class ProcessGroup(NamedTuple):
 
     @property
     def world_size(self) -> int:
-        """How many processes there are on all nodes."""
+        """Number of processes on all nodes."""
         return self.devices * self.num_nodes
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
 
@@ -47,60 +45,68 @@ def detect_distributed(
     devices: int | None = None,
     accelerator: str = "auto",
     environment: Mapping[str, str] = os.environ,
-) -> ProcessGroup:
-    """Find out who trains.
+) -> DistributedConfig:
+    """Detect the processes of this training.
 
     Args:
-        devices: What the command line asks for; None if nothing.
+        devices: The option --devices; None if it was not given.
         accelerator: auto, cpu or gpu.
-        environment: The process's variables.
+        environment: The process's environment variables.
 
     Raises:
-        InputError: If there are not so many devices, or the launcher started another
+        UserError: If there are not so many devices, or the launcher started another
             number of processes.
     """
-    found = _started(accelerator, environment)
-    if found is None:
-        rank = int(environment.get("LOCAL_RANK", 0))  # Lightning tells its children.
-        found = ProcessGroup(accelerator, devices or 1, rank=rank)
-    elif devices is not None and devices != found.devices:
+    config = _from_launcher(accelerator, environment)
+    if config is None:
+        rank = int(
+            environment.get("LOCAL_RANK", 0)
+        )  # Set by Lightning in the processes that it starts.
+        config = DistributedConfig(accelerator, devices or 1, rank=rank)
+    elif devices is not None and devices != config.devices:
         raise UserError(
-            f"--devices is {devices}, but {found.launcher} started {found.devices} "
+            f"--devices is {devices}, but {config.launcher} started {config.devices} "
             "processes on each node. Leave --devices out, or make them equal."
         )
-    _check_devices(found)
-    return found
+    _check_devices(config)
+    return config
 
 
-def _started(accelerator: str, environment: Mapping[str, str]) -> ProcessGroup | None:
-    """Read what torchrun or srun says, if one of them started this process."""
+def _from_launcher(
+    accelerator: str, environment: Mapping[str, str]
+) -> DistributedConfig | None:
+    """Read the variables of torchrun or srun, if one of them started this process."""
     if "TORCHELASTIC_RUN_ID" in environment:
-        count, here = (int(environment[f"{n}WORLD_SIZE"]) for n in ("", "LOCAL_"))
+        world_size, local_size = (
+            int(environment[f"{n}WORLD_SIZE"]) for n in ("", "LOCAL_")
+        )
         names = ("torchrun", "RANK")
     elif "SLURM_STEP_ID" in environment and int(environment.get("SLURM_NTASKS", 1)) > 1:
-        count = int(environment["SLURM_NTASKS"])
-        here = -(-count // int(environment.get("SLURM_NNODES", 1)))
+        world_size = int(environment["SLURM_NTASKS"])
+        local_size = -(-world_size // int(environment.get("SLURM_NNODES", 1)))
         names = ("slurm", "SLURM_PROCID")
     else:
         return None
-    if count % here:
+    if world_size % local_size:
         raise UserError(
-            f"{names[0]} started {count} processes, and they cannot be as many on "
+            f"{names[0]} started {world_size} processes, and they cannot be as many on "
             "every node. Ask for the same number on each, one for each device."
         )
     rank = int(environment[names[1]])
-    return ProcessGroup(accelerator, here, count // here, rank, names[0])
+    return DistributedConfig(
+        accelerator, local_size, world_size // local_size, rank, names[0]
+    )
 
 
-def _check_devices(ranks: ProcessGroup) -> None:
-    """Refuse to ask for GPUs that are not there, in our words."""
-    if ranks.accelerator == "cpu":
+def _check_devices(config: DistributedConfig) -> None:
+    """Refuse GPUs that do not exist, in one clear line."""
+    if config.accelerator == "cpu":
         return
     import torch
 
     gpus = torch.cuda.device_count()
     if (
-        ranks.accelerator == "gpu"
+        config.accelerator == "gpu"
         and not gpus
         and not torch.backends.mps.is_available()
     ):
@@ -108,8 +114,8 @@ def _check_devices(ranks: ProcessGroup) -> None:
             "--accelerator is gpu, but torch finds no GPU here. Leave it out, or "
             "install a build of torch that fits the GPU."
         )
-    if gpus and ranks.devices > gpus:
+    if gpus and config.devices > gpus:
         raise UserError(
-            f"{ranks.devices} processes came for {gpus} GPUs on this machine; each "
+            f"{config.devices} processes came for {gpus} GPUs on this machine; each "
             f"needs one of its own. Use --devices {gpus}, or --accelerator cpu."
         )

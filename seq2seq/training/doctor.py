@@ -1,8 +1,4 @@
-"""What a recipe's training will meet: its data, one batch by heart, memory and time.
-
-Knows recipes, prepared data, the network and clocks; not Lightning or tables. Every
-finding says what was found and, where it is out of the ordinary, what to change.
-"""
+"""Checks of a recipe before training: data, overfitting one batch, memory, time."""
 
 from __future__ import annotations
 
@@ -28,124 +24,124 @@ from seq2seq.data.preprocessing import (
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import DataOptions, Recipe
-from seq2seq.training.initialization import load_initial_run, tokenizers_of
 from seq2seq.training.optim import build_optimizer
+from seq2seq.training.resume import load_initial_run, tokenizers_of
 from seq2seq.types import UNK, Batch
 
 OVERFIT_PAIRS = 16
 OVERFIT_STEPS = 100
-LEARNED = 0.5  # Nats a token after that; less means that the batch is known by heart.
+OVERFIT_LOSS = 0.5  # Nats a token after that; less means that it was learned.
 TIMED_BATCHES = 5
-RARE = 5  # A piece that training sees less often is hardly learned.
+RARE = 5  # A token that training sees less often is hardly learned.
 
 
 class Check(NamedTuple):
-    """One thing that was looked at.
+    """The outcome of one check.
 
     Attributes:
-        what: Its name.
-        found: What it is, with units.
-        advice: What to change; empty where nothing need be.
+        name: Its name.
+        value: The measurement, with units.
+        advice: What to change; empty if nothing.
     """
 
-    what: str
-    found: str
+    name: str
+    value: str
     advice: str = ""
 
 
-def run_checks(recipe: Recipe, tell: Log) -> Iterator[Check]:
-    """Look at a recipe's data and try its network on it.
+def run_checks(recipe: Recipe, log: Log) -> Iterator[Check]:
+    """Check a recipe's data and try its network on it.
 
     Args:
-        recipe: What would be trained.
-        tell: Is given a line while data is prepared.
+        recipe: The recipe.
+        log: Receives a line of text at each stage of preparing data.
 
     Yields:
-        Findings, as soon as they are there.
+        Checks, as soon as each is done.
 
     Raises:
-        InputError: If the data cannot be used.
+        UserError: If the data cannot be used.
     """
     given = tokenizers_of(load_initial_run(recipe))
-    prepared = preprocess(recipe.data, recipe.tokenizer, tell, tokenizers=given)
-    pairs = open_dataset(prepared, recipe.data)
+    preprocessed = preprocess(recipe.data, recipe.tokenizer, log, tokenizers=given)
+    pairs = open_dataset(preprocessed, recipe.data)
     options = recipe.train
-    plan = TokenBatchSampler(
+    sampler = TokenBatchSampler(
         *pairs.lengths(),
         batch_tokens=options.batch_tokens,
         batches_per_step=options.accumulate_grad_batches,
         seed=recipe.seed,
     )
-    yield _kept(prepared, recipe.data)
-    yield _lengths(plan, recipe)
-    yield _padding(plan, recipe)
-    yield _vocabulary(pairs, prepared, recipe)
-    yield from _splits(recipe.data, prepared)
+    yield _check_filtering(preprocessed, recipe.data)
+    yield _check_lengths(sampler, recipe)
+    yield _check_padding(sampler, recipe)
+    yield _check_vocabulary(pairs, preprocessed, recipe)
+    yield from _check_splits(recipe.data, preprocessed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    yield _overfitting(recipe, prepared, pairs, plan, device)
-    yield from _costs(recipe, prepared, pairs, plan, device)
+    yield _check_overfitting(recipe, preprocessed, pairs, sampler, device)
+    yield from _check_costs(recipe, preprocessed, pairs, sampler, device)
 
 
-def _kept(prepared: PreprocessedData, data: DataOptions) -> Check:
-    stats = prepared.stats
-    found = stats.summary(data)
+def _check_filtering(preprocessed: PreprocessedData, data: DataOptions) -> Check:
+    stats = preprocessed.stats
+    value = stats.summary(data)
     lost = stats.too_long + stats.length_ratio
     if lost > 0.05 * stats.total:
-        return Check("pairs", found, "raise data.max_length or data.max_length_ratio")
-    return Check("pairs", found)
+        return Check("pairs", value, "raise data.max_length or data.max_length_ratio")
+    return Check("pairs", value)
 
 
-def _lengths(plan: TokenBatchSampler, recipe: Recipe) -> Check:
+def _check_lengths(sampler: TokenBatchSampler, recipe: Recipe) -> Check:
     shown = []
-    for side in (plan.source_lengths, plan.target_lengths):
+    for side in (sampler.source_lengths, sampler.target_lengths):
         half, most, longest = np.percentile(side, (50, 95, 100)).astype(int)
         shown.append(f"{half} / {most} / {longest}")
-    found = f"source {shown[0]}, target {shown[1]} pieces (median / 95 % / longest)"
-    longest = int(max(plan.source_lengths.max(), plan.target_lengths.max()))
+    value = f"source {shown[0]}, target {shown[1]} tokens (median / 95 % / longest)"
+    longest = int(max(sampler.source_lengths.max(), sampler.target_lengths.max()))
     if longest > recipe.train.batch_tokens:
         advice = f"raise train.batch_tokens to {longest}, or lower data.max_length"
-        return Check("lengths", found, advice)
-    return Check("lengths", found)
+        return Check("lengths", value, advice)
+    return Check("lengths", value)
 
 
-def _padding(plan: TokenBatchSampler, recipe: Recipe) -> Check:
-    source, target = plan.padding_efficiency()
-    found = (
+def _check_padding(sampler: TokenBatchSampler, recipe: Recipe) -> Check:
+    source, target = sampler.padding_efficiency()
+    value = (
         f"{source:.0%} of source and {target:.0%} of target positions are real, in "
-        f"{plan.batches_per_epoch:,} batches an epoch"
+        f"{sampler.batches_per_epoch:,} batches an epoch"
     )
     advice = ""
-    if plan.steps_per_epoch < 20:
+    if sampler.steps_per_epoch < 20:
         advice = "few steps an epoch: lower train.batch_tokens"
     elif min(source + 0.15, target) < 0.9:
         advice = "raise train.batch_tokens, or lower data.max_length_ratio"
-    return Check("padding", found, advice)
+    return Check("padding", value, advice)
 
 
-def _vocabulary(
-    pairs: ParallelDataset, prepared: PreprocessedData, recipe: Recipe
+def _check_vocabulary(
+    pairs: ParallelDataset, preprocessed: PreprocessedData, recipe: Recipe
 ) -> Check:
     joint = recipe.tokenizer.joint
     sides = [pairs.source.counts(), pairs.target.counts()]
-    size = len(prepared.tokenizers.source)
+    size = len(preprocessed.tokenizers.source)
     counts = [np.zeros(size, dtype=np.int64) for _ in sides]
-    for each, side in zip(counts, sides, strict=True):
-        each[: len(side)] += side
+    for count, side in zip(counts, sides, strict=True):
+        count[: len(side)] += side
     if joint:
         counts = [counts[0] + counts[1]]
-    common = [int((each[4:] >= RARE).sum()) for each in counts]
-    found = f"{min(common):,} of {size - 4:,} pieces come {RARE} times or more"
+    common = [int((count[4:] >= RARE).sum()) for count in counts]
+    value = f"{min(common):,} of {size - 4:,} tokens come {RARE} times or more"
     if min(common) < 0.9 * (size - 4):
         lower = max(100, int(round(min(common), -2)))
         return Check(
-            "vocabulary", found, f"lower tokenizer.vocab_size to about {lower:,}"
+            "vocabulary", value, f"lower tokenizer.vocab_size to about {lower:,}"
         )
-    return Check("vocabulary", found)
+    return Check("vocabulary", value)
 
 
-def _splits(data: DataOptions, prepared: PreprocessedData) -> Iterator[Check]:
-    """Look for pieces that are unknown, and for pairs that training sees as well."""
-    tokenizers = prepared.tokenizers
+def _check_splits(data: DataOptions, preprocessed: PreprocessedData) -> Iterator[Check]:
+    """Count unknown tokens, and pairs that are in the training data as well."""
+    tokenizers = preprocessed.tokenizers
     splits = {}
     for name in (data.splits.valid, data.splits.test):
         try:
@@ -165,28 +161,28 @@ def _splits(data: DataOptions, prepared: PreprocessedData) -> Iterator[Check]:
             (tokenizers.target, [pair.target for pair in pairs]),
         )
         shares = [_unknown(tokenizer.encode(lines)) for tokenizer, lines in sides]
-        found = f"{shares[0]:.2%} of source, {shares[1]:.2%} of target pieces"
+        value = f"{shares[0]:.2%} of source, {shares[1]:.2%} of target tokens"
         high = max(shares) > 0.002
         advice = "raise tokenizer.character_coverage or vocab_size" if high else ""
-        yield Check(f"unknown in {name}", found, advice)
+        yield Check(f"unknown in {name}", value, advice)
         twice = sum(pair.source.strip() in trained for pair in pairs)
-        found = f"{twice:,} of {len(pairs):,} sources are trained on"
+        value = f"{twice:,} of {len(pairs):,} sources are trained on"
         advice = "scores will flatter: remove them from training"
         yield Check(
-            f"{name} in train", found, advice if twice > 0.01 * len(pairs) else ""
+            f"{name} in train", value, advice if twice > 0.01 * len(pairs) else ""
         )
 
 
 def _unknown(encoded: Sequence[Sequence[int]]) -> float:
-    pieces = sum(map(len, encoded))
-    return sum(list(ids).count(UNK) for ids in encoded) / max(1, pieces)
+    tokens = sum(map(len, encoded))
+    return sum(list(ids).count(UNK) for ids in encoded) / max(1, tokens)
 
 
-class _Trial:
-    """A network with its optimizer, without anything around them."""
+class _TrialRun:
+    """A network and its optimizer, without a Trainer."""
 
     def __init__(
-        self, recipe: Recipe, prepared: PreprocessedData, device: torch.device
+        self, recipe: Recipe, preprocessed: PreprocessedData, device: torch.device
     ):
         torch.manual_seed(recipe.seed)
         self.device = device
@@ -194,8 +190,8 @@ class _Trial:
         self.smoothing = recipe.train.label_smoothing
         self.network = EncoderDecoder(
             recipe.model,
-            source_vocab_size=len(prepared.tokenizers.source),
-            target_vocab_size=len(prepared.tokenizers.target),
+            source_vocab_size=len(preprocessed.tokenizers.source),
+            target_vocab_size=len(preprocessed.tokenizers.target),
         ).to(device)
         self.optimizer = build_optimizer(
             recipe.train.optimizer, self.network.parameters()
@@ -216,68 +212,70 @@ def _batch(pairs: ParallelDataset, rows: NDArray[np.int64]) -> Batch:
     return collate(*pairs.get_pairs(rows), indices=rows)
 
 
-def _overfitting(
+def _check_overfitting(
     recipe: Recipe,
-    prepared: PreprocessedData,
+    preprocessed: PreprocessedData,
     pairs: ParallelDataset,
-    plan: TokenBatchSampler,
+    sampler: TokenBatchSampler,
     device: torch.device,
 ) -> Check:
-    """Learn one small batch by heart: whatever cannot do that learns nothing."""
+    """Overfit one small batch: a network that cannot do that learns nothing."""
     plain = {"dropout": 0.0, "word_dropout": 0.0}
     train = recipe.train.model_copy(update={"label_smoothing": 0.0})
     model = recipe.model.model_copy(update=plain)
     small = recipe.model_copy(update={"model": model, "train": train})
-    trial = _Trial(small, prepared, device)
-    batches = plan.plan_epoch(0)
+    trial = _TrialRun(small, preprocessed, device)
+    batches = sampler.plan_epoch(0)
     batch = _batch(pairs, batches[len(batches) // 2].indices[:OVERFIT_PAIRS])
     losses = [trial.step(batch) for _ in range(OVERFIT_STEPS)]
-    found = (
+    value = (
         f"{losses[0]:.2f} to {losses[-1]:.2f} nats a token in {OVERFIT_STEPS} steps on "
         f"{len(batch.indices)} pairs"
     )
     advice = ""
     if not np.isfinite(losses).all() or losses[-1] > losses[0]:
         advice = "it diverges: lower train.optimizer.learning_rate"
-    elif losses[-1] > LEARNED:
-        advice = "it should be learned by heart: try another learning_rate"
-    return Check("one batch by heart", found, advice)
+    elif losses[-1] > OVERFIT_LOSS:
+        advice = "it should overfit: try another learning_rate"
+    return Check("overfitting one batch", value, advice)
 
 
-def _costs(
+def _check_costs(
     recipe: Recipe,
-    prepared: PreprocessedData,
+    preprocessed: PreprocessedData,
     pairs: ParallelDataset,
-    plan: TokenBatchSampler,
+    sampler: TokenBatchSampler,
     device: torch.device,
 ) -> Iterator[Check]:
     """Train on the largest batch, which comes first, and time some others."""
-    trial = _Trial(recipe, prepared, device)
-    planned = plan.plan_epoch(0)
+    trial = _TrialRun(recipe, preprocessed, device)
+    planned = sampler.plan_epoch(0)
     trial.step(_batch(pairs, planned[0].indices))
     yield Check("memory", f"{_peak_mib(device):,} MiB at most, on the largest batch")
-    places = np.linspace(0, len(planned) - 1, min(TIMED_BATCHES, len(planned)))
+    indices = np.linspace(0, len(planned) - 1, min(TIMED_BATCHES, len(planned)))
     seconds, positions = 0.0, 0
-    for place in places.astype(int):
-        batch = _batch(pairs, planned[place].indices)
+    for index in indices.astype(int):
+        batch = _batch(pairs, planned[index].indices)
         start = time.perf_counter()
         trial.step(batch)
         seconds += time.perf_counter() - start
         positions += batch.source.numel() + batch.targets.numel()
-    source, target = plan.padding_efficiency()
-    whole = plan.source_lengths.sum() / source + plan.target_lengths.sum() / target
+    source, target = sampler.padding_efficiency()
+    whole = (
+        sampler.source_lengths.sum() / source + sampler.target_lengths.sum() / target
+    )
     epoch = seconds / positions * float(whole)
     train = recipe.train
     limits = [
         train.max_epochs,
-        train.max_steps and train.max_steps / plan.steps_per_epoch,
+        train.max_steps and train.max_steps / sampler.steps_per_epoch,
     ]
     epochs = min(limit for limit in limits if limit is not None)
-    found = (
+    value = (
         f"{epoch / 60:.1f} minutes an epoch, {epoch * epochs / 3600:.1f} hours for "
         f"{epochs:.1f} epochs, with {torch.get_num_threads()} threads"
     )
-    yield Check("time", found, "not counted: validation")
+    yield Check("time", value, "not counted: validation")
 
 
 def _peak_mib(device: torch.device) -> int:

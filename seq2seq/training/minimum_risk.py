@@ -1,52 +1,71 @@
-"""Minimum risk: translations that the model draws, made likelier the better they are.
+"""Minimum risk training: lower the expected cost of candidates (Shen et al. 2016).
 
-Knows the network, samples and their cost; not text and not what a cost is made of.
+Candidates are sampled as the model would translate, without dropout; their cost is one
+minus a sentence metric against the reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seq2seq.data.collate import collate
+from seq2seq.data.tokenizer import Tokenizer
+from seq2seq.metrics.pairwise import bleu_utility, chrf_utility
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import chunked_cross_entropy
-from seq2seq.recipe import MinimumRiskOptions, SamplingOptions, SearchOptions
+from seq2seq.recipe import MinimumRiskOptions, Recipe, SamplingOptions, SearchOptions
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.sampling import sample, sentence_seed
 from seq2seq.types import EOS, PAD, Batch, Hypothesis
 
-Pieces = Sequence[int]
-SentenceMetric = Callable[[Sequence[Pieces], Pieces], Sequence[float]]
-"""`utility(hypotheses, reference) -> one number for each`, from 0 to 1, the best."""
+TokenIds = Sequence[int]
+SentenceMetric = Callable[[Sequence[TokenIds], TokenIds], Sequence[float]]
+"""`metric(hypotheses, reference) -> one score each`, from 0 to 1, higher is better."""
+
+
+def make_sentence_metric(recipe: Recipe, tokenizer: Tokenizer) -> SentenceMetric | None:
+    """Build train.minimum_risk.metric over token ids; None if risk is not trained."""
+    options = recipe.train.minimum_risk
+    if options is None:
+        return None
+    pairwise = chrf_utility
+    if options.metric == "bleu":
+        pairwise = partial(bleu_utility, language=recipe.data.target)
+
+    def metric(hypotheses: Sequence[TokenIds], reference: TokenIds) -> list[float]:
+        *texts, reference_text = tokenizer.decode([*hypotheses, reference])
+        return [row[0] / 100 for row in pairwise(texts, [reference_text])]
+
+    return metric
 
 
 def expected_risk(
     network: EncoderDecoder,
     batch: Batch,
     options: MinimumRiskOptions,
-    utility: SentenceMetric,
+    metric: SentenceMetric,
     *,
     seed: int,
-    longest: float,
+    max_length_ratio: float,
 ) -> Tensor:
-    """Sum what the model is expected to cost on each sentence, times its tokens.
+    """Sum the expected cost of each sentence, times its tokens.
 
-    The model draws candidates as it would translate, without dropout. Their
-    probabilities, sharpened and made to sum to one over the candidates, weigh their
-    costs, which are 1 - utility; the gradient takes from the worse and gives to the
-    better than that mean.
+    The probabilities of the candidates, to the power of alpha and normalised over the
+    candidates, weigh their costs, 1 - metric. The gradient lowers the probability of
+    candidates that cost more than this mean, and raises that of the others.
 
     Args:
-        network: What is trained.
+        network: The network to train.
         batch: Sentence pairs.
-        options: How many candidates, and how their probabilities are sharpened.
-        utility: Compares candidates with a reference.
-        seed: Decides what is drawn.
-        longest: Most pieces of a candidate for each of the source's, as
+        options: Number of candidates, and alpha.
+        metric: Scores candidates against a reference.
+        seed: Seed of the sampling.
+        max_length_ratio: Limit of a candidate's tokens over the source's, as
             `search.max_length_ratio`.
 
     Returns:
@@ -54,47 +73,51 @@ def expected_risk(
 
     Source: Shen et al. 2016, section 3, equations 12 to 15.
     """
-    found = _draw(network, batch, options, seed=seed, longest=longest)
-    candidates = _weigh(batch, found, options.alpha, utility)
-    candidates.sort(key=lambda each: len(each.tokens))  # Little padding in each part.
+    samples = _sample_candidates(
+        network, batch, options, seed=seed, max_length_ratio=max_length_ratio
+    )
+    candidates = _weigh(batch, samples, options.alpha, metric)
+    candidates.sort(key=lambda candidate: len(candidate.tokens))  # For little padding.
     encoded = network.encoder(batch.source, batch.source_lengths)
     state, memory = network.start(encoded)
-    device, count = batch.targets.device, len(batch.targets)
+    device, chunk_size = batch.targets.device, len(batch.targets)
     total = torch.zeros((), device=device)
-    for first in range(0, len(candidates), count):
-        part = candidates[first : first + count]
-        told = collate([()] * len(part), [each.tokens for each in part]).to(device)
-        slopes = torch.tensor([each.slope for each in part], dtype=torch.float64)
-        rows = torch.tensor([each.row for each in part], device=device)
-        decoded = network.decoder(told.inputs, state.select(rows), memory.select(rows))
-        loss = chunked_cross_entropy(
+    for first in range(0, len(candidates), chunk_size):
+        chunk = candidates[first : first + chunk_size]
+        targets = collate([()] * len(chunk), [c.tokens for c in chunk]).to(device)
+        weights = torch.tensor([c.weight for c in chunk], dtype=torch.float64)
+        rows = torch.tensor([c.row for c in chunk], device=device)
+        decoded = network.decoder(
+            targets.inputs, state.select(rows), memory.select(rows)
+        )
+        output = chunked_cross_entropy(
             decoded.features.flatten(0, 1),
             network.decoder.output,
-            told.targets.flatten(),
-            weights=slopes.to(device)[:, None].expand_as(told.targets).flatten(),
+            targets.targets.flatten(),
+            weights=weights.to(device)[:, None].expand_as(targets.targets).flatten(),
         )
-        total = total + loss.loss
+        total = total + output.loss
     return total
 
 
 class _Candidate(NamedTuple):
-    # A sentence's place in the batch, what was drawn for it, and what its
-    # log-probability is multiplied by, with the sign of a loss.
+    # Row of the sentence in the batch, sampled tokens, and the weight of their
+    # negative log-probability in the loss.
     row: int
-    tokens: Pieces
-    slope: float
+    tokens: TokenIds
+    weight: float
 
 
-def _draw(
+def _sample_candidates(
     network: EncoderDecoder,
     batch: Batch,
     options: MinimumRiskOptions,
     *,
     seed: int,
-    longest: float,
+    max_length_ratio: float,
 ) -> list[list[Hypothesis]]:
     search = SearchOptions(
-        max_length_ratio=longest,
+        max_length_ratio=max_length_ratio,
         sampling=SamplingOptions(seed=seed % 2**32),
     )
     training = network.training
@@ -110,7 +133,7 @@ def _draw(
                 memory,
                 DecodingConstraints.from_length_ratio(lengths, search),
                 search,
-                seeds=[sentence_seed(row) for row in batch.source.tolist()],
+                seeds=[sentence_seed(tokens) for tokens in batch.source.tolist()],
                 num_samples=options.num_samples,
             )
     finally:
@@ -119,29 +142,28 @@ def _draw(
 
 def _weigh(
     batch: Batch,
-    found: list[list[Hypothesis]],
-    sharpness: float,
-    utility: SentenceMetric,
+    samples: list[list[Hypothesis]],
+    alpha: float,
+    metric: SentenceMetric,
 ) -> list[_Candidate]:
-    """Find what each different candidate's log-probability is multiplied by.
+    """Weigh each distinct candidate: the risk's derivative by its log-probability.
 
-    It is the risk's slope, over the sharpness, times the reference's tokens.
+    It is divided by alpha and multiplied by the reference's tokens.
     """
     candidates = []
-    for row, (target, group) in enumerate(
-        zip(batch.targets.tolist(), found, strict=True)
+    for row, (target, hypotheses) in enumerate(
+        zip(batch.targets.tolist(), samples, strict=True)
     ):
-        different = {each.tokens: each.log_prob for each in group if each.finished}
-        different = different or {group[0].tokens: group[0].log_prob}
-        reference = [piece for piece in target if piece not in (PAD, EOS)]
-        gains = torch.tensor(utility(list(different), reference), dtype=torch.float64)
-        costs = 1 - gains
-        log_probs = torch.tensor(list(different.values()), dtype=torch.float64)
-        shares = torch.softmax(sharpness * log_probs, dim=0)
+        distinct = {h.tokens: h.log_prob for h in hypotheses if h.finished}
+        distinct = distinct or {hypotheses[0].tokens: hypotheses[0].log_prob}
+        reference = [token for token in target if token not in (PAD, EOS)]
+        scores = torch.tensor(metric(list(distinct), reference), dtype=torch.float64)
+        costs = 1 - scores
+        log_probs = torch.tensor(list(distinct.values()), dtype=torch.float64)
+        shares = torch.softmax(alpha * log_probs, dim=0)
         expected = (shares * costs).sum()
-        # log p rises where the cost lies below its mean; chunked_cross_entropy has -log
-        # p.
-        slopes = -shares * (costs - expected) * (len(reference) + 1)
-        for pieces, slope in zip(different, slopes.tolist(), strict=True):
-            candidates.append(_Candidate(row, pieces, slope))
+        # log p rises where the cost is below its mean; the cross-entropy has -log p.
+        weights = -shares * (costs - expected) * (len(reference) + 1)
+        for tokens, weight in zip(distinct, weights.tolist(), strict=True):
+            candidates.append(_Candidate(row, tokens, weight))
     return candidates

@@ -1,8 +1,8 @@
-"""A batch that does not fit in memory is trained on in halves.
+"""Out-of-memory recovery: a batch that does not fit is trained on in halves.
 
-Knows batches, gradients and torch's errors; not what the loss is. A loss is a sum over
-target tokens and is divided by the tokens of the whole step, so the halves' gradients
-add up to the batch's, up to rounding and to which units dropout takes.
+A loss is a sum over target tokens, divided by the tokens of the whole optimizer step,
+so the halves' gradients add up to the batch's, but for rounding and for which units
+dropout takes.
 """
 
 from __future__ import annotations
@@ -19,41 +19,40 @@ from seq2seq.nn.loss import LossOutput
 from seq2seq.types import Batch
 from seq2seq.utils.memory import is_oom_error
 
-Say = Callable[[str], None]
-
 
 class OOMSplitter:
-    """Goes through a batch whole, or in halves, and halves of these, if it must.
+    """Run forward and backward of a batch whole, or in halves where memory is full.
 
     Args:
-        compute: The loss of a batch; Lightning has it in a context of its own, which
-            `context` enters again for halves.
-        context: What a forward pass runs in.
+        compute: Computes the loss of a batch.
+        context: The precision context of a forward pass, entered again for halves.
+        warn: Receives one line when a batch is split.
     """
 
     def __init__(
         self,
         compute: Callable[[Batch], LossOutput],
         context: Callable[[], AbstractContextManager[None]],
+        warn: Callable[[str], None],
     ) -> None:
         self.compute = compute
         self.context = context
-        self.say: Say = print
+        self.warn = warn
         self.too_large = math.inf  # Positions of a batch that did not fit.
-        self._parts: list[Batch] = []  # What backward has yet to go through.
-        self._nats: Tensor | None = None
+        self._parts: list[Batch] = []  # Halves that backward has yet to train on.
+        self._nll: Tensor | None = None
 
     def forward(self, batch: Batch) -> LossOutput:
         """Return a batch's loss; if memory is full, one that backward will complete."""
-        self.batch, self._parts, self._nats = batch, [], None
+        self.batch, self._parts, self._nll = batch, [], None
         if num_positions(batch) < self.too_large or len(batch.source) == 1:
             try:
                 return self.compute(batch)
             except (RuntimeError, MemoryError) as error:
-                self._note(error, batch)
+                self._record(error, batch)
         self._parts = split_batch(batch)
-        self._nats = torch.zeros((), device=batch.targets.device)
-        return LossOutput(torch.zeros_like(self._nats, requires_grad=True), self._nats)
+        self._nll = torch.zeros((), device=batch.targets.device)
+        return LossOutput(torch.zeros_like(self._nll, requires_grad=True), self._nll)
 
     def backward(
         self, loss: Tensor, parameters: Sequence[nn.Parameter], *, share: float
@@ -66,33 +65,33 @@ class OOMSplitter:
             share: What it was multiplied by.
         """
         if not self._parts:
-            untouched = all(each.grad is None for each in parameters)
+            no_gradients_yet = all(p.grad is None for p in parameters)
             try:
-                if untouched:
+                if no_gradients_yet:
                     loss.backward()
                 else:
                     accumulate_gradients(loss, parameters)
                 return
             except (RuntimeError, MemoryError) as error:
-                self._note(error, self.batch)
-            if untouched:
-                for each in parameters:
-                    each.grad = None
+                self._record(error, self.batch)
+            if no_gradients_yet:
+                for parameter in parameters:
+                    parameter.grad = None
             self._parts = split_batch(self.batch)
         while self._parts:
             part = self._parts.pop(0)
             try:
                 with self.context():
-                    found = self.compute(part)
-                accumulate_gradients(found.loss * share, parameters)
-                if self._nats is not None:
-                    self._nats += found.nll
+                    output = self.compute(part)
+                accumulate_gradients(output.loss * share, parameters)
+                if self._nll is not None:
+                    self._nll += output.nll
                 continue
             except (RuntimeError, MemoryError) as error:
-                self._note(error, part)
+                self._record(error, part)
             self._parts = split_batch(part) + self._parts
 
-    def _note(self, error: Exception, batch: Batch) -> None:
+    def _record(self, error: Exception, batch: Batch) -> None:
         """Say that a batch will be split, or raise what splitting does not mend."""
         if not is_oom_error(error):
             raise error
@@ -101,8 +100,8 @@ class OOMSplitter:
             torch.cuda.empty_cache()
         longest = max(batch.source.shape[1], batch.targets.shape[1])
         if len(batch.source) > 1:
-            self.say(
-                f"a batch of {len(batch.source)} sentences, {longest} pieces long, "
+            self.warn(
+                f"a batch of {len(batch.source)} sentences, {longest} tokens long, "
                 "does not fit in memory; it is split in halves, and so are others as "
                 "large. A lower train.batch_tokens avoids this."
             )
@@ -119,15 +118,15 @@ def split_batch(batch: Batch) -> list[Batch]:
         row, source = int(batch.indices[0]), batch.source.shape[1]
         raise UserError(
             f"pair {row} alone, of {source} source and {batch.targets.shape[1]} target "
-            "pieces, does not fit in memory. Lower data.max_length or the model's "
+            "tokens, does not fit in memory. Lower data.max_length or the model's "
             "sizes, or give it more memory."
         )
-    found = []
+    parts = []
     for rows in (slice(0, count // 2), slice(count // 2, count)):
         lengths = batch.source_lengths[rows]
         source, target = int(lengths.max()), batch.targets[rows] != 0
         longest = int(target.sum(dim=1).max())
-        found.append(
+        parts.append(
             batch._replace(
                 source=batch.source[rows, :source],
                 source_lengths=lengths,
@@ -136,7 +135,7 @@ def split_batch(batch: Batch) -> list[Batch]:
                 indices=batch.indices[rows],
             )
         )
-    return found
+    return parts
 
 
 def num_positions(batch: Batch) -> int:
@@ -149,8 +148,8 @@ def accumulate_gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> No
 
     `Tensor.backward` would have changed some of them by the time that memory is full.
     """
-    found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, found, strict=True):
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
         if gradient is None:
             continue
         if parameter.grad is None:

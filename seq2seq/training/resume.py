@@ -1,7 +1,4 @@
-"""Going on with a run: is it the same one, is nobody else at it, where did it stop?
-
-Knows run folders and what was written there; not how training goes on.
-"""
+"""Starting and resuming a run: initial weights, its lock, and what must not change."""
 
 from __future__ import annotations
 
@@ -12,24 +9,58 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from seq2seq.data.preprocessing import PreprocessedData
+from seq2seq.data.preprocessing import PreprocessedData, Tokenizers
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.base import diff_options
 from seq2seq.runs.checkpoint_io import latest_valid_checkpoint
+from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import remove_temp_files
 
 
-@contextmanager
-def run_lock(run: RunFolder) -> Iterator[None]:
-    """Keep a second training out of a run folder, and sweep up after a killed one.
-
-    The system takes the lock back when a process ends, however it ends. Of several
-    ranks only the first may lock: the others belong to it.
+def load_initial_run(recipe: Recipe) -> Run | None:
+    """Open the run that train.init_from names, if it names one.
 
     Raises:
-        InputError: If another training is at it.
+        UserError: If there is none, or it has another network or languages.
+    """
+    if recipe.train.init_from is None:
+        return None
+    run = Run.open(recipe.train.init_from)
+    for key in ("source", "target"):
+        run_language = getattr(run.recipe.data, key)
+        language = getattr(recipe.data, key)
+        if run_language != language:
+            raise UserError(
+                f"train.init_from: {run.folder.path} has data.{key}: {run_language}, "
+                f"but the recipe has {language}; start from a run of the same "
+                "languages."
+            )
+    differences = run.recipe.model.diff_options(recipe.model)
+    if differences:
+        key, run_value, value = differences[0]
+        raise UserError(
+            f"train.init_from: {run.folder.path} has model.{key}: {run_value}, but the "
+            f"recipe has {value}; give the recipe the same model section."
+        )
+    return run
+
+
+def tokenizers_of(run: Run | None) -> Tokenizers | None:
+    """Return the tokenizers that the weights of a run belong to."""
+    return None if run is None else Tokenizers(run.source, run.target)
+
+
+@contextmanager
+def run_lock(run: RunFolder) -> Iterator[None]:
+    """Lock a run folder against a second training; remove what a killed one left.
+
+    The system releases the lock when a process ends, however it ends. Of several
+    processes only the main one locks.
+
+    Raises:
+        UserError: If another training holds the lock.
     """
     lock = FileLock(run.path / ".lock", timeout=0)
     try:
@@ -56,7 +87,7 @@ def validate_resume_recipe(run: RunFolder, recipe: Recipe) -> None:
     """Refuse to continue a run with another recipe.
 
     Raises:
-        InputError: If it was begun with another one, or its recipe is damaged.
+        UserError: If it was begun with another one, or its recipe is damaged.
     """
     if not run.recipe.is_file() or not (run.last.is_file() or run.previous.is_file()):
         return
@@ -78,14 +109,14 @@ def validate_resume_world_size(run: RunFolder, count: int) -> None:
     """Refuse to continue a run with another number of processes.
 
     Raises:
-        InputError: If there are now more or fewer: a step's batches are dealt to all,
+        UserError: If there are now more or fewer: a step's batches are dealt to all,
             so each would be dealt others.
     """
     notes = run.path / "data.json"
     if not (run.last.is_file() or run.previous.is_file()) or not notes.is_file():
         return
     try:
-        before = int(json.loads(notes.read_bytes()).get("ranks", 1))
+        before = int(json.loads(notes.read_bytes()).get("processes", 1))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{notes} is damaged; restore it from a copy.") from error
     if before != count:
@@ -96,11 +127,11 @@ def validate_resume_world_size(run: RunFolder, count: int) -> None:
         )
 
 
-def validate_resume_data(run: RunFolder, prepared: PreprocessedData) -> None:
+def validate_resume_data(run: RunFolder, data: PreprocessedData) -> None:
     """Refuse to continue a run on other sentence pairs or other pieces.
 
     Raises:
-        InputError: If they are not what the run was begun with.
+        UserError: If they are not what the run was begun with.
     """
     if not (run.last.is_file() or run.previous.is_file()):
         return
@@ -111,12 +142,12 @@ def validate_resume_data(run: RunFolder, prepared: PreprocessedData) -> None:
         return
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{notes} is damaged; restore it from a copy.") from error
-    if before != prepared.fingerprint:
+    if before != data.fingerprint:
         raise UserError(
             f"{run.path} was trained on other data than there is now. Restore the "
             "data, or name another folder with --output."
         )
-    both = (prepared.tokenizers.source, prepared.tokenizers.target)
+    both = (data.tokenizers.source, data.tokenizers.target)
     for old, new in zip(run.read_tokenizers(), both, strict=True):
         if old.model != new.model:
             raise UserError(
@@ -125,10 +156,10 @@ def validate_resume_data(run: RunFolder, prepared: PreprocessedData) -> None:
             )
 
 
-def find_resume_checkpoint(run: RunFolder, say: Callable[[str], None]) -> Path | None:
+def find_resume_checkpoint(run: RunFolder, log: Callable[[str], None]) -> Path | None:
     """Choose the training state to continue from: the newest that is whole, if any.
 
     Raises:
-        InputError: If there are some, but none is whole.
+        UserError: If there are some, but none is whole.
     """
-    return latest_valid_checkpoint((run.last, run.previous), say)
+    return latest_valid_checkpoint((run.last, run.previous), log)

@@ -1,333 +1,346 @@
-"""From a recipe to a run folder: data, model, Lightning's Trainer.
+"""Train a recipe into a run folder: what happens, in order.
 
-Knows how the rooms fit together for training; the maths is in nn, the order of batches
-in data, the hooks in callbacks.
+`train` prepares the data, locks the run folder, writes recipe and tokenizers, and calls
+`_fit`, which builds the same two classes that any Lightning program can use,
+TranslationDataModule and TranslationModule, and gives them to a Trainer. One training
+step then runs through these places:
+
+1. `data.dataset.TrainDataLoader` yields the next Batch of the epoch's plan
+   (`data.batch_sampler`); Lightning moves it to the device.
+2. `TranslationModule.on_train_batch_start` seeds dropout by the batch's number.
+3. `TranslationModule.training_step`: `models.encoder_decoder` encodes the source,
+   decodes the target by teacher forcing and sums the cross-entropy (`nn.loss`), which
+   is divided by the tokens of the whole optimizer step.
+4. `TranslationModule.backward`: gradients, in halves where memory is full
+   (`training.oom`); DDP adds up those of all processes.
+5. After `train.accumulate_grad_batches` batches:
+   `TranslationModule.configure_gradient_clipping` clips by norm and, every 50 steps,
+   logs train_loss and others; the optimizer and the learning-rate schedule
+   (`training.optim`) step.
+6. Callbacks, `on_train_batch_end`: NonFiniteCheck notes whether loss and gradient were
+   finite; MetricsLogger writes metrics.csv; WeightAveraging updates its average;
+   StopAtLastStep asks Lightning to stop; ResumeCheckpoint, last, writes
+   checkpoints/last.ckpt where one is due or a signal came.
+7. Every `train.validate_every` steps: averaged weights are swapped in;
+   `TranslationModule.validation_step` computes the loss and greedy translations;
+   `on_validation_epoch_end` logs valid_loss and valid_bleu; EarlyStopping decides;
+   BestCheckpoint writes checkpoints/best.ckpt; ResumeCheckpoint writes last.ckpt.
+
+`runs.checkpoint_io.AtomicCheckpointIO` writes every checkpoint whole or not at all.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO
 
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
-from seq2seq.data.batch_sampler import TokenBatchSampler
-from seq2seq.data.corpora import SentencePair
-from seq2seq.data.dataset import (
-    ResumePosition,
-    TrainDataLoader,
-    open_dataset,
-)
-from seq2seq.data.preprocessing import PreprocessedData, load_eval_pairs, preprocess
+from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.errors import UserError
 from seq2seq.metrics.sacrebleu_scores import bleu_metric
-from seq2seq.recipe import Recipe, TrainOptions
+from seq2seq.recipe import Recipe
 from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.runs.checkpoint_io import read_training_state
 from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
 from seq2seq.training.callbacks.checkpointing import (
-    CheckpointCallback,
-    num_batches_trained,
+    BestCheckpoint,
+    ResumeCheckpoint,
     weight_averaging,
 )
 from seq2seq.training.callbacks.diagnostics import DiagnosticsCallback
-from seq2seq.training.callbacks.loggers import ExperimentLoggers
+from seq2seq.training.callbacks.loggers import (
+    close_loggers,
+    make_loggers,
+    require_loggers,
+)
 from seq2seq.training.callbacks.metrics_logger import MetricsLogger
 from seq2seq.training.callbacks.nan_detector import (
-    CUT,
-    RETRIES,
+    LR_CUT,
+    MAX_RETRIES,
     NonFiniteCheck,
     NonFiniteError,
 )
 from seq2seq.training.callbacks.signals import SignalHandler
-from seq2seq.training.callbacks.validation import ValidationCallback
-from seq2seq.training.distributed import ProcessGroup
-from seq2seq.training.initialization import (
-    load_initial_run,
-    make_sentence_metric,
-    tokenizers_of,
-)
+from seq2seq.training.callbacks.validation import StopAtLastStep, TranslationSamples
+from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.training.resume import (
     find_resume_checkpoint,
+    load_initial_run,
     run_lock,
+    tokenizers_of,
     validate_resume_data,
     validate_resume_recipe,
     validate_resume_world_size,
 )
-from seq2seq.training.trainer import make_trainer, validation_loader
+from seq2seq.training.trainer import make_trainer
 from seq2seq.utils.checksums import CHECKSUM_FILE
 from seq2seq.utils.files import atomic_file
 from seq2seq.utils.progress import PreprocessingProgress
+
+log = logging.getLogger(__name__)
 
 
 def train(
     recipe: Recipe,
     output: Path,
     *,
-    ranks: ProcessGroup = ProcessGroup(),  # noqa: B008
+    distributed: DistributedConfig = DistributedConfig(),  # noqa: B008
     console: Console | None = None,
-    watchers: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] = (),
 ) -> None:
     """Train what a recipe describes, or continue where an earlier call stopped.
 
-    Every process of a training calls this; the first one writes and speaks.
+    Every process of a training calls this; the main one writes and prints.
 
     Args:
-        recipe: What to train.
-        output: The run folder; made if it is not there.
-        ranks: Which processes train together.
-        console: Where to speak; standard output if None.
-        watchers: Callbacks of the caller's own.
+        recipe: The recipe.
+        output: The run folder; made if it is missing.
+        distributed: The processes that train together.
+        console: Where to print; standard output if None.
+        callbacks: Callbacks beside the training's own.
 
     Raises:
-        InputError: If the data cannot be used, or the folder holds another recipe's
-            run.
+        UserError: If the data cannot be used, or the folder holds another recipe's run.
     """
     run = RunFolder(output)
-    text = recipe_yaml(recipe)
     console = console or Console(highlight=False)
-    console.quiet = not ranks.is_main
+    console.quiet = not distributed.is_main
     validate_resume_recipe(run, recipe)
-    validate_resume_world_size(run, ranks.world_size)
-    if run.summary.is_file():
-        console.print(
-            f"{output} is finished. Next: seq2seq evaluate {output}", soft_wrap=True
-        )
-        return
-    loggers = recipe.train.loggers if ranks.is_main else []
-    board = ExperimentLoggers(loggers, output, recipe.model_dump()) if loggers else None
-    bleu_metric(recipe.data.target)  # A tokenizer may be missing: find out now.
-    with SignalHandler() as signals:
-        # Data is opened before anything is written, so that a fault leaves nothing.
-        start = load_initial_run(recipe)
-        valid = load_eval_pairs(recipe.data, recipe.data.splits.valid)
-        show = partial(console.print, soft_wrap=True)
-        with PreprocessingProgress(console) as bar:
-            prepared = preprocess(
-                recipe.data,
-                recipe.tokenizer,
-                show,
-                progress=bar,
-                tokenizers=tokenizers_of(start),
-            )
-        validate_resume_data(run, prepared)
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{output}: cannot be made: {error.strerror}.") from error
-        place = run.log if ranks.is_main else Path(os.devnull)
-        lock = run_lock(run) if ranks.is_main else nullcontext()
-        with lock, place.open("a", encoding="utf-8") as log:
-            say = _Teller(console, log)
-            say.note(prepared.stats.summary(recipe.data))
-            if ranks.is_main:
-                (run.path / CHECKSUM_FILE).unlink(
-                    missing_ok=True
-                )  # Until all are in place.
-                with atomic_file(run.recipe) as file:
-                    file.write(text.encode())
-                tokenizers = prepared.tokenizers
-                run.write_tokenizers(tokenizers.source, tokenizers.target)
-                run.write_checksums()
-                write_json(run.path / "versions.json", package_versions())
-            job = _Job(
-                recipe,
-                run,
-                start,
-                prepared,
-                valid,
-                say,
-                signals,
-                board,
-                ranks,
-                watchers,
-            )
-            _fit_or_retry(job)
-
-
-class _Teller:
-    """Say a line on the screen and in the log."""
-
-    def __init__(self, console: Console, log: IO[str]) -> None:
-        self.console = console
-        self.log = log
-
-    def __call__(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
-        self.note(line)
-
-    def note(self, line: str) -> None:
-        """Write what is on the screen already to the log."""
-        self.log.write(time.strftime("%Y-%m-%d %H:%M:%S ") + line + "\n")
-        self.log.flush()
+    validate_resume_world_size(run, distributed.world_size)
+    with _logging(_ConsoleHandler(console)):
+        if run.summary.is_file():
+            log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
+            return
+        # Before the data takes its time: packages that validation and loggers need.
+        bleu_metric(recipe.data.target)
+        if distributed.is_main:
+            require_loggers(recipe.train.loggers)
+        with SignalHandler() as signals:
+            # Data is opened before anything is written: an error leaves nothing behind.
+            initial_run = load_initial_run(recipe)
+            with PreprocessingProgress(console) as progress:
+                data = TranslationDataModule(
+                    recipe, tokenizers=tokenizers_of(initial_run), progress=progress
+                )
+                data.setup("fit")
+            validate_resume_data(run, data.preprocessed)
+            try:
+                output.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(
+                    f"{output}: cannot be made: {error.strerror}."
+                ) from error
+            log_file = run.log if distributed.is_main else Path(os.devnull)
+            lock = run_lock(run) if distributed.is_main else nullcontext()
+            with lock, _logging(_file_handler(log_file)):
+                if distributed.is_main:
+                    _write_run(run, recipe, data)
+                training = _Training(
+                    recipe,
+                    run,
+                    data,
+                    initial_run,
+                    signals,
+                    distributed,
+                    console,
+                    callbacks,
+                )
+                _fit_with_retries(training)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One training: what, with what, where, and who watches."""
-
+class _Training:
     recipe: Recipe
     run: RunFolder
-    start: Run | None
-    prepared: PreprocessedData
-    valid: list[SentencePair]
-    say: _Teller
+    data: TranslationDataModule
+    initial_run: Run | None
     signals: SignalHandler
-    board: ExperimentLoggers | None
-    ranks: ProcessGroup
-    watchers: Sequence[Callback]
+    distributed: DistributedConfig
+    console: Console
+    callbacks: Sequence[Callback]
 
 
-def _fit_or_retry(job: _Job) -> None:
-    """Train; go back and on with a smaller rate where the recipe wants that."""
-    cuts = 0
+def _write_run(run: RunFolder, recipe: Recipe, data: TranslationDataModule) -> None:
+    """Write what stays the same: recipe, tokenizers, their checksums, versions."""
+    (run.path / CHECKSUM_FILE).unlink(missing_ok=True)  # Until all are written.
+    with atomic_file(run.recipe) as file:
+        file.write(recipe_yaml(recipe).encode())
+    run.write_tokenizers(data.tokenizers.source, data.tokenizers.target)
+    run.write_checksums()
+    write_json(run.path / "versions.json", package_versions())
+
+
+def _fit_with_retries(training: _Training) -> None:
+    """Train; after a non-finite loss go back with a smaller rate, if so configured."""
+    num_lr_cuts = 0
     while True:
         try:
-            return _fit(job, cuts)
+            return _fit(training, num_lr_cuts)
         except NonFiniteError as error:
-            if job.recipe.train.on_nan == "stop" or error.cuts == RETRIES:
+            stop = training.recipe.train.on_nan == "stop"
+            if stop or error.num_lr_cuts == MAX_RETRIES:
                 raise UserError(
                     f"{error} Lower train.optimizer.learning_rate, mend the sentences, "
                     "or set train.on_nan to retry."
                 ) from error
-            cuts = error.cuts + 1
-            job.say(f"{error} Trying again with {CUT**cuts:g} times the learning rate.")
+            num_lr_cuts = error.num_lr_cuts + 1
+            log.info(
+                f"{error} Trying again with {LR_CUT**num_lr_cuts:g} times the learning "
+                "rate."
+            )
 
 
-def _fit(job: _Job, cuts: int) -> None:
-    """Build the model and let Lightning train it."""
-    recipe, run, prepared = job.recipe, job.run, job.prepared
-    ranks, say = job.ranks, job.say
-    options = recipe.train
-    pairs = open_dataset(prepared, recipe.data)
-    plan = TokenBatchSampler(
-        *pairs.lengths(),
-        batch_tokens=options.batch_tokens,
-        batches_per_step=options.accumulate_grad_batches * ranks.world_size,
-        seed=recipe.seed,
+def _fit(training: _Training, num_lr_cuts: int) -> None:
+    """Build module, callbacks and Trainer; fit; write the summary."""
+    recipe, run, data = training.recipe, training.run, training.data
+    options, distributed = recipe.train, training.distributed
+    sampler = data.batch_sampler(
+        options.accumulate_grad_batches, distributed.world_size
     )
-    _check_steps(plan, pairs=len(pairs), options=options, ranks=ranks)
     limits = [
         options.max_steps,
-        (options.max_epochs or 0) * plan.steps_per_epoch or None,
+        (options.max_epochs or 0) * sampler.steps_per_epoch or None,
     ]
     total_steps = min(limit for limit in limits if limit is not None)
     torch.manual_seed(recipe.seed)
-    module = TranslationModule(
-        recipe,
-        source_vocab_size=len(prepared.tokenizers.source),
-        target_vocab_size=len(prepared.tokenizers.target),
-        total_steps=total_steps,
-        sentence_metric=make_sentence_metric(recipe, prepared.tokenizers.target),
+    module = TranslationModule(recipe, data.tokenizers, total_steps=total_steps)
+    num_parameters = sum(parameter.numel() for parameter in module.parameters())
+    if distributed.is_main:
+        source, target = sampler.padding_efficiency()
+        preprocessed = data.preprocessed
+        write_json(
+            run.path / "data.json",
+            {
+                "train": {
+                    "fingerprint": preprocessed.fingerprint,
+                    **vars(preprocessed.stats),
+                },
+                "valid": {"sentences": len(data.valid_pairs)},
+                "batches_per_epoch": sampler.batches_per_epoch,
+                "padding_efficiency": {"source": source, "target": target},
+                "processes": distributed.world_size,
+            },
+        )
+    log.info(
+        f"{num_parameters:,} parameters; {sampler.batches_per_epoch:,} batches an "
+        f"epoch; {total_steps:,} steps; {len(data.valid_pairs):,} pairs to validate on"
     )
-    efficiency = plan.padding_efficiency()
-    told = {
-        "train": {"fingerprint": prepared.fingerprint, **vars(prepared.stats)},
-        "valid": {"sentences": len(job.valid)},
-        "batches_per_epoch": plan.batches_per_epoch,
-        "padding_efficiency": {"source": efficiency[0], "target": efficiency[1]},
-        "ranks": ranks.world_size,
-    }
-    if ranks.is_main:
-        write_json(run.path / "data.json", told)
-    count = sum(parameter.numel() for parameter in module.parameters())
-    say(
-        f"{count:,} parameters; {plan.batches_per_epoch:,} batches an epoch; "
-        f"{total_steps:,} "
-        f"steps; {len(job.valid):,} pairs to validate on"
-    )
-    history = MetricsLogger(
+    monitor = f"valid_{options.monitor}"
+    mode = "max" if options.monitor == "bleu" else "min"
+    best = BestCheckpoint(run.best, monitor=monitor, mode=mode)
+    metrics = MetricsLogger(
         run.metrics,
         total_steps=total_steps,
-        steps_per_epoch=plan.steps_per_epoch,
-        say=say,
-        board=job.board,
+        steps_per_epoch=sampler.steps_per_epoch,
+        best=best,
+        console=training.console,
     )
-    judge = ValidationCallback(
-        run.best,
-        recipe,
-        references=[pair.target for pair in job.valid],
-        tokenizer=prepared.tokenizers.target,
-        history=history,
-        translations=run.path / "translations.csv",
+    callbacks: list[Callback] = [
+        NonFiniteCheck(run.path, data, num_lr_cuts=num_lr_cuts),
+        metrics,
+        TranslationSamples(run.path / "translations.csv"),
+        StopAtLastStep(total_steps),
+        *training.callbacks,
+    ]
+    if options.diagnostics:
+        diagnostics = run.path / "diagnostics.csv"
+        callbacks.append(DiagnosticsCallback(diagnostics, clip_norm=options.clip_norm))
+    if options.patience is not None:
+        callbacks.append(EarlyStopping(monitor, mode=mode, patience=options.patience))
+    if options.ema_decay is not None:
+        callbacks.append(weight_averaging(options.ema_decay))
+    callbacks.append(best)
+    callbacks.append(
+        ResumeCheckpoint(
+            run.last, options, total_steps=total_steps, signals=training.signals
+        )
     )
-    # Lightning calls them in this order: the judge sees averaged weights before they
-    # leave, and the keeper saves the average that includes the step just taken.
-    averages = (
-        [] if options.ema_decay is None else [weight_averaging(options.ema_decay)]
-    )
-    keeper = CheckpointCallback(run.last, options, job.signals)
-    health = NonFiniteCheck(run.path, pairs, prepared.tokenizers, say=say, cuts=cuts)
-    lens = DiagnosticsCallback(
-        run.path / "diagnostics.csv", clip_norm=options.clip_norm
-    )
-    lenses = [lens] if options.diagnostics else []
-    callbacks = [health, history, *lenses, judge, *averages, keeper, *job.watchers]
-    trainer = make_trainer(recipe, total_steps, callbacks, run, ranks)
-    batches = TrainDataLoader(
-        pairs,
-        plan,
-        position=lambda: ResumePosition(
-            num_batches_trained(trainer), trainer.global_rank, trainer.world_size
-        ),
-    )
-    resume = find_resume_checkpoint(run, say)
+    resume = find_resume_checkpoint(run, log.info)
+    first_step = 0
     if resume:
-        say(f"continuing from {resume}")
-    elif job.start:
-        say(f"starting from {job.start.checkpoint}")
-        module.network.load_state_dict(job.start.network().state_dict())
-    trainer.fit(
-        module,
-        train_dataloaders=batches,
-        val_dataloaders=validation_loader(
-            job.valid, prepared.tokenizers, options.batch_tokens, ranks
-        ),
-        ckpt_path=resume,
-        weights_only=True,
+        log.info(f"continuing from {resume}")
+        first_step = read_training_state(resume)["global_step"]
+    elif training.initial_run:
+        log.info(f"starting from {training.initial_run.checkpoint}")
+        weights = training.initial_run.network().state_dict()
+        module.network.load_state_dict(weights)
+    names = options.loggers if distributed.is_main else []
+    loggers = make_loggers(names, run.path, first_step)
+    trainer = make_trainer(
+        recipe,
+        run,
+        total_steps=total_steps,
+        callbacks=callbacks,
+        loggers=loggers,
+        distributed=distributed,
     )
-    if not ranks.is_main:
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    finally:
+        close_loggers(loggers)
+    if not distributed.is_main:
         return
-    early = trainer.global_step < total_steps
-    reason = "no better validation" if early else "all steps done"
-    seconds = history.state_dict()["seconds"]
+    step, seconds = trainer.global_step, metrics.total_seconds
+    reason = "no better validation" if step < total_steps else "all steps done"
     write_json(
         run.summary,
         {
-            "steps": trainer.global_step,
+            "steps": step,
             "seconds": round(seconds, 1),
-            "parameters": count,
-            "best_step": judge.best_step,
-            f"best_valid_{options.monitor}": abs(judge.best),
+            "parameters": num_parameters,
+            "best_step": best.best_step,
+            f"best_{monitor}": abs(best.best_score),
             "stopped": reason,
         },
     )
-    say(
-        f"finished after {trainer.global_step:,} steps and {seconds / 60:.1f} minutes "
-        f"({reason}); best validation at step {judge.best_step:,}"
+    log.info(
+        f"finished after {step:,} steps and {seconds / 60:.1f} minutes "
+        f"({reason}); best validation at step {best.best_step:,}"
     )
-    say(f"next: seq2seq evaluate {run.path}")
+    log.info(f"next: seq2seq evaluate {run.path}")
 
 
-def _check_steps(
-    plan: TokenBatchSampler, *, pairs: int, options: TrainOptions, ranks: ProcessGroup
-) -> None:
-    """Refuse a plan whose batches cannot be dealt out evenly."""
-    needed = options.accumulate_grad_batches * ranks.world_size
-    if plan.batches_per_epoch % needed:
-        raise UserError(
-            f"{pairs:,} pairs make at most {plan.batches_per_epoch:,} batches, but an "
-            "optimizer "
-            f"step needs {needed} of them: {options.accumulate_grad_batches} "
-            "(train.accumulate_grad_batches) for "
-            f"each of {ranks.world_size} processes. Lower either, or add text."
-        )
+class _ConsoleHandler(logging.Handler):
+    """Print log lines on a rich console, below which a progress bar may stand."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.print(record.getMessage(), soft_wrap=True, markup=False)
+
+
+def _file_handler(path: Path) -> logging.Handler:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    )
+    return handler
+
+
+@contextmanager
+def _logging(handler: logging.Handler) -> Iterator[None]:
+    """Let a handler receive what the package logs."""
+    package = logging.getLogger("seq2seq")
+    level, propagate = package.level, package.propagate
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    package.propagate = False
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        package.propagate = propagate
+        handler.close()

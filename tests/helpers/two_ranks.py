@@ -39,7 +39,7 @@ def main(recipe: str, output: str, *step: str) -> None:
     here = detect_distributed(None, "cpu")
     ranks = here if here.world_size == 2 else detect_distributed(2, "cpu")
     watcher = Leave(output, int(step[0]) if step else None)
-    train(read_recipe(recipe), Path(output), ranks=ranks, watchers=[watcher])
+    train(read_recipe(recipe), Path(output), distributed=ranks, callbacks=[watcher])
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def step(self: TranslationModule, batch: Any, batch_idx: int) -> dict[str, Any]:
             json.dumps(batch.indices.tolist())
         )
     if self.global_step == 2 and rank == 1 and rate > 0.4:
-        found["nats"] = found["nats"] * torch.inf
+        found["nll"] = found["nll"] * torch.inf
     return found
 
 

@@ -18,7 +18,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.loader import recipe_yaml
 from seq2seq.runs.checkpoint_reader import read_checkpoint
-from seq2seq.training.distributed import ProcessGroup, detect_distributed
+from seq2seq.training.distributed import DistributedConfig, detect_distributed
 from seq2seq.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
@@ -141,7 +141,7 @@ def test_the_first_process_writes_for_all(runs: Path) -> None:
     assert [[row[column] for column in at] for row in two] == [
         [row[column] for column in at] for row in one
     ]
-    assert json.loads((runs / "two" / "data.json").read_text())["ranks"] == 2
+    assert json.loads((runs / "two" / "data.json").read_text())["processes"] == 2
     assert (runs / "two" / "train.log").read_text().count("finished after") == 1
 
 
@@ -157,7 +157,7 @@ def test_too_few_batches_for_all_are_refused(tmp_path: Path) -> None:
     data = write_corpus(tmp_path / "data", train=300, valid=2)
     few = recipe(data, accumulate_grad_batches=160)
     with pytest.raises(UserError) as caught:
-        train(few, tmp_path / "run", ranks=ProcessGroup("cpu", devices=2))
+        train(few, tmp_path / "run", distributed=DistributedConfig("cpu", devices=2))
     assert (
         "needs 320 of them: 160 (train.accumulate_grad_batches) for each of 2"
         in str(caught.value)
@@ -173,18 +173,18 @@ SLURM |= {"SLURM_NNODES": "2"}
 @pytest.mark.parametrize(
     ("environment", "devices", "found"),
     [
-        ({}, None, ProcessGroup("cpu")),
-        ({}, 2, ProcessGroup("cpu", 2)),
-        ({"LOCAL_RANK": "1"}, 2, ProcessGroup("cpu", 2, rank=1)),
-        (TORCHRUN, None, ProcessGroup("cpu", 8, 2, 13, "torchrun")),
-        (TORCHRUN, 8, ProcessGroup("cpu", 8, 2, 13, "torchrun")),
-        (SLURM, None, ProcessGroup("cpu", 4, 2, 3, "slurm")),
+        ({}, None, DistributedConfig("cpu")),
+        ({}, 2, DistributedConfig("cpu", 2)),
+        ({"LOCAL_RANK": "1"}, 2, DistributedConfig("cpu", 2, rank=1)),
+        (TORCHRUN, None, DistributedConfig("cpu", 8, 2, 13, "torchrun")),
+        (TORCHRUN, 8, DistributedConfig("cpu", 8, 2, 13, "torchrun")),
+        (SLURM, None, DistributedConfig("cpu", 4, 2, 3, "slurm")),
         # A shell within an allocation is no task of it.
-        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, None, ProcessGroup("cpu")),
+        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, None, DistributedConfig("cpu")),
     ],
 )
 def test_a_process_knows_its_place(
-    environment: dict[str, str], devices: int | None, found: ProcessGroup
+    environment: dict[str, str], devices: int | None, found: DistributedConfig
 ) -> None:
     assert detect_distributed(devices, "cpu", environment) == found
 

@@ -19,7 +19,7 @@ from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.recipe import Recipe
 from seq2seq.runs.checkpoint_reader import read_checkpoint
 from seq2seq.training.callbacks.checkpointing import (
-    CheckpointCallback,
+    ResumeCheckpoint,
     weight_averaging,
 )
 from seq2seq.training.train import train
@@ -108,14 +108,14 @@ class KilledError(Exception):
 
 
 def dies_at(patch: pytest.MonkeyPatch, step: int) -> None:
-    kept = CheckpointCallback.on_train_batch_end
+    kept = ResumeCheckpoint.on_train_batch_end
 
-    def die(self: CheckpointCallback, trainer: Any, *rest: Any) -> None:
+    def die(self: ResumeCheckpoint, trainer: Any, *rest: Any) -> None:
         kept(self, trainer, *rest)
         if trainer.global_step == step:
             raise KilledError
 
-    patch.setattr(CheckpointCallback, "on_train_batch_end", die)
+    patch.setattr(ResumeCheckpoint, "on_train_batch_end", die)
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 6, 10, 11])

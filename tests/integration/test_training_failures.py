@@ -18,7 +18,7 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import Recipe
 from seq2seq.runs.checkpoint_reader import read_checkpoint
-from seq2seq.training.callbacks.nan_detector import CUT, NonFiniteCheck
+from seq2seq.training.callbacks.nan_detector import LR_CUT, NonFiniteCheck
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.training.oom import OOMSplitter
 from seq2seq.training.train import train
@@ -106,7 +106,7 @@ def test_a_sick_run_goes_back_and_on_with_half_the_rate(
     train(tiny(data, on_nan="retry"), tmp_path)
     last = read_checkpoint(tmp_path / "checkpoints/last.ckpt")
     assert last["global_step"] == 6
-    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == rate * CUT**2
+    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == rate * LR_CUT**2
     assert (tmp_path / "train.log").read_text().count("Trying again with") == 2
 
 
@@ -127,7 +127,7 @@ def test_a_sick_loss_is_found_without_asking_the_device_at_every_step(
         NonFiniteCheck, "check", lambda self: looks.append(len(self.finite))
     )
     train(tiny(data, max_steps=5, checkpoint_every=100), tmp_path)
-    assert looks[0] == 5  # The first look is at the last checkpoint.
+    assert looks[0] == 4  # At the checkpoint before the last step and its validation.
 
 
 class Full(torch.autograd.Function):
@@ -176,14 +176,14 @@ def test_halves_add_up_to_the_batch(where: str, accumulated: bool, fits: int) ->
     halver = OOMSplitter(
         lambda part: split.loss(part, where if len(part.source) > fits else ""),
         nullcontext,
+        said.append,
     )
-    halver.say = said.append
     loss = halver.forward(batch)
     halver.backward(loss.loss / 100, list(split.parameters()), share=0.01)
     torch.testing.assert_close(loss.nll.double(), wanted.nll)
     for mine, its in zip(split.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, its.grad)
-    assert said[0].startswith("a batch of 13 sentences, 10 pieces long, does not fit")
+    assert said[0].startswith("a batch of 13 sentences, 10 tokens long, does not fit")
     told = len(said)
     halver.forward(batch)  # So large a batch is not tried again.
     assert len(said) == told

@@ -24,7 +24,7 @@ from seq2seq.cli import main
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.runs.checkpoint_io import _HashingWriter
 from seq2seq.runs.checkpoint_reader import read_checkpoint
-from seq2seq.training.callbacks.checkpointing import CheckpointCallback
+from seq2seq.training.callbacks.checkpointing import ResumeCheckpoint
 from seq2seq.training.lightning_module import TranslationModule
 
 RECIPE = """\
@@ -298,11 +298,11 @@ def kill_after_step(step: int) -> Act:
 
     def install() -> None:
         saved, validated = (
-            CheckpointCallback.on_train_batch_end,
+            ResumeCheckpoint.on_train_batch_end,
             TranslationModule.validation_step,
         )
 
-        def ended(self: CheckpointCallback, trainer: Any, *rest: Any) -> None:
+        def ended(self: ResumeCheckpoint, trainer: Any, *rest: Any) -> None:
             saved(self, trainer, *rest)
             due = step % self.options.validate_every == 0
             if trainer.global_step == step and not due:
@@ -313,7 +313,7 @@ def kill_after_step(step: int) -> Act:
                 kill_self()
             return validated(self, batch, batch_idx)
 
-        CheckpointCallback.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
+        ResumeCheckpoint.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
         TranslationModule.validation_step = step_of_validation  # type: ignore[assignment,method-assign]
 
     return install

@@ -1,7 +1,4 @@
-"""Measurements as a CSV file that a continued run goes on with.
-
-Knows columns, steps and files; not Lightning's hooks or what the numbers mean.
-"""
+"""A CSV file of measurements, one row a step, that a resumed run continues."""
 
 from __future__ import annotations
 
@@ -14,11 +11,11 @@ from seq2seq.utils.files import atomic_file
 
 
 class CSVLog:
-    """Rows of numbers and text; one column is the optimizer step.
+    """A table of numbers and text; one column is the optimizer step.
 
     Args:
         path: The CSV file; its folder must exist.
-        columns: What every row may hold, "step" among them.
+        columns: Names of the columns, "step" among them.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -26,20 +23,20 @@ class CSVLog:
         self.columns = columns
 
     def truncate_after(self, step: int) -> None:
-        """Open the file, or drop the rows after a step, which is where training is.
+        """Open the file; drop the rows after a step, which will be repeated.
 
         A killed run wrote them after its last checkpoint; the same steps are taken
         again. Rows that are not whole, as a power cut leaves them, go as well.
         """
-        kept: list[dict[str, str]] = []
+        rows: list[dict[str, str]] = []
         if self.path.is_file():
             text = self.path.read_text(encoding="utf-8", errors="replace")
             for row in csv.DictReader(io.StringIO(text, newline="")):
                 number = row.get("step") or ""
                 whole = None not in row and None not in row.values()
                 if whole and number.isdecimal() and int(number) <= step:
-                    kept.append(row)
-        self._write(kept)
+                    rows.append(row)
+        self._write(rows)
 
     def _write(self, rows: list[dict[str, str]]) -> None:
         self._before = rows
@@ -54,8 +51,8 @@ class CSVLog:
     def append(self, row: Mapping[str, float | str]) -> None:
         """Write a row; columns that it does not name stay empty.
 
-        It takes the place of one of the same step that tells of the same columns: a
-        run that was killed amid a validation repeats it.
+        It replaces a row of the same step with the same columns: a run that was killed
+        amid a validation repeats it.
         """
         text = {
             name: f"{value:.6g}" if isinstance(value, float) else value

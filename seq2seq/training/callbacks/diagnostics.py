@@ -1,8 +1,7 @@
-"""A lens on learning: diagnostics.csv, what goes on inside while the loss goes down.
+"""Diagnostics: gradient norms, gate saturation, attention entropy, exposure bias.
 
-Knows Lightning's hooks and the network's parts; not text, scores or files' insides. It
-looks and touches nothing: gradients are read before they are clipped, and the network
-is probed amid validation, where it neither drops units nor keeps gradients.
+Nothing is changed: gradients are read before they are clipped, and the network is
+measured during validation, in evaluation mode without gradients.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from seq2seq.training.callbacks.csv_log import CSVLog
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.types import EOS, PAD, Batch, DecoderState, Memory
 
-PROBED = 64  # Sentences: free running takes as many steps as the longest has pieces.
+MAX_SENTENCES = 64  # Free running takes as many steps as the longest has tokens.
 
 NORMS = (
     "gradient_norm",
@@ -43,8 +42,8 @@ class DiagnosticsCallback(Callback):
     sentences of the validation set, the same ones each time.
 
     Args:
-        path: Where the file goes.
-        clip_norm: The recipe's: a step whose gradient is longer counts as clipped.
+        path: The CSV file.
+        clip_norm: The recipe's: a step with a larger gradient norm counts as clipped.
 
     Source: Pascanu et al. 2013, section 3.2 (gradients); Karpathy et al. 2015, section
     4.2 (gates); Bengio et al. 2015 and Ranzato et al. 2016 (free running).
@@ -60,10 +59,10 @@ class DiagnosticsCallback(Callback):
     def _clear(self) -> None:
         self.sentences = 0
         self.positions = {"source": 0, "target": 0}
-        self.probed: dict[str, float] = {}  # Sums over those positions.
+        self.measured: dict[str, float] = {}  # Sums over those positions.
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the file, drop what will be done again."""
+        """Open the file; drop rows of steps that will be repeated."""
         assert isinstance(pl_module, TranslationModule)
         self.table = CSVLog(self.path, column_names(pl_module.network))
         if trainer.is_global_zero:
@@ -77,7 +76,7 @@ class DiagnosticsCallback(Callback):
         pl_module: LightningModule,
         optimizer: torch.optim.Optimizer,
     ) -> None:
-        """Add up on the device; Lightning clips after this hook."""
+        """Add up norms on the device; Lightning clips after this hook."""
         norms = gradient_norms(self.parts)
         clipped = (norms[:1] > self.clip_norm).to(norms)
         self.sums = self.sums + torch.cat([norms, clipped])
@@ -92,21 +91,21 @@ class DiagnosticsCallback(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Probe some sentences; averaged weights, if any, are in place.
+        """Measure some sentences, with averaged weights where there are any.
 
         A batch holds sentences of like lengths, so each gives a few.
         """
         assert isinstance(pl_module, TranslationModule)
         assert not pl_module.network.training
-        wanted = -(-PROBED // int(trainer.num_val_batches[0]))
-        wanted = min(wanted, PROBED - self.sentences)
-        if wanted <= 0:
+        count = -(-MAX_SENTENCES // int(trainer.num_val_batches[0]))
+        count = min(count, MAX_SENTENCES - self.sentences)
+        if count <= 0:
             return
-        few = _first(batch, wanted)
-        found = measure(pl_module.network, few)
-        values = torch.stack(list(found.values())).tolist()
-        for name, value in zip(found, values, strict=True):
-            self.probed[name] = self.probed.get(name, 0.0) + value
+        few = _first(batch, count)
+        sums = measure(pl_module.network, few)
+        values = torch.stack(list(sums.values())).tolist()
+        for name, value in zip(sums, values, strict=True):
+            self.measured[name] = self.measured.get(name, 0.0) + value
         self.sentences += len(few.source)
         self.positions["source"] += int(few.source_lengths.sum())
         self.positions["target"] += few.num_tokens
@@ -114,12 +113,12 @@ class DiagnosticsCallback(Callback):
     def on_validation_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
-        """Write a row; of several processes the first, on its own sentences."""
+        """Write a row; of several processes the main one, for its own sentences."""
         row: dict[str, float] = {"step": trainer.global_step}
         if self.steps:
             means = (self.sums / self.steps).tolist()
             row |= dict(zip((*NORMS, "clipped_share"), means, strict=True))
-        for name, value in self.probed.items():
+        for name, value in self.measured.items():
             side = "source" if name.startswith("encoder.") else "target"
             row[name] = value / self.positions[side]
         forced, free = (row[name] for name in LOSSES)
@@ -131,7 +130,7 @@ class DiagnosticsCallback(Callback):
         self._clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep the sums, so that a resumed run's next row is the same."""
+        """Return the sums, so that a resumed run's next row is the same."""
         return {"sums": self.sums.tolist(), "steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -142,13 +141,13 @@ class DiagnosticsCallback(Callback):
 
 def column_names(network: EncoderDecoder) -> list[str]:
     """Name the columns of diagnostics.csv: norms, gates, attention if there is any."""
-    found = ["step", *NORMS, "clipped_share"]
+    columns = ["step", *NORMS, "clipped_share"]
     for name, layer in _layers(network).items():
         for gate in gate_names(layer):
-            found += [f"{name}.{gate}.low", f"{name}.{gate}.high"]
+            columns += [f"{name}.{gate}.low", f"{name}.{gate}.high"]
     if network.decoder.attention is not None:
-        found += ATTENTION
-    return [*found, *LOSSES, "exposure_gap"]
+        columns += ATTENTION
+    return [*columns, *LOSSES, "exposure_gap"]
 
 
 def parts(network: EncoderDecoder) -> list[list[nn.Parameter]]:
@@ -160,23 +159,23 @@ def parts(network: EncoderDecoder) -> list[list[nn.Parameter]]:
     tables = [network.encoder.embedding, network.decoder.embedding]
     embeddings = {table.weight for table in tables}
     encoder = set(network.encoder.parameters()) - embeddings
-    found: list[list[nn.Parameter]] = [[], [], []]
+    groups: list[list[nn.Parameter]] = [[], [], []]
     for parameter in network.parameters():
-        place = 0 if parameter in encoder else 2 if parameter in embeddings else 1
-        found[place].append(parameter)
-    return found
+        group = 0 if parameter in encoder else 2 if parameter in embeddings else 1
+        groups[group].append(parameter)
+    return groups
 
 
 def gradient_norms(split: Sequence[Sequence[nn.Parameter]]) -> Tensor:
     """Measure the Euclidean norm of the whole gradient and of each part, (1 + parts,).
 
-    Nothing is waited for: the norms stay on the gradients' device.
+    The norms stay on the gradients' device, so that the host need not wait.
     """
     norms = torch.stack(
         [
-            nn.utils.get_total_norm(
-                [each.grad for each in part if each.grad is not None]
-            ).to(part[0].device)
+            nn.utils.get_total_norm([p.grad for p in part if p.grad is not None]).to(
+                part[0].device
+            )
             for part in split
         ]
     )
@@ -184,10 +183,10 @@ def gradient_norms(split: Sequence[Sequence[nn.Parameter]]) -> Tensor:
 
 
 def measure(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
-    """Look at a network while it translates with and without help.
+    """Measure gates, attention, and the loss with and without teacher forcing.
 
     Args:
-        network: The translator, in evaluation mode.
+        network: The network, in evaluation mode.
         batch: A few sentence pairs.
 
     Returns:
@@ -195,45 +194,45 @@ def measure(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
         over real target positions.
     """
     real = batch.targets != PAD
-    with torch.no_grad(), _watched(network) as seen:
+    with torch.no_grad(), _record_gates(network) as recorded:
         encoded = network.encoder(batch.source, batch.source_lengths)
         state, memory = network.start(encoded)
         decoded = network.decoder(batch.inputs, state, memory)
     with torch.no_grad():
-        found: dict[str, Tensor] = {}
-        for name, calls in seen.items():
-            counted = encoded.mask if name.startswith("encoder.") else real
+        sums: dict[str, Tensor] = {}
+        for name, calls in recorded.items():
+            mask = encoded.mask if name.startswith("encoder.") else real
             for gate in calls[0]:
                 # Several calls where input feeding has time pass step by step.
                 values = torch.cat([call[gate] for call in calls], dim=1)
-                share = saturation(values, counted)
-                found[f"{name}.{gate}.low"] = share.low * counted.sum()
-                found[f"{name}.{gate}.high"] = share.high * counted.sum()
+                share = saturation(values, mask)
+                sums[f"{name}.{gate}.low"] = share.low * mask.sum()
+                sums[f"{name}.{gate}.high"] = share.high * mask.sum()
         if decoded.attention is not None:
             entropies = torch.special.entr(decoded.attention).sum(dim=2)
             lengths = encoded.mask.sum(dim=1, keepdim=True)
-            most = lengths.to(entropies).log().expand_as(entropies)
-            sums = (entropies[real].sum(), most[real].sum())
-            found |= dict(zip(ATTENTION, sums, strict=True))
+            maxima = lengths.to(entropies).log().expand_as(entropies)
+            totals = (entropies[real].sum(), maxima[real].sum())
+            sums |= dict(zip(ATTENTION, totals, strict=True))
         logits = network.decoder.logits(decoded.features[real])
         forced = cross_entropy(logits, batch.targets[real]).nll
         free = free_running_nll(network, batch, state, memory)
-        return found | dict(zip(LOSSES, (forced, free), strict=True))
+        return sums | dict(zip(LOSSES, (forced, free), strict=True))
 
 
 def free_running_nll(
     network: EncoderDecoder, batch: Batch, state: DecoderState, memory: Memory
 ) -> Tensor:
-    """Sum the loss of the true targets where the decoder reads its own choices.
+    """Sum the loss of the true targets where the decoder reads its own predictions.
 
-    What it reads after each step is the piece that it found likeliest, not the true
-    one. EOS is not among the choices, since nothing is ever read after it.
+    Its input at each step is the most probable token of the step before, not the true
+    one. EOS is left out, since it is never an input.
 
     Args:
-        network: The translator.
+        network: The network, in evaluation mode.
         batch: The sentence pairs.
-        state: The decoder's state before the first piece.
-        memory: What it may look at.
+        state: The decoder's state before the first token.
+        memory: The encoder's output, as `init_decoder` returns it.
 
     Returns:
         Nats over real target positions, a scalar.
@@ -242,16 +241,16 @@ def free_running_nll(
     difference to teacher forcing exposure bias.
     """
     last = batch.inputs[:, 0]
-    nats = torch.zeros((), device=last.device)
+    nll = torch.zeros((), device=last.device)
     for target in batch.targets.unbind(dim=1):
-        said = network.step(last, state, memory)
-        log_probs, state = said.log_probs, said.state
+        output = network.step(last, state, memory)
+        log_probs, state = output.log_probs, output.state
         true = log_probs.gather(1, target[:, None])[:, 0]
-        nats = nats - true[target != PAD].sum()
+        nll = nll - true[target != PAD].sum()
         choices = mask_special_tokens(log_probs)
         choices[:, EOS] = float("-inf")
         last = choices.argmax(dim=1)
-    return nats
+    return nll
 
 
 def _layers(network: EncoderDecoder) -> dict[str, Any]:
@@ -272,13 +271,15 @@ def _layers(network: EncoderDecoder) -> dict[str, Any]:
 
 
 @contextmanager
-def _watched(network: EncoderDecoder) -> Iterator[dict[str, list[dict[str, Tensor]]]]:
-    """Gather the gates of every layer for as long as the block lasts, call by call."""
+def _record_gates(
+    network: EncoderDecoder,
+) -> Iterator[dict[str, list[dict[str, Tensor]]]]:
+    """Record the gates of every layer within the block, call by call."""
     layers = _layers(network)
-    seen: dict[str, list[dict[str, Tensor]]] = {name: [] for name in layers}
+    recorded: dict[str, list[dict[str, Tensor]]] = {name: [] for name in layers}
 
-    def watch(calls: list[dict[str, Tensor]]) -> Callable[[Any, Any, Any], None]:
-        def ran(layer: Any, arguments: Any, returned: Any) -> None:
+    def record(calls: list[dict[str, Tensor]]) -> Callable[[Any, Any, Any], None]:
+        def hook(layer: Any, arguments: Any, outputs: Any) -> None:
             inputs, state, lengths = arguments
             positions = torch.arange(inputs.shape[1])
             mask = None if lengths is None else positions < lengths[:, None]
@@ -286,19 +287,20 @@ def _watched(network: EncoderDecoder) -> Iterator[dict[str, list[dict[str, Tenso
                 recompute_gates(
                     layer,
                     inputs,
-                    returned[0],
+                    outputs[0],
                     None if mask is None else mask.to(inputs.device),
                     first=None if state is None else state[0],
                 )
             )
 
-        return ran
+        return hook
 
     handles = [
-        layer.register_forward_hook(watch(seen[name])) for name, layer in layers.items()
+        layer.register_forward_hook(record(recorded[name]))
+        for name, layer in layers.items()
     ]
     try:
-        yield seen
+        yield recorded
     finally:
         for handle in handles:
             handle.remove()

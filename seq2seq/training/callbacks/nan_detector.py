@@ -1,12 +1,11 @@
-"""Is training still sound? A sum that is not finite is found, named and never saved.
+"""Detection of a non-finite loss or gradient, which is reported and never checkpointed.
 
-Knows Lightning's hooks, rows and text; not the network. Looks at the device only where
-the host waits for it in any case: at reports and at checkpoints.
+Flags stay on the device until the host waits for it in any case: at reports and at
+checkpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,73 +13,59 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, distributed
 
-from seq2seq.data.dataset import ParallelDataset
-from seq2seq.data.preprocessing import Tokenizers
+from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.errors import UserError
-from seq2seq.training.callbacks.metrics_logger import REPORT_EVERY
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.lightning_module import TranslationModule, log_interval
 from seq2seq.types import Batch
 from seq2seq.utils.files import write_lines
 
-CUT = 0.5  # What the learning rate is multiplied by at each retry.
-RETRIES = 5
+LR_CUT = 0.5  # Factor of the learning rate at each retry.
+MAX_RETRIES = 5
 
 
 class NonFiniteError(UserError):
-    """A loss or gradient is infinite or no number.
+    """A loss or gradient is infinite or NaN.
 
     Attributes:
-        cuts: How often the learning rate of this training had been cut.
+        num_lr_cuts: Cuts of the learning rate in this training so far.
     """
 
-    def __init__(self, message: str, cuts: int) -> None:
+    def __init__(self, message: str, num_lr_cuts: int) -> None:
         super().__init__(message)
-        self.cuts = cuts
+        self.num_lr_cuts = num_lr_cuts
 
 
 class NonFiniteCheck(Callback):
-    """Watch losses and gradients; raise before anything sick is saved.
+    """Check losses and gradients; raise before a non-finite state is saved.
 
     Args:
-        folder: Where the sentences of a sick batch are written.
-        pairs: What is trained on.
-        tokenizers: What cut it.
-        say: Is told what happens.
-        num_lr_cuts: How often the learning rate is cut, at the least.
+        folder: Where the sentence pairs of the batch that caused it are written.
+        data: The training pairs and their tokenizers.
+        num_lr_cuts: Least number of cuts of the learning rate.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        pairs: ParallelDataset,
-        tokenizers: Tokenizers,
-        *,
-        say: Callable[[str], None],
-        cuts: int = 0,
+        self, folder: Path, data: TranslationDataModule, *, num_lr_cuts: int = 0
     ) -> None:
         self.folder = folder
-        self.pairs = pairs
-        self.tokenizers = tokenizers
-        self.say = say
-        self.num_lr_cuts = cuts
-        self.nats: Any = 0.0
-        self.ranks = 1
+        self.data = data
+        self.num_lr_cuts = num_lr_cuts
+        self.nll: Any = 0.0
+        self.world_size = 1
         self._clear()
 
     def _clear(self) -> None:
         self.steps: list[int] = []
-        self.batches: list[list[Tensor]] = [[]]  # Rows, step by step.
-        self.finite: list[Tensor] = []  # A flag for each step, left on its device.
+        self.batches: list[list[Tensor]] = [[]]  # Pair indices of each step.
+        self.finite: list[Tensor] = []  # A flag for each step, on its device.
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cut the learning rate as often as this run has needed it."""
         assert isinstance(pl_module, TranslationModule)
-        pl_module.rate_cut = CUT**self.num_lr_cuts
-        self.ranks = trainer.world_size
-        pl_module.halver.say = self._said(trainer)
-
-    def _said(self, trainer: Trainer) -> Callable[[str], None]:
-        return lambda line: self.say(f"step {trainer.global_step + 1}: {line}")
+        assert pl_module.schedule is not None
+        pl_module.schedule.factor = LR_CUT**self.num_lr_cuts
+        pl_module.schedule.apply()
+        self.world_size = trainer.world_size
 
     def on_train_batch_end(
         self,
@@ -90,77 +75,78 @@ class NonFiniteCheck(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Remember what was trained on and whether it was sound; look now and then."""
+        """Record the batch and a flag; evaluate the flags where a report is due."""
         assert isinstance(pl_module, TranslationModule)
-        self.nats = self.nats + outputs["nats"]
+        self.nll = self.nll + outputs["nll"]
         self.batches[-1].append(batch.indices)
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         self.steps.append(trainer.global_step)
-        self.finite.append(torch.isfinite(self.nats + pl_module.gradient_norm))
+        self.finite.append(torch.isfinite(self.nll + pl_module.gradient_norm))
         self.batches.append([])
-        self.nats = 0.0
-        if trainer.global_step % REPORT_EVERY == 0:
+        self.nll = 0.0
+        if trainer.global_step % log_interval(trainer) == 0:
             self.check()
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep what is sick from being saved."""
+        """Keep a non-finite state from being saved."""
         self.check()
 
     def check(self) -> None:
-        """Look at the steps since the last look, in all processes at once.
+        """Evaluate the flags since the last check, in all processes at once.
 
         Raises:
-            NotFiniteError: If one of them was not sound, in any process: were some to
-                go on, they would wait for the others for ever.
+            NonFiniteError: If a step was not finite in any process: all raise, since
+                those that went on would wait for the others for ever.
         """
         if not self.finite:
             return
-        sound = torch.stack(self.finite).to(torch.uint8)
-        if self.ranks > 1:
-            distributed.all_reduce(sound, op=distributed.ReduceOp.MIN)
-        flags = sound.tolist()
+        finite = torch.stack(self.finite).to(torch.uint8)  # (steps,)
+        if self.world_size > 1:
+            distributed.all_reduce(finite, op=distributed.ReduceOp.MIN)
+        flags = finite.tolist()
         steps, batches = self.steps, self.batches
         self._clear()
         if all(flags):
             return
-        place = flags.index(False)
-        rows = self._of_all(torch.cat(batches[place]))
-        path = self.folder / f"not-finite-step-{steps[place]}.tsv"
-        sources, targets = self.pairs.get_pairs(rows.numpy())
-        texts = zip(
-            rows.tolist(),
-            self.tokenizers.source.decode([list(map(int, ids)) for ids in sources]),
-            self.tokenizers.target.decode([list(map(int, ids)) for ids in targets]),
+        first = flags.index(False)
+        indices = self._gather(torch.cat(batches[first]))
+        path = self.folder / f"not-finite-step-{steps[first]}.tsv"
+        sources, targets = self.data.dataset.get_pairs(indices.numpy())
+        tokenizers = self.data.tokenizers
+        pairs = zip(
+            indices.tolist(),
+            tokenizers.source.decode([list(map(int, ids)) for ids in sources]),
+            tokenizers.target.decode([list(map(int, ids)) for ids in targets]),
             strict=True,
         )
-        lines = ["\t".join([str(row), *map(_cell, pair)]) for row, *pair in texts]
-        if self.ranks == 1 or distributed.get_rank() == 0:
+        lines = ["\t".join([str(i), *map(_cell, texts)]) for i, *texts in pairs]
+        if self.world_size == 1 or distributed.get_rank() == 0:
             write_lines(path, lines)
         raise NonFiniteError(
-            f"step {steps[place]}: the loss or its gradient is not finite. The "
-            f"{len(rows)} sentence pairs of its batch are in {path}, the first one is: "
-            f"{lines[0][:200]!r}. The checkpoints are from before that step.",
+            f"step {steps[first]}: the loss or its gradient is not finite. The "
+            f"{len(indices)} sentence pairs of its batch are in {path}, the first one "
+            f"is: {lines[0][:200]!r}. The checkpoints are from before that step.",
             self.num_lr_cuts,
         )
 
-    def _of_all(self, rows: Tensor) -> Tensor:
-        """Collect the rows of all processes."""
-        if self.ranks == 1:
-            return rows
-        shares: list[Any] = [None] * self.ranks
-        distributed.all_gather_object(shares, rows.tolist())
-        return torch.tensor([row for share in shares for row in share])
+    def _gather(self, indices: Tensor) -> Tensor:
+        """Collect the pair indices of all processes."""
+        if self.world_size == 1:
+            return indices
+        shares: list[Any] = [None] * self.world_size
+        distributed.all_gather_object(shares, indices.tolist())
+        return torch.tensor([index for share in shares for index in share])
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep what the learning rate depends on."""
-        return {"cuts": self.num_lr_cuts}
+        """Return the cuts that the learning rate depends on."""
+        return {"num_lr_cuts": self.num_lr_cuts}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with it; a retry cuts once more than its checkpoint says."""
-        self.num_lr_cuts = max(self.num_lr_cuts, state_dict["cuts"])
+        """Restore them; a retry cuts once more than its checkpoint holds."""
+        self.num_lr_cuts = max(self.num_lr_cuts, state_dict["num_lr_cuts"])
 
 
 def _cell(text: str) -> str:

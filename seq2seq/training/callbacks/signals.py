@@ -1,7 +1,4 @@
-"""SIGTERM and SIGINT: asked to end, a training first writes down where it is.
-
-Knows signals; not what is saved, or how.
-"""
+"""SIGTERM and SIGINT during training: end after the step at hand is saved."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 
 from seq2seq.errors import Interrupted
 
-NUMBERS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class SignalHandler:
@@ -32,7 +29,7 @@ class SignalHandler:
 
     def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.getsignal(number) for number in NUMBERS}
+            self._before = {number: signal.getsignal(number) for number in SIGNALS}
             self.install()
         return self
 
@@ -49,7 +46,7 @@ class SignalHandler:
     def install(self) -> None:
         """Handle the signals here, whoever does so now: Lightning wants SIGTERM."""
         if threading.current_thread() is threading.main_thread():
-            for number in NUMBERS:
+            for number in SIGNALS:
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.recipe import ModelOptions, Recipe
 from seq2seq.runs.checkpoint_reader import read_checkpoint
-from seq2seq.training.callbacks.checkpointing import CheckpointCallback
+from seq2seq.training.callbacks.checkpointing import ResumeCheckpoint
 from seq2seq.training.callbacks.csv_log import CSVLog
 from seq2seq.training.callbacks.diagnostics import (
     DiagnosticsCallback,
@@ -233,9 +233,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same training without the lens, with it, and with it and killed at step 4."""
     torch.set_num_threads(1)  # As in every test here: the number changes the sums.
     base = tmp_path_factory.mktemp("runs")
-    kept = CheckpointCallback.on_train_batch_end
+    kept = ResumeCheckpoint.on_train_batch_end
 
-    def die(self: CheckpointCallback, trainer: Any, *rest: Any) -> None:
+    def die(self: ResumeCheckpoint, trainer: Any, *rest: Any) -> None:
         kept(self, trainer, *rest)
         if trainer.global_step == 4:
             raise KilledError
@@ -245,10 +245,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         patch.setenv("SEQ2SEQ_CACHE", str(cache))
         train(tiny(), base / "off")
         train(tiny(diagnostics=True), base / "on")
-        patch.setattr(CheckpointCallback, "on_train_batch_end", die)
+        patch.setattr(ResumeCheckpoint, "on_train_batch_end", die)
         with pytest.raises(KilledError):
             train(tiny(diagnostics=True), base / "killed")
-        patch.setattr(CheckpointCallback, "on_train_batch_end", kept)
+        patch.setattr(ResumeCheckpoint, "on_train_batch_end", kept)
         train(tiny(diagnostics=True), base / "killed")
     return {name: base / name for name in ("off", "on", "killed")}
 

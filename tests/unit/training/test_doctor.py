@@ -17,7 +17,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.loader import recipe_yaml
 from seq2seq.training import doctor
-from seq2seq.training.distributed import ProcessGroup
+from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.doctor import Check, run_checks
 from seq2seq.training.train import train
 
@@ -59,7 +59,7 @@ def recipe(corpus: Path, **train_options: Any) -> Recipe:
 
 
 def diagnosed(given: Recipe) -> dict[str, Check]:
-    return {finding.what: finding for finding in run_checks(given, lambda line: None)}
+    return {finding.name: finding for finding in run_checks(given, lambda line: None)}
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,11 @@ def findings(
 
 
 def test_a_batch_is_learned_by_heart(findings: dict[str, Check]) -> None:
-    assert findings["one batch by heart"].advice == ""
+    assert findings["overfitting one batch"].advice == ""
 
 
 def test_what_training_sees_twice_is_named(findings: dict[str, Check]) -> None:
-    assert findings["valid in train"].found == "5 of 10 sources are trained on"
+    assert findings["valid in train"].value == "5 of 10 sources are trained on"
     assert "remove them from training" in findings["valid in train"].advice
     assert findings["test in train"].advice == ""
 
@@ -88,8 +88,8 @@ def test_unknown_pieces_are_counted(findings: dict[str, Check]) -> None:
 
 
 def test_time_and_memory_are_foretold(findings: dict[str, Check]) -> None:
-    assert "hours for 2.0 epochs" in findings["time"].found
-    assert "MiB at most" in findings["memory"].found
+    assert "hours for 2.0 epochs" in findings["time"].value
+    assert "MiB at most" in findings["memory"].value
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_time_and_memory_are_foretold(findings: dict[str, Check]) -> None:
         ),
         (
             {"train": {"optimizer": {"kind": "sgd", "learning_rate": 1e-6}}},
-            "one batch by heart",
+            "overfitting one batch",
             "try another learning_rate",
         ),
         (
             {"train": {"optimizer": {"kind": "sgd", "learning_rate": 1e30}}},
-            "one batch by heart",
+            "overfitting one batch",
             "it diverges: lower train.optimizer.learning_rate",
         ),
     ],
@@ -128,7 +128,7 @@ def test_what_is_wrong_gets_advice(
         content[section] |= options
     given = Recipe.model_validate(content)
     found = next(
-        each for each in run_checks(given, lambda _: None) if each.what == what
+        each for each in run_checks(given, lambda _: None) if each.name == what
     )
     assert advice in found.advice
 
@@ -145,7 +145,7 @@ def test_the_doctor_shows_a_table_and_does_not_fail(
     finally:
         (corpus / "other.en").rename(corpus / "test.en")
     assert done.exit_code == 0, done.output
-    assert "one batch by heart" in done.output
+    assert "overfitting one batch" in done.output
     assert "cannot be read" in done.output  # A split that is missing is a finding.
 
 
@@ -172,7 +172,7 @@ def test_the_bench_prints_one_line(corpus: Path, tmp_path: Path) -> None:
 
 def test_a_bench_of_warm_up_steps_alone_is_refused(corpus: Path) -> None:
     with pytest.raises(UserError, match="--steps is 5, but the first 5 only warm up"):
-        bench_training(recipe(corpus), steps=5, ranks=ProcessGroup())
+        bench_training(recipe(corpus), steps=5, ranks=DistributedConfig())
 
 
 def test_the_largest_batches_come_first() -> None:

@@ -20,7 +20,7 @@ from lightning.pytorch import Callback
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
-from seq2seq.training.callbacks.loggers import _NEEDS, _UNLESS_SAID
+from seq2seq.training.callbacks.loggers import _ENVIRONMENT, _MODULES
 from seq2seq.training.train import train
 
 pytestmark = [
@@ -38,7 +38,7 @@ def surroundings(
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(cache))
     torch.set_num_threads(1)
     before = dict(os.environ)
-    for name in [*_UNLESS_SAID, "WANDB_PROJECT", "MLFLOW_TRACKING_URI"]:
+    for name in [*_ENVIRONMENT, "WANDB_PROJECT", "MLFLOW_TRACKING_URI"]:
         os.environ.pop(name, None)
     yield
     os.environ.clear()
@@ -84,7 +84,7 @@ class Leave(Callback):
 
 def train_in_two_parts(recipe: Recipe, run: Path) -> None:
     with pytest.raises(SystemExit):
-        train(recipe, run, watchers=[Leave()])
+        train(recipe, run, callbacks=[Leave()])
     train(recipe, run)
 
 
@@ -97,7 +97,7 @@ def table(run: Path, column: str) -> dict[int, float]:
 def test_what_is_missing_is_named_before_anything_is_written(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, module in _NEEDS.items():
+    for name, module in _MODULES.items():
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(UserError) as found:
             train(recipe(data, name), tmp_path / "run")
@@ -117,7 +117,7 @@ def doubles(monkeypatch: pytest.MonkeyPatch) -> dict[str, MagicMock]:
     """Stand-ins that refuse every call that Lightning's own loggers would."""
     found = {}
     for name, logger in CLASSES.items():
-        monkeypatch.setitem(sys.modules, _NEEDS[name], types.ModuleType(name))
+        monkeypatch.setitem(sys.modules, _MODULES[name], types.ModuleType(name))
         real = getattr(lightning.pytorch.loggers, logger)
         found[name] = create_autospec(real)
         found[name].return_value.experiment.id = "known"
@@ -135,7 +135,10 @@ def test_all_are_told_what_the_tables_are_told(
     with (run / "translations.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for double in doubles.values():
-        told = [each.args for each in double.return_value.log_metrics.call_args_list]
+        told = [
+            (each.kwargs["metrics"], each.kwargs["step"])
+            for each in double.return_value.log_metrics.call_args_list
+        ]
         found = {step: float(v["valid_bleu"]) for v, step in told if "valid_bleu" in v}
         assert found == pytest.approx(scores)
     tensorboard, wandb, mlflow = (each.return_value for each in doubles.values())
@@ -153,7 +156,7 @@ def test_all_are_told_what_the_tables_are_told(
         assert settings["tokenizer"]["vocab_size"] == 200
     assert tensorboard.experiment.close.called
     assert wandb.experiment.finish.called
-    assert mlflow.finalize.call_args == call("finished")
+    assert mlflow.finalize.call_args == call("success")
 
 
 def test_they_write_into_the_run_unless_the_environment_says_otherwise(
@@ -191,7 +194,7 @@ def test_a_continued_run_goes_on_under_its_name(
     ):
         assert [each.kwargs[key] for each in doubles[name].call_args_list] == given
     ends = doubles["mlflow"].return_value.finalize.call_args_list
-    assert ends == [call("failed"), call("finished")]
+    assert ends == [call("failed"), call("success")]
 
 
 def test_tensorboard_reads_what_was_written(data: Path, tmp_path: Path) -> None:

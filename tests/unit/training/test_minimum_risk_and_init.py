@@ -172,7 +172,7 @@ def test_the_slope_is_that_of_the_expected_cost(kind: str) -> None:
     assert max(map(len, candidates(model, batch, 7))) > 1
     inputs = list(model.parameters())
     plain = torch.autograd.grad(plain_risk(model, batch, 7), inputs)
-    found = expected_risk(model, batch, RISK, likes_short, seed=7, longest=2.0)
+    found = expected_risk(model, batch, RISK, likes_short, seed=7, max_length_ratio=2.0)
     slope = torch.autograd.grad(RISK.alpha * found, inputs)
     torch.testing.assert_close(slope, plain)
 
@@ -187,7 +187,9 @@ def test_what_the_model_says_costs_less_and_less() -> None:
         counts = [len(each) for group in drawn for each in group]
         lengths.append(sum(counts) / len(counts))
         model.train()
-        risk = expected_risk(model, batch, RISK, likes_short, seed=seed, longest=2.0)
+        risk = expected_risk(
+            model, batch, RISK, likes_short, seed=seed, max_length_ratio=2.0
+        )
         assert model.training
         optimizer.zero_grad()
         risk.backward()

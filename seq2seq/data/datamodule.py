@@ -1,0 +1,177 @@
+"""The LightningDataModule: preprocessing, and batches for training and validation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+
+from seq2seq.data.batch_sampler import TokenBatchSampler
+from seq2seq.data.corpora import SentencePair
+from seq2seq.data.dataset import (
+    ParallelDataset,
+    ResumePosition,
+    TrainDataLoader,
+    open_dataset,
+    validation_batches,
+)
+from seq2seq.data.preprocessing import (
+    PreprocessedData,
+    ProgressCallback,
+    Tokenizers,
+    load_eval_pairs,
+    preprocess,
+)
+from seq2seq.errors import UserError
+from seq2seq.recipe import Recipe
+from seq2seq.types import Batch
+
+log = logging.getLogger(__name__)
+
+
+class TranslationDataModule(LightningDataModule):
+    """Sentence pairs of a recipe as batches, for any Lightning Trainer.
+
+    `train.batch_tokens`, `seed` and the data and tokenizer sections come from the
+    recipe; how many batches make an optimizer step is the Trainer's: its
+    `accumulate_grad_batches` times its processes. Batch order is a function of the
+    seed and of `trainer.global_step`, so `fit(..., ckpt_path=...)` continues with the
+    batches that an uninterrupted training would have had.
+
+    Args:
+        recipe: The recipe.
+        tokenizers: Trained tokenizers; trained on the data if None.
+        progress: Called with a stage and a number of pairs while data is prepared.
+
+    Raises:
+        UserError: From `prepare_data` and what follows, if the data cannot be used.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        tokenizers: Tokenizers | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.valid_pairs: list[SentencePair] = []
+        self._given_tokenizers = tokenizers
+        self._progress = progress or (lambda stage, num_pairs: None)
+        self._preprocessed: PreprocessedData | None = None
+        self._dataset: ParallelDataset | None = None
+
+    @property
+    def preprocessed(self) -> PreprocessedData:
+        """The encoded training set; made, or found in the cache, at first use."""
+        if self._preprocessed is None:
+            self._preprocessed = preprocess(
+                self.recipe.data,
+                self.recipe.tokenizer,
+                log.info,
+                progress=self._progress,
+                tokenizers=self._given_tokenizers,
+            )
+        return self._preprocessed
+
+    @property
+    def tokenizers(self) -> Tokenizers:
+        """Both sides' tokenizers."""
+        return self.preprocessed.tokenizers
+
+    @property
+    def dataset(self) -> ParallelDataset:
+        """The encoded training pairs, memory-mapped."""
+        if self._dataset is None:
+            self._dataset = open_dataset(self.preprocessed, self.recipe.data)
+        return self._dataset
+
+    def prepare_data(self) -> None:
+        """Fill the cache; Lightning calls this in one process of each machine."""
+        self.load_validation()
+        _ = self.preprocessed
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the data; Lightning calls this in every process."""
+        self.prepare_data()
+
+    def load_validation(self) -> None:
+        """Read the validation split, once."""
+        if not self.valid_pairs:
+            data = self.recipe.data
+            self.valid_pairs = load_eval_pairs(data, data.splits.valid)
+
+    def batch_sampler(
+        self, accumulate_grad_batches: int = 1, world_size: int = 1
+    ) -> TokenBatchSampler:
+        """Plan the batches of every epoch.
+
+        Args:
+            accumulate_grad_batches: Batches of an optimizer step in each process.
+            world_size: Number of processes.
+
+        Raises:
+            UserError: If the pairs do not make as many batches.
+        """
+        batches_per_step = accumulate_grad_batches * world_size
+        sampler = TokenBatchSampler(
+            *self.dataset.lengths(),
+            batch_tokens=self.recipe.train.batch_tokens,
+            batches_per_step=batches_per_step,
+            seed=self.recipe.seed,
+        )
+        if sampler.batches_per_epoch % batches_per_step:
+            raise UserError(
+                f"{len(self.dataset):,} pairs make at most "
+                f"{sampler.batches_per_epoch:,} batches, but an optimizer step needs "
+                f"{batches_per_step} of them: {accumulate_grad_batches} "
+                f"(train.accumulate_grad_batches) for each of {world_size} processes. "
+                "Lower either, or add text."
+            )
+        return sampler
+
+    def train_dataloader(self) -> TrainDataLoader:
+        """Return this process's training batches."""
+        trainer = self.trainer
+        if trainer is None:
+            return TrainDataLoader(self.dataset, self.batch_sampler())
+        accumulated = trainer.accumulate_grad_batches
+        return TrainDataLoader(
+            self.dataset,
+            self.batch_sampler(accumulated, trainer.world_size),
+            position=lambda: ResumePosition(
+                trainer.global_step * accumulated,
+                trainer.global_rank,
+                trainer.world_size,
+            ),
+        )
+
+    def val_dataloader(self) -> Any:
+        """Return this process's share of the validation batches."""
+        batches = validation_batches(
+            self.tokenizers.source.encode([pair.source for pair in self.valid_pairs]),
+            self.tokenizers.target.encode([pair.target for pair in self.valid_pairs]),
+            batch_tokens=self.recipe.train.batch_tokens,
+        )
+        if self.trainer is None:
+            return _BatchList(batches)
+        # Without a batch of its own, a process would leave out the hooks that gather;
+        # the module counts a batch once.
+        rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        return _BatchList(batches[rank::world_size] or batches[:1])
+
+
+class _BatchList:
+    """Batches as an iterable; Lightning takes a list for several loaders."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
