@@ -97,9 +97,7 @@ def bench_training(
     with tempfile.TemporaryDirectory() as folder:
         console = Console(stderr=True, highlight=False)
         run = Path(folder) / "run"
-        train(
-            shortened, run, distributed=ranks, console=console, callbacks=[timer]
-        )
+        train(shortened, run, distributed=ranks, console=console, callbacks=[timer])
         # Written by the main process, the only one that reports.
         data = json.loads((run / "data.json").read_text()) if ranks.is_main else {}
         summary = (
