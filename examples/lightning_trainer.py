@@ -26,9 +26,10 @@ from seq2seq.recipe.loader import read_recipe
 from seq2seq.training.lightning_module import TranslationModule
 
 
-def main(folder: Path, max_steps: int = 600) -> Path:
+def main(folder: Path, *, max_steps: int = 600, max_pairs: int = 20_000) -> Path:
     """Train on a part of the phrasebook; return the best checkpoint."""
-    recipe = read_recipe("quickstart", ["data.max_pairs=20000"])
+    small = [f"data.max_pairs={max_pairs}", "tokenizer.vocab_size=600"]
+    recipe = read_recipe("quickstart", small)
     data = TranslationDataModule(recipe)
     model = TranslationModule(recipe, data.tokenizers)
     checkpoint = ModelCheckpoint(folder, monitor="valid_bleu", mode="max")

@@ -49,15 +49,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Args:
         backups: Maps a checkpoint's path to the path that the old file is moved to when
             it is replaced; without an entry it is overwritten.
-        weights_only: Paths that get no more than weights and hyperparameters.
+        inference: Paths that get no more than weights and hyperparameters.
     """
 
     def __init__(
-        self, backups: dict[Path, Path], *, weights_only: Collection[Path] = ()
+        self, backups: dict[Path, Path], *, inference: Collection[Path] = ()
     ) -> None:
         super().__init__()
         self.backups = backups
-        self.weights_only = weights_only
+        self.inference = inference
 
     def save_checkpoint(
         self,
@@ -71,7 +71,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: If the disk is full or the folder cannot be written.
         """
         path = Path(path)
-        if path in self.weights_only:
+        if path in self.inference:
             checkpoint = {key: checkpoint[key] for key in _WEIGHTS if key in checkpoint}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

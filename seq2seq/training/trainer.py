@@ -72,9 +72,7 @@ def make_trainer(
         callbacks=callbacks,
         logger=loggers or False,
         plugins=[
-            AtomicCheckpointIO(
-                backups={run.last: run.previous}, weights_only={run.best}
-            ),
+            AtomicCheckpointIO(backups={run.last: run.previous}, inference={run.best}),
             *environment,
         ],
         enable_progress_bar=False,

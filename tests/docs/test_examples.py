@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.utils.files import write_lines
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -66,6 +67,15 @@ def test_train_tiny_trains_resumes_and_translates(
     ]
     main(source, target, tmp_path / "run", max_steps=5)
     assert "is finished" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+def test_lightning_trainer_writes_a_checkpoint_that_translates(tmp_path: Path) -> None:
+    best = load("lightning_trainer").main(tmp_path, max_steps=3, max_pairs=300)
+    assert best.is_file()
+    model = TranslationModule.load_from_checkpoint(best, weights_only=True)
+    assert len(model.translate(["The old man buys a red car.", ""])) == 2
 
 
 def test_every_example_is_listed_and_tested() -> None:

@@ -258,7 +258,7 @@ def final_state(run: Path) -> dict[str, Any]:
                 for callback, callback_state in value.items():
                     if callback != "MetricsLogger":  # It records the time.
                         final |= flatten(f"{name}.{callback}", callback_state)
-            elif key not in ("loops", "hparams_name"):
+            elif key not in ("loops", "hyper_parameters"):
                 final |= flatten(f"{name}.{key}", value)
     for name in ("metrics.csv", "diagnostics.csv"):
         rows = [line.split(",") for line in (run / name).read_text().splitlines()]

@@ -54,9 +54,18 @@ class IndexDataset:
         return ids, ids
 
 
-def train_batches(sampler: TokenBatchSampler, **options: int) -> Iterator[Any]:
-    position = ResumePosition(**options)
-    return iter(TrainDataLoader(IndexDataset(), sampler, position=lambda: position))
+def train_batches(
+    sampler: TokenBatchSampler, num_batches: int = 0, **options: int
+) -> Iterator[Any]:
+    """Iterate over epoch after epoch, as a Trainer does."""
+    loader = TrainDataLoader(
+        IndexDataset(), sampler, position=lambda: ResumePosition(num_batches, **options)
+    )
+    while True:
+        for batch in loader:
+            yield batch
+            num_batches += 1
+        assert num_batches % len(loader) == 0
 
 
 @quick
