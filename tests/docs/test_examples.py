@@ -72,7 +72,7 @@ def test_train_tiny_trains_resumes_and_translates(
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 def test_lightning_trainer_writes_a_checkpoint_that_translates(tmp_path: Path) -> None:
-    best = load("lightning_trainer").main(tmp_path, max_steps=3, max_pairs=300)
+    best = load("lightning_trainer").main(tmp_path, max_steps=60, max_pairs=300)
     assert best.is_file()
     model = TranslationModule.load_from_checkpoint(best, weights_only=True)
     assert len(model.translate(["The old man buys a red car.", ""])) == 2
