@@ -36,7 +36,8 @@ def bench_train(
         int, typer.Option(help="Optimizer steps; the first 5 are not measured.")
     ] = 30,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. [torch's choice]")
+        int | None,
+        typer.Option(min=1, help="CPU threads.", show_default="torch's choice"),
     ] = None,
     devices: Devices = None,
     accelerator: AcceleratorName = Accelerator.AUTO,
@@ -86,7 +87,8 @@ def bench_translate(
     engine: EngineOption = EngineName.torch,
     shortlist: ShortList = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. [torch's choice]")
+        int | None,
+        typer.Option(min=1, help="CPU threads.", show_default="torch's choice"),
     ] = None,
 ) -> None:
     """Translate a split once; print rates, start-up, memory and BLEU as JSON."""

@@ -28,7 +28,8 @@ def distill(
         typer.Option(
             "--sequence-interpolation",
             help="Take the beam hypothesis with the highest BLEU against the reference "
-            "(Kim and Rush 2016, section 3.3). [the best hypothesis]",
+            "(Kim and Rush 2016, section 3.3).",
+            show_default="the best hypothesis",
         ),
     ] = False,
     engine: EngineOption = EngineName.torch,

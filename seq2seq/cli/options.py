@@ -45,7 +45,8 @@ Devices = Annotated[
     typer.Option(
         min=1,
         help="Number of this machine's GPUs to train on, a process for each; torchrun "
-        "and srun set it themselves. [1]",
+        "and srun set it themselves.",
+        show_default="1",
     ),
 ]
 RunPath = Annotated[
@@ -100,12 +101,15 @@ ShortList = Annotated[
         min=1,
         max=100,
         help="Number of target tokens to score for each source token, which is faster; "
-        "needs seq2seq shortlist. [all]",
+        "needs seq2seq shortlist.",
+        show_default="all",
     ),
 ]
 Beam = Annotated[
     int | None,
-    typer.Option(min=1, max=1000, help="Beam size; 1 is greedy. [the recipe's]"),
+    typer.Option(
+        min=1, max=1000, help="Beam size; 1 is greedy.", show_default="the recipe's"
+    ),
 ]
 
 

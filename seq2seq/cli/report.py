@@ -23,8 +23,8 @@ Systems = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        help="Folder to write to. [RUN/report/<split>; report or comparison for "
-        "several systems]"
+        help="Folder to write to.",
+        show_default="RUN/report/<split>; report or comparison for several systems",
     ),
 ]
 SourceFile = Annotated[
@@ -33,11 +33,14 @@ SourceFile = Annotated[
 References = Annotated[
     list[Path] | None,
     typer.Option(
-        "--reference", help="File of reference lines; may be repeated. [the run's data]"
+        "--reference",
+        help="File of reference lines; may be repeated.",
+        show_default="the run's data",
     ),
 ]
 Language = Annotated[
-    str | None, typer.Option(help="Target language, such as de. [the run's]")
+    str | None,
+    typer.Option(help="Target language, such as de.", show_default="the run's"),
 ]
 SegmentScores = Annotated[
     list[str] | None,

@@ -20,7 +20,7 @@ def score(
         Path, typer.Option(help="File of target sentences to score, one per line.")
     ],
     output: Annotated[
-        Path | None, typer.Option(help="File to write. [standard output]")
+        Path | None, typer.Option(help="File to write.", show_default="standard output")
     ] = None,
     ensemble: EnsembleOf = None,
     batch_size: Annotated[

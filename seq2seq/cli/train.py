@@ -19,7 +19,7 @@ def train(
     recipe: RecipeName,
     override: Overrides = None,
     output: Annotated[
-        Path | None, typer.Option(help="The run folder. [runs/RECIPE]")
+        Path | None, typer.Option(help="The run folder.", show_default="runs/RECIPE")
     ] = None,
     devices: Devices = None,
     accelerator: AcceleratorName = Accelerator.AUTO,

@@ -50,14 +50,16 @@ def translate(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files to translate, plain or .gz, .xz, .zst. [standard input]"
+            help="Files to translate, plain or .gz, .xz, .zst.",
+            show_default="standard input",
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             help="File to write, plain or .gz, .xz, .zst; it appears when it is "
-            "complete. [standard output]"
+            "complete.",
+            show_default="standard output",
         ),
     ] = None,
     resume: Annotated[
@@ -69,12 +71,15 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Minimum Bayes risk decoding with so many samples of each line. [off]",
+            help="Minimum Bayes risk decoding with so many samples of each line.",
+            show_default="off",
         ),
     ] = None,
     mbr_metric: Annotated[
         MBRMetric | None,
-        typer.Option(help="With --mbr-samples: the sentence-level utility. [chrf]"),
+        typer.Option(
+            help="With --mbr-samples: the sentence-level utility.", show_default="chrf"
+        ),
     ] = None,
     ensemble: EnsembleOf = None,
     engine: EngineOption = EngineName.torch,
@@ -110,7 +115,9 @@ def translate(
     ] = False,
     input_format: Annotated[
         FormatName | None,
-        typer.Option(help="Format of the input. [by the file's name, else text]"),
+        typer.Option(
+            help="Format of the input.", show_default="by the file's name, else text"
+        ),
     ] = None,
     output_format: Annotated[
         FormatName, typer.Option(help="Format of the output.")
@@ -118,7 +125,8 @@ def translate(
     alignments: Annotated[
         Path | None,
         typer.Option(
-            help="File for word alignments in Pharaoh format (0-0 1-2). [none]"
+            help="File for word alignments in Pharaoh format (0-0 1-2).",
+            show_default="none",
         ),
     ] = None,
     replace_unk: Annotated[
@@ -131,7 +139,9 @@ def translate(
     max_input_length: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Maximal number of source tokens. [the recipe's max_length]"
+            min=1,
+            help="Maximal number of source tokens.",
+            show_default="the recipe's max_length",
         ),
     ] = None,
     long_input: Annotated[
@@ -142,8 +152,8 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Number of processes, each on its own GPU if there are any. [this "
-            "process, on the CPU]",
+            help="Number of processes, each on its own GPU if there are any.",
+            show_default="this process, on the CPU",
         ),
     ] = None,
     batch_size: Annotated[
@@ -153,8 +163,8 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Maximal number of lines read before any is translated. [2000; 1 on a "
-            "terminal]",
+            help="Maximal number of lines read before any is translated.",
+            show_default="2000; 1 on a terminal",
         ),
     ] = None,
 ) -> None:
