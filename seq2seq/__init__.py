@@ -1,6 +1,6 @@
-"""Recurrent machine translation on PyTorch Lightning.
+"""Recurrent sequence-to-sequence translation on PyTorch Lightning.
 
-Importing this package costs nothing: each room is imported where it is used.
+Importing this package is cheap: submodules are imported where they are used.
 """
 
 __version__ = "0.1.0"

@@ -1,12 +1,14 @@
-"""What goes wrong for reasons that the user can mend.
+"""Errors that the user can fix; the command line prints them without a traceback.
 
-The command line prints such an error as one line, without a traceback. Every message
-says what came, what is needed and what to do. Faults of our own are never InputError.
+Every message states the value received, the requirement and a fix. Internal bugs are
+never UserError.
 """
+
+from __future__ import annotations
 
 
 class UserError(ValueError):
-    """Something that a user gave cannot be used; the command line exits with 1."""
+    """Invalid user input; the command line exits with status 1."""
 
     exit_status = 1
 
@@ -21,15 +23,15 @@ def misaligned_error(counts: str) -> UserError:
 
 
 class RecipeError(UserError):
-    """A recipe is wrong; the message has a line for each fault, the status is 2."""
+    """Invalid recipe; the message has one line per error, the exit status is 2."""
 
     exit_status = 2
 
 
 class Interrupted(BaseException):
-    """A signal asks to end; what was trained is on disk. Nobody's fault.
+    """Training was stopped by a signal, after its state was saved.
 
-    Like KeyboardInterrupt it is no Exception, so that nothing catches it on the way.
+    Like KeyboardInterrupt it is no Exception, so that no handler swallows it.
     """
 
     def __init__(self, number: int) -> None:

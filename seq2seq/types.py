@@ -1,14 +1,13 @@
-"""The data that flows between the rooms, and the legend of dimension letters.
-
-Knows shapes; not where tensors come from or what is done with them.
+"""Tensors that modules exchange, and the legend of dimension letters.
 
     N  sentences in a batch        E  embedding size
-    S  source pieces, padded       H  hidden size (both directions joined)
-    T  target pieces, padded       C  size of the context vector
-    L  layers                      V  pieces in a vocabulary
+    S  source length, padded       H  hidden size (both directions concatenated)
+    T  target length, padded       C  size of the context vector
+    L  layers                      V  vocabulary size
     K  beams of one sentence       R  rows of a decoding step (N, or N * K in a beam)
+    Q  size of attention's queries and keys
 
-Masks affirm: True where a piece stands. Lengths count pieces, not padding.
+Masks are True at real tokens, False at padding. Lengths count tokens without padding.
 """
 
 from __future__ import annotations
@@ -18,28 +17,27 @@ from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
-# The same four control pieces in every vocabulary, in this order.
+# The four control tokens of every vocabulary, in this order.
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
 RNNState = tuple[Tensor, ...]
-"""What a stack of cells remembers, each part (N, L, H).
+"""State of a stack of recurrent layers, each component (N, L, H).
 
-RNN and GRU have one part (hidden), LSTM has two (hidden, cell).
+RNN and GRU have one component (hidden), LSTM has two (hidden, cell).
 """
 
 
 class Batch(NamedTuple):
-    """Sentence pairs as ids, padded with PAD on the right.
+    """Sentence pairs as token ids, padded with PAD on the right.
 
     Attributes:
-        source: Source pieces and EOS, (N, S).
-        source_lengths: Real source pieces of each sentence, (N,), always on the CPU.
-        inputs: BOS and the target pieces: what the decoder reads, (N, T).
-        targets: The target pieces and EOS: what it must say, (N, T).
-        indices: Where each pair stands in its corpus, (N,), always on the CPU.
-        num_tokens: Real target tokens of the whole optimizer step to which this batch
-            belongs, over all ranks and accumulated batches: what its loss is divided
-            by.
+        source: Source tokens and EOS, (N, S).
+        source_lengths: Number of real source tokens, (N,), always on the CPU.
+        inputs: Decoder input: BOS and the target tokens, (N, T).
+        targets: Expected decoder output: the target tokens and EOS, (N, T).
+        indices: Index of each pair in its corpus, (N,), always on the CPU.
+        num_tokens: Real target tokens of the whole optimizer step that this batch
+            belongs to, over all ranks and accumulated batches: the divisor of its loss.
     """
 
     source: Tensor
@@ -50,25 +48,25 @@ class Batch(NamedTuple):
     num_tokens: int
 
     def to(self, device: object, *, non_blocking: bool = False) -> Batch:
-        """Move what the model reads; lengths and rows stay where packing needs them."""
+        """Move token ids to a device; lengths stay on the CPU, as packing needs."""
 
-        def moved(tensor: Tensor) -> Tensor:
+        def move(tensor: Tensor) -> Tensor:
             return tensor.to(device=device, non_blocking=non_blocking)  # type: ignore[call-overload,no-any-return]
 
         return self._replace(
-            source=moved(self.source),
-            inputs=moved(self.inputs),
-            targets=moved(self.targets),
+            source=move(self.source),
+            inputs=move(self.inputs),
+            targets=move(self.targets),
         )
 
 
 class EncoderOutput(NamedTuple):
-    """What the encoder made of a batch of source sentences.
+    """Output of the encoder.
 
     Attributes:
-        states: The top layer's state at every position, (N, S, H); zero at padding.
-        final_state: The state of every layer after the last piece, each part (N, L, H).
-        mask: True where a source piece stands, (N, S).
+        states: Hidden states of the top layer, (N, S, H); zero at padding.
+        final_state: State of all layers after the last token, each component (N, L, H).
+        mask: True at real source tokens, (N, S).
     """
 
     states: Tensor
@@ -77,36 +75,35 @@ class EncoderOutput(NamedTuple):
 
 
 class DecoderState(NamedTuple):
-    """What changes from one target piece to the next.
+    """Decoder state that changes from one target token to the next.
 
     Attributes:
-        hidden: The state of every decoder layer, each part (R, L, H).
-        input_feed: The features that the last piece was chosen by, (R, E); None without
-            input feeding.
+        hidden: State of every decoder layer, each component (R, L, H).
+        input_feed: Features of the previous step (Luong et al. 2015, section 3.3),
+            (R, E); None without input feeding.
     """
 
     hidden: RNNState
     input_feed: Tensor | None = None
 
     def select(self, rows: Tensor) -> DecoderState:
-        """Keep these rows, in this order; a row may come twice."""
-        fed = None if self.input_feed is None else self.input_feed[rows]
-        return DecoderState(tuple(part[rows] for part in self.hidden), fed)
+        """Return these rows in this order; a row may be repeated."""
+        input_feed = None if self.input_feed is None else self.input_feed[rows]
+        return DecoderState(tuple(part[rows] for part in self.hidden), input_feed)
 
     def detach(self) -> DecoderState:
-        """Return the same numbers, through which no gradient comes back."""
-        fed = None if self.input_feed is None else self.input_feed.detach()
-        return DecoderState(tuple(part.detach() for part in self.hidden), fed)
+        """Return the same state cut off from the graph of gradients."""
+        input_feed = None if self.input_feed is None else self.input_feed.detach()
+        return DecoderState(tuple(part.detach() for part in self.hidden), input_feed)
 
 
 class DecoderOutput(NamedTuple):
-    """What the decoder made of target pieces.
+    """Output of the decoder over target tokens.
 
     Attributes:
-        features: Of the next piece at every position, (N, T, E).
-        attention: How much each position read of every source position, (N, T, S); None
-            without attention.
-        state: The state after the last piece.
+        features: Input of the output layer at every position, (N, T, E).
+        attention: Attention weights, (N, T, S); None without attention.
+        state: State after the last token.
     """
 
     features: Tensor
@@ -115,12 +112,12 @@ class DecoderOutput(NamedTuple):
 
 
 class AttentionMemory(NamedTuple):
-    """What attention reads: the source, position by position.
+    """Keys and values of attention, one per source position.
 
     Attributes:
-        keys: What queries are compared with, (N, S, Q).
-        values: What is read, (N, S, H).
-        mask: True where a source piece stands, (N, S).
+        keys: Compared with the queries, (N, S, Q).
+        values: Averaged by the attention weights, (N, S, H).
+        mask: True at real source tokens, (N, S).
     """
 
     keys: Tensor
@@ -129,21 +126,21 @@ class AttentionMemory(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the decoder may read at every step, and never changes.
+    """Representation of the source that stays constant over all decoding steps.
 
-    In a search all rows of a sentence share its row here.
+    All rows of a sentence share its row here, so beams need no copies.
 
     Attributes:
-        context: The context vector of each sentence, (N, C); None where the decoder
-            sees it only as its initial state.
-        source: The encoder's states; None without attention.
+        context: Context vector that the decoder receives at every step (Cho et al.
+            2014), (N, C); None if it only initialises the decoder.
+        source: Attention's keys and values; None without attention.
     """
 
     context: Tensor | None = None
     source: AttentionMemory | None = None
 
     def select(self, rows: Tensor) -> Memory:
-        """Keep these rows, in this order; a row may come twice."""
+        """Return these rows in this order; a row may be repeated."""
         context = None if self.context is None else self.context[rows]
         source = self.source and AttentionMemory(*(part[rows] for part in self.source))
         return Memory(context, source)
@@ -154,15 +151,14 @@ StateT = TypeVar("StateT")
 
 @dataclass(frozen=True)
 class StepOutput(Generic[StateT]):
-    """What one step of a search says of every row.
+    """Output of one decoding step.
 
     Attributes:
-        log_probs: Log-probabilities of the next piece in nats, (R, V), none above 0;
-            -inf marks a piece that cannot come.
-        state: The state after the last piece, a row for each.
-        attention: How much the step read of every source position, (R, S); None without
-            attention.
-        unnormalized: Whether all log-probabilities of a row may be off by one number.
+        log_probs: Log-probabilities of the next token in nats, (R, V), none above 0;
+            -inf marks a token that is excluded.
+        state: State after the step, with R rows.
+        attention: Attention weights, (R, S); None without attention.
+        unnormalized: True if `log_probs` are logits: each row may be off by a constant.
     """
 
     log_probs: Tensor
@@ -173,10 +169,10 @@ class StepOutput(Generic[StateT]):
 
 @dataclass(frozen=True)
 class DecoderFeatures(Generic[StateT]):
-    """What one step of a search comes to before pieces are scored.
+    """Output of one decoding step before the output layer.
 
     Attributes:
-        features: What every piece of the vocabulary is scored by, (R, E).
+        features: Input of the output layer, (R, E).
         state: As in `StepOutput`.
         attention: As in `StepOutput`.
     """
@@ -188,16 +184,15 @@ class DecoderFeatures(Generic[StateT]):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One translation as ids.
+    """One translation as token ids.
 
     Attributes:
-        tokens: The target pieces, without BOS and EOS.
-        log_prob: Sum of the pieces' log-probabilities in nats, EOS included.
-        score: What the search ranked by: log_prob, normalised by length.
-        finished: False where the length limit cut it off before EOS.
-        attention: What each piece, and EOS where it was reached, read of every source
-            position, (length, S), on the CPU; None without attention. No part of what
-            makes two hypotheses equal.
+        tokens: Target tokens, without BOS and EOS.
+        log_prob: Sum of the tokens' log-probabilities in nats, EOS included.
+        score: Ranking score of the search: log_prob, normalised by length.
+        finished: False if the length limit was reached before EOS.
+        attention: Attention weights of each token, and of EOS if it was generated,
+            (length, S), on the CPU; None without attention. Ignored by `==`.
     """
 
     tokens: tuple[int, ...]

@@ -100,7 +100,7 @@ class TorchEngine:
         self, source: Tensor, lengths: Tensor, required_tokens: RequiredTokens = ()
     ) -> tuple[Any, Any]:
         """Encode source sentences and initialise the decoder."""
-        return self.network.start(self.network.encoder(source, lengths))
+        return self.network.init_decoder(self.network.encoder(source, lengths))
 
     def step(
         self,
@@ -119,7 +119,7 @@ class TorchEngine:
         self, last_tokens: Tensor, state: Any, memory: Any
     ) -> DecoderFeatures[Any]:
         """Take one decoding step, up to the input of the output layer."""
-        return self.step_network.features(last_tokens, state, memory)
+        return self.step_network.step_features(last_tokens, state, memory)
 
     @property
     def step_network(self) -> EncoderDecoder:
@@ -134,7 +134,7 @@ class TorchEngine:
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets, (N, T)."""
-        features = self.network.decode(batch).features  # (N, T, E)
+        features = self.network.forward_decoder(batch).features  # (N, T, E)
         scores = []
         # Not all at once: the logits (N, T, V) of long sentences would not fit.
         for chunk, targets in zip(
@@ -149,7 +149,7 @@ class TorchEngine:
 
 def make_step_network(network: EncoderDecoder) -> EncoderDecoder:
     """Prepack the decoder for single steps; return the network itself if impossible."""
-    weight = network.decoder.output.weight
+    weight = network.decoder.output_layer.weight
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return network
     try:

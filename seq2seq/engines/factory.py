@@ -83,4 +83,4 @@ def _with_shortlist(engine: FeatureEngine, run: Run, size: int) -> ShortlistEngi
         target_vocab_size=len(run.target),
     )
     network = engine.network if isinstance(engine, TorchEngine) else run.network()
-    return ShortlistEngine(engine, network.decoder.output, table, size=size)
+    return ShortlistEngine(engine, network.decoder.output_layer, table, size=size)

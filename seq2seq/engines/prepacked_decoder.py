@@ -77,9 +77,9 @@ class PrepackedRNNLayer(nn.Module):
         weight_ih, weight_hh, bias_ih, bias_hh = rnn_weights(layer)
         weight_ih = weight_ih[:, num_projected:]
         bias = None if num_projected else bias_ih
-        self.parts = layer.parts
+        self.num_components = layer.num_components
         self.projected_size = len(weight_hh) if num_projected else 0
-        self.is_gru = isinstance(layer.layer, nn.GRU)
+        self.is_gru = isinstance(layer.rnn, nn.GRU)
         self.input_product: PrepackedLinear | None = None
         if self.is_gru:
             # The reset gate is applied between the two products.
@@ -120,7 +120,7 @@ class PrepackedRNNLayer(nn.Module):
                 preactivations = preactivations.add_(projected)
             next_state = (
                 (preactivations.tanh_(),)
-                if self.parts == 1
+                if self.num_components == 1
                 else _lstm(preactivations, state[1])
             )
         return next_state[0][:, None], next_state
@@ -135,9 +135,9 @@ def rnn_weights(layer: FusedRNNLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     weight_ih, weight_hh, bias_ih, bias_hh = (
-        getattr(layer.layer, name).detach() for name in names
+        getattr(layer.rnn, name).detach() for name in names
     )
-    if not isinstance(layer.layer, nn.GRU):
+    if not isinstance(layer.rnn, nn.GRU):
         bias_ih = bias_ih + bias_hh
     return weight_ih, weight_hh, bias_ih, bias_hh
 
@@ -173,7 +173,7 @@ def prepack_decoder(decoder: Decoder) -> Decoder:
     Raises:
         RuntimeError: As `PrepackedLinear`.
     """
-    prepacked, first = _prepack(decoder), decoder.lower.layers[0]
+    prepacked, first = _prepack(decoder), decoder.bottom_rnn.layers[0]
     if not isinstance(first, FusedRNNLayer):
         return prepacked
     weight_ih, _, bias_ih, _ = rnn_weights(first)
@@ -200,7 +200,7 @@ def _prepack(module: ModuleT) -> ModuleT:
 def _prepack_child(child: nn.Module) -> nn.Module:
     if isinstance(child, nn.Linear):
         return PrepackedLinear(child.weight, child.bias)
-    if isinstance(child, FusedRNNLayer) and child.directions == 1:
+    if isinstance(child, FusedRNNLayer) and child.num_directions == 1:
         return PrepackedRNNLayer(child)
     if isinstance(child, LayerNormRNNLayer):
         return child  # It uses its linear layers' weights directly.

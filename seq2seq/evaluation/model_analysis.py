@@ -90,7 +90,9 @@ def _attention_maps(
         (target,) = translator.target.encode([hypotheses[number - 1]])
         if not source or not target or max(len(source), len(target)) >= MAX_TOKENS:
             continue
-        weights = translator.network.decode(collate([source], [target])).attention
+        weights = translator.network.forward_decoder(
+            collate([source], [target])
+        ).attention
         if weights is None:
             raise UserError("a model with attention gave no weights.")
         attention_maps.append(

@@ -1,1 +1,1 @@
-"""Lightning modules that put the halves together: start at encoder_decoder.py."""
+"""The encoder-decoder model: start reading at encoder_decoder.py."""

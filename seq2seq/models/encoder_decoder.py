@@ -1,25 +1,30 @@
-"""READ FIRST: the translator, an encoder and a decoder joined by a context vector.
+"""READ FIRST: the encoder-decoder model for sequence-to-sequence translation.
 
-Knows the recipe's model section and ids; not Lightning, text or files. Training wraps
-it in training/lightning_module.py; translating uses it alone, since importing Lightning
-takes longer than translating a page.
+It depends on the recipe's model section and token ids only. Training wraps it in
+training/lightning_module.py; translation uses it without Lightning, whose import takes
+longer than translating a page.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from seq2seq.nn.attention import Attention, coverage_loss
 from seq2seq.nn.bridge import CopyBridge, LinearBridge, context_vector
-from seq2seq.nn.decoder import Decoder
+from seq2seq.nn.decoder import Decoder, concatenate_outputs
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import LossOutput, chunked_cross_entropy, log_softmax
 from seq2seq.nn.rnn_stack import RNNStack
-from seq2seq.recipe import DecoderOptions, EncoderOptions, ModelOptions
+from seq2seq.recipe import (
+    AttentionOptions,
+    DecoderOptions,
+    EncoderOptions,
+    FixedContext,
+    ModelOptions,
+)
 from seq2seq.types import (
     PAD,
     AttentionMemory,
@@ -34,14 +39,29 @@ from seq2seq.types import (
 
 
 class EncoderDecoder(nn.Module):
-    """Sequence to sequence: many-to-one, then one-to-many.
+    """Recurrent encoder-decoder, with or without attention.
+
+    For source tokens x_1..x_S and target tokens y_1..y_T, with y_0 = BOS:
+
+        e_s  = sqrt(E) * Embedding(x_s)                 source embedding
+        h_s  = EncoderRNN(e_s, h_(s-1))                 both directions concatenated
+        d_0  = tanh(W h_S), or h_S                      bridge (linear, copy)
+        i_t  = sqrt(E) * Embedding(y_(t-1))             target embedding
+        d_t  = DecoderRNN([i_t; c; r_(t-1)], d_(t-1))   c if fixed, r with input feeding
+        c_t  = sum_s softmax_s(score(d_t, h_s)) h_s     attention; c_t = h_S if fixed
+        r_t  = tanh(W_r [d_t; c_t])                     readout (attentional vector)
+        p(y_t | y_<t, x) = softmax(W_o r_t + b_o)
+
+    With the gnmt architecture d_t in c_t is the state of the bottom decoder layer, and
+    c_t is an extra input of the layers above it.
 
     Args:
         options: The recipe's model section.
         source_vocab_size: Size of the source vocabulary.
         target_vocab_size: Size of the target vocabulary.
 
-    Source: Sutskever et al. 2014; Cho et al. 2014.
+    Source: Sutskever et al. 2014 (encoder-decoder); Cho et al. 2014 (fixed context);
+    Bahdanau et al. 2015, Luong et al. 2015 (attention); Wu et al. 2016 (gnmt).
     """
 
     def __init__(
@@ -49,7 +69,6 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         size = options.embedding_size
-        self.coverage = 0.0
         source_embedding = _embedding(source_vocab_size, size)
         target_embedding = (
             source_embedding
@@ -60,120 +79,97 @@ class EncoderDecoder(nn.Module):
         word_dropout = WordDropout(options.word_dropout)
         self.encoder = Encoder(
             source_embedding,
-            _stack(options, options.encoder, size),
+            _rnn_stack(options, options.encoder, size),
             dropout=dropout,
             word_dropout=word_dropout,
             reverse=options.encoder.reverse_source,
         )
-        reader = self.encoder.recurrent
-        context_size, read_size, fed_size = 0, 0, 0
-        lower, upper = options.decoder, None
-        attention, looks = None, options.attention
-        if looks.kind == "fixed":
-            context_size = reader.shape.num_layers * reader.size
-        elif looks.kind != "none":
-            self.coverage = looks.coverage_loss_weight
-            read_size = reader.size
-            fed_size = size if looks.input_feeding else 0
-            attention = Attention(
-                lower.hidden_size, read_size, kind=looks.kind, num_heads=looks.num_heads
-            )
-            if looks.architecture == "gnmt":
-                above = lower.model_copy(update={"layers": lower.layers - 1})
-                lower = lower.model_copy(update={"layers": 1})
-                upper = _stack(options, above, lower.hidden_size, beside=read_size)
-        self.decoder = Decoder(
-            target_embedding,
-            _stack(options, lower, size + context_size + fed_size),
-            upper=upper,
-            context_size=context_size,
-            attention=attention,
-            read_size=read_size,
-            input_feeding=fed_size > 0,
-            dropout=dropout,
-            word_dropout=word_dropout,
-            tied=options.tie_embeddings != "none",
+        self.decoder = _decoder(
+            options, target_embedding, self.encoder.rnn, dropout, word_dropout
         )
         self.bridge: CopyBridge | LinearBridge = (
             CopyBridge()
             if options.bridge == "copy"
-            else LinearBridge(reader.shape, self.decoder.shape)
+            else LinearBridge(self.encoder.rnn.shape, self.decoder.shape)
+        )
+        self.coverage_loss_weight = (
+            options.attention.coverage_loss_weight
+            if isinstance(options.attention, AttentionOptions)
+            else 0.0
         )
 
     def forward(
         self, batch: Batch, *, smoothing: float = 0.0, truncate: int | None = None
     ) -> LossOutput:
-        """Sum the loss of every real target token of a batch.
+        """Compute the loss of a batch, summed over real target tokens.
 
-        The decoder reads the true target (teacher forcing, Williams and Zipser 1989),
-        so it runs over all positions in one call.
+        Teacher forcing (Williams and Zipser 1989): the reference is the decoder's
+        input, so all positions take one call.
 
         Args:
             batch: Sentence pairs.
-            smoothing: Share of probability spread over the vocabulary.
-            truncate: As in `decode`.
+            smoothing: Label smoothing, in [0, 1).
+            truncate: As in `forward_decoder`.
         """
-        decoded = self.decode(batch, truncate=truncate)
+        output = self.forward_decoder(batch, truncate=truncate)
         loss = chunked_cross_entropy(
-            decoded.features.flatten(0, 1),
-            self.decoder.output,
-            batch.targets.flatten(),
+            output.features.flatten(0, 1),  # (N * T, E)
+            self.decoder.output_layer,
+            batch.targets.flatten(),  # (N * T,)
             smoothing=smoothing,
         )
-        if self.coverage and self.training and decoded.attention is not None:
-            repeated = coverage_loss(decoded.attention, batch.targets != PAD)
-            loss = loss._replace(loss=loss.loss + self.coverage * repeated)
+        if self.coverage_loss_weight and self.training and output.attention is not None:
+            coverage = coverage_loss(output.attention, batch.targets != PAD)
+            loss = loss._replace(loss=loss.loss + self.coverage_loss_weight * coverage)
         return loss
 
-    def decode(self, batch: Batch, *, truncate: int | None = None) -> DecoderOutput:
-        """Read sources and true targets; its weights align the two.
+    def forward_decoder(
+        self, batch: Batch, *, truncate: int | None = None
+    ) -> DecoderOutput:
+        """Encode the source and run the decoder over the reference (teacher forcing).
 
         Args:
             batch: Sentence pairs.
-            truncate: Target positions after which the state goes on but gradients do
-                not come back: truncated backpropagation through time (Williams and
-                Peng 1990); None for whole sentences.
+            truncate: Truncated backpropagation through time (Williams and Peng 1990):
+                the number of target positions after which the state is detached from
+                the gradient; None for whole sentences.
         """
         encoded = self.encoder(batch.source, batch.source_lengths)
-        state, memory = self.start(encoded)
+        state, memory = self.init_decoder(encoded)
         if truncate is None:
             return self.decoder(batch.inputs, state, memory)
-        parts = []
-        for inputs in batch.inputs.split(truncate, dim=1):
-            parts.append(self.decoder(inputs, state, memory))
-            state = parts[-1].state.detach()
-        features = torch.cat([part.features for part in parts], dim=1)
-        weights = [part.attention for part in parts if part.attention is not None]
-        return DecoderOutput(
-            features, torch.cat(weights, dim=1) if weights else None, state
-        )
+        outputs = []
+        for inputs in batch.inputs.split(truncate, dim=1):  # (N, truncate)
+            outputs.append(self.decoder(inputs, state, memory))
+            state = outputs[-1].state.detach()
+        return concatenate_outputs(outputs)._replace(state=state)
 
-    def start(self, encoded: EncoderOutput) -> tuple[DecoderState, Memory]:
-        """Turn what was read into where the decoder starts and what it may look at."""
-        state = self.decoder.start(self.bridge(encoded.final_state))
+    def init_decoder(self, encoded: EncoderOutput) -> tuple[DecoderState, Memory]:
+        """Return the decoder's initial state and its memory of the source."""
+        state = self.decoder.init_state(self.bridge(encoded.final_state))
         if self.decoder.attention is not None:
-            keys = self.decoder.attention.keys(encoded.states)
+            keys = self.decoder.attention.compute_keys(encoded.states)  # (N, S, Q)
             return state, Memory(
                 source=AttentionMemory(keys, encoded.states, encoded.mask)
             )
         if self.decoder.context_size:
-            return state, Memory(context_vector(encoded.final_state))
+            return state, Memory(context_vector(encoded.final_state))  # (N, C)
         return state, Memory()
 
-    def features(
+    def step_features(
         self, last: Tensor, state: DecoderState, memory: Memory
     ) -> DecoderFeatures[DecoderState]:
-        """Take one step of a search, up to what pieces are scored by.
+        """Run one decoding step up to the input of the output layer.
 
         Args:
-            last: The piece before, (R,): as many rows of every sentence, one sentence
-                after another.
-            state: The state before it was read.
-            memory: What may be read at every step, a row for each sentence.
+            last: Previous token of each row, (R,); rows of a sentence are consecutive,
+                and each sentence has equally many.
+            state: State before the step, with R rows.
+            memory: Memory of the source, one row per sentence.
         """
-        decoded = self.decoder(last[:, None], state, memory)
-        weights = None if decoded.attention is None else decoded.attention[:, 0]
-        return DecoderFeatures(decoded.features[:, 0], decoded.state, weights)
+        output = self.decoder(last[:, None], state, memory)
+        weights = None if output.attention is None else output.attention[:, 0]  # (R, S)
+        return DecoderFeatures(output.features[:, 0], output.state, weights)
 
     def step(
         self,
@@ -183,51 +179,101 @@ class EncoderDecoder(nn.Module):
         *,
         unnormalized: bool = False,
     ) -> StepOutput[DecoderState]:
-        """Take one step of a search, given what `features` is.
+        """Run one decoding step.
 
         Args:
-            last: As in `features`.
-            state: As in `features`.
-            memory: As in `features`.
-            unnormalized: Whether the largest of a row is all that matters; without
-                their sum scores take less time.
+            last: As in `step_features`.
+            state: As in `step_features`.
+            memory: As in `step_features`.
+            unnormalized: If True, return logits: sufficient for argmax, and it skips
+                the log-softmax.
         """
-        found = self.features(last, state, memory)
-        scores = self.decoder.logits(found.features).float()
+        output = self.step_features(last, state, memory)
+        scores = self.decoder.logits(output.features).float()  # (R, V)
         if not unnormalized:
             scores = log_softmax(scores)
-        return StepOutput(scores, found.state, found.attention, unnormalized)
+        return StepOutput(scores, output.state, output.attention, unnormalized)
 
     if TYPE_CHECKING:
         __call__ = forward
 
 
-def _stack(
+def _decoder(
+    options: ModelOptions,
+    embedding: nn.Embedding,
+    encoder_rnn: RNNStack,
+    dropout: SequenceDropout,
+    word_dropout: WordDropout,
+) -> Decoder:
+    """Build the decoder: its layers, split in two for gnmt, and its attention."""
+    attention_options, hidden_size = options.attention, options.decoder.hidden_size
+    input_size, num_bottom_layers = options.embedding_size, options.decoder.layers
+    context_size, value_size, input_feeding = 0, 0, False
+    attention: Attention | None = None
+    top_rnn: RNNStack | None = None
+    if isinstance(attention_options, FixedContext):
+        context_size = encoder_rnn.shape.num_layers * encoder_rnn.size
+        input_size += context_size
+    elif isinstance(attention_options, AttentionOptions):
+        value_size = encoder_rnn.size
+        attention = Attention(
+            hidden_size,
+            value_size,
+            kind=attention_options.kind,
+            num_heads=attention_options.num_heads,
+        )
+        input_feeding = attention_options.input_feeding
+        if input_feeding:
+            input_size += options.embedding_size
+        if attention_options.architecture == "gnmt":
+            num_bottom_layers = 1
+            top_rnn = _rnn_stack(
+                options,
+                options.decoder,
+                hidden_size,
+                layers=options.decoder.layers - 1,
+                extra_input_size=value_size,
+            )
+    return Decoder(
+        embedding,
+        _rnn_stack(options, options.decoder, input_size, layers=num_bottom_layers),
+        top_rnn=top_rnn,
+        context_size=context_size,
+        attention=attention,
+        value_size=value_size,
+        input_feeding=input_feeding,
+        dropout=dropout,
+        word_dropout=word_dropout,
+        tied=options.tie_embeddings != "none",
+    )
+
+
+def _rnn_stack(
     options: ModelOptions,
     stack: EncoderOptions | DecoderOptions,
     input_size: int,
     *,
-    beside: int = 0,
+    layers: int | None = None,
+    extra_input_size: int = 0,
 ) -> RNNStack:
-    """Build one side's layers."""
-    both = isinstance(stack, EncoderOptions) and stack.bidirectional
+    """Build the recurrent layers of the encoder or the decoder, all of them if None."""
     return RNNStack(
         input_size,
         stack.hidden_size,
         cell=stack.cell,
-        layers=stack.layers,
-        bidirectional=both,
+        layers=stack.layers if layers is None else layers,
+        bidirectional=isinstance(stack, EncoderOptions) and stack.bidirectional,
         dropout=options.dropout,
         locked=options.locked_dropout,
         residual=stack.residual,
         layer_norm=stack.layer_norm,
         recurrent_dropout=stack.recurrent_dropout,
-        beside_size=beside,
+        extra_input_size=extra_input_size,
     )
 
 
-def _embedding(pieces: int, size: int) -> nn.Embedding:
-    """Make a table with a vector for each piece; small, since it may be the output."""
-    embedding = nn.Embedding(pieces, size)
+def _embedding(vocab_size: int, size: int) -> nn.Embedding:
+    """Build an embedding; it starts small, since it may be the output matrix too."""
+    embedding = nn.Embedding(vocab_size, size)
     nn.init.normal_(embedding.weight, std=size**-0.5)
     return embedding

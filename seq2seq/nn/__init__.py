@@ -1,1 +1,1 @@
-"""The maths. Knows tensors; not Lightning, files or strings."""
+"""Neural network modules: recurrent layers, encoder, decoder, attention, loss."""

@@ -1,7 +1,4 @@
-"""One-to-many: a state becomes a sequence, one piece at a time or all at once.
-
-Knows ids and states; not what the context was made of, and not how pieces are chosen.
-"""
+"""Recurrent decoder: target tokens and the encoded source to features and logits."""
 
 from __future__ import annotations
 
@@ -18,138 +15,146 @@ from seq2seq.types import DecoderOutput, DecoderState, Memory, RNNState
 
 
 class Decoder(nn.Module):
-    """Run a recurrent stack over target pieces and score the next one.
+    """Recurrent stack over target tokens, with a readout that predicts the next one.
 
-    Where the memory holds a context vector, it is read at every step, and again by
-    the output layer (Cho et al. 2014, section 2.2 and appendix A.1.2). With attention
-    the states of `lower` ask, and what they read goes to the output layer (Luong et
-    al. 2015, section 3) and to every layer of `upper`, if there is one (Wu et al.
-    2016, section 3). Without either, the initial state is all that the decoder knows
-    of the source (Sutskever et al. 2014).
+    With a fixed context vector, it is concatenated to the input and to the readout's
+    input at every step (Cho et al. 2014, section 2.2 and appendix A.1.2). With
+    attention, the states of `bottom_rnn` are the queries, and the context goes to the
+    readout (Luong et al. 2015, section 3) and to every layer of `top_rnn`, if there is
+    one (Wu et al. 2016, section 3). Without either, the source enters through the
+    initial state alone (Sutskever et al. 2014).
 
     Args:
-        embedding: A vector for each target piece, (V, E).
-        lower: The layers below attention; they read E + context_size numbers a step,
-            and E more with input feeding.
-        upper: The layers above attention; they read lower's states, and beside them
-            what attention read.
-        context_size: C, or 0 where there is no context vector at every step.
-        attention: How the source is read, if so.
-        read_size: Size of what attention reads.
-        input_feeding: Whether a step also reads the features of the step before (Luong
-            et al. 2015, section 3.3). Then time passes in Python.
-        dropout: What becomes of units of embeddings, between layers and before the
-            output.
-        word_dropout: What becomes of whole embeddings.
+        embedding: Target embeddings, (V, E).
+        bottom_rnn: Layers below attention, with E + context_size inputs, and E more
+            with input feeding.
+        top_rnn: Layers above attention; their input is bottom_rnn's output and, as
+            extra input, the context.
+        context_size: C, size of the fixed context vector; 0 without one.
+        attention: Attention over the source, if any.
+        value_size: Size of attention's context; 0 without attention.
+        input_feeding: Whether to concatenate the features of the previous step to the
+            input (Luong et al. 2015, section 3.3). Time is then a Python loop.
+        dropout: Applied to embeddings, between layers, before the readout and before
+            the output layer.
+        word_dropout: Applied to whole embeddings.
         tied: Whether the output matrix is the embedding (Press and Wolf 2017).
     """
 
     def __init__(
         self,
         embedding: nn.Embedding,
-        lower: RNNStack,
+        bottom_rnn: RNNStack,
         *,
-        upper: RNNStack | None = None,
+        top_rnn: RNNStack | None = None,
         context_size: int = 0,
         attention: Attention | None = None,
-        read_size: int = 0,
+        value_size: int = 0,
         input_feeding: bool = False,
         dropout: SequenceDropout,
         word_dropout: WordDropout,
         tied: bool = False,
     ) -> None:
         super().__init__()
-        pieces, size = embedding.weight.shape
+        vocab_size, size = embedding.weight.shape
         self.embedding = embedding
         self.scale = math.sqrt(size)  # As in the encoder.
-        self.lower = lower
-        self.upper = upper
+        self.bottom_rnn = bottom_rnn
+        self.top_rnn = top_rnn
         self.context_size = context_size
         self.attention = attention
         self.input_feeding = input_feeding
         self.dropout = dropout
         self.word_dropout = word_dropout
-        layers = lower.shape.num_layers + (
-            0 if upper is None else upper.shape.num_layers
+        bottom = bottom_rnn.shape
+        num_top_layers = 0 if top_rnn is None else top_rnn.shape.num_layers
+        self.shape = RNNStateShape(
+            bottom.num_components, bottom.num_layers + num_top_layers, bottom.size
         )
-        self.shape = RNNStateShape(lower.shape.num_components, layers, lower.size)
-        self.readout = nn.Linear(lower.size + context_size + read_size, size)
-        self.output = nn.Linear(size, pieces)
-        nn.init.zeros_(self.output.bias)
+        self.readout = nn.Linear(bottom.size + context_size + value_size, size)
+        self.output_layer = nn.Linear(size, vocab_size)
+        nn.init.zeros_(self.output_layer.bias)
         if tied:
-            self.output.weight = embedding.weight
+            self.output_layer.weight = embedding.weight
 
-    def start(self, layers: RNNState) -> DecoderState:
-        """Begin from these layers' states, each part (N, L, H)."""
+    def init_state(self, hidden: RNNState) -> DecoderState:
+        """Return the initial state from that of the layers, each component (N, L, H)."""
         if not self.input_feeding:
-            return DecoderState(layers)
+            return DecoderState(hidden)
         size = self.embedding.embedding_dim
-        return DecoderState(layers, layers[0].new_zeros(len(layers[0]), size))
+        return DecoderState(hidden, hidden[0].new_zeros(len(hidden[0]), size))
 
     def forward(
         self, inputs: Tensor, state: DecoderState, memory: Memory
     ) -> DecoderOutput:
-        """Read pieces and describe what should follow each of them.
-
-        The same code serves a whole target (T pieces) and one step of a search (one).
+        """Decode given target tokens: a whole target, or one step of a search (T = 1).
 
         Args:
-            inputs: Pieces, (N, T), or (R, T) where several rows share a sentence.
-            state: The state before the first of them.
-            memory: What may be read at every step, a row for each sentence.
+            inputs: Token ids, (N, T), or (R, T) where several rows share a sentence.
+            state: State before the first token.
+            memory: The encoded source, one row per sentence.
 
         Returns:
-            Features for `logits`, attention's weights, and the state after the last
-            piece.
+            Features for `logits`, attention weights and the state after the last token.
         """
-        embedded = self.word_dropout(self.embedding(inputs) * self.scale)
+        embedded = self.word_dropout(self.embedding(inputs) * self.scale)  # (N, T, E)
         embedded = self.dropout(embedded)
         if state.input_feed is None:
-            return self._run(embedded, state, memory)
+            return self._forward_layers(embedded, state, memory)
         steps = []
         for position in range(inputs.shape[1]):
             assert state.input_feed is not None
-            read = torch.cat([embedded[:, position], state.input_feed], dim=1)
-            steps.append(self._run(read[:, None], state, memory))
+            step_input = torch.cat([embedded[:, position], state.input_feed], dim=1)
+            steps.append(self._forward_layers(step_input[:, None], state, memory))
             state = steps[-1].state
-        features = torch.cat([step.features for step in steps], dim=1)
-        weights = [step.attention for step in steps if step.attention is not None]
+        return concatenate_outputs(steps)
+
+    def _forward_layers(
+        self, inputs: Tensor, state: DecoderState, memory: Memory
+    ) -> DecoderOutput:
+        """Run all layers over known inputs, (N, T, E or more), one call per layer."""
+        contexts, weights = [], None
+        if memory.context is not None:
+            num_beams = len(inputs) // len(memory.context)
+            context = memory.context.repeat_interleave(num_beams, dim=0)  # (R, C)
+            context = context[:, None].expand(-1, inputs.shape[1], -1)  # (R, T, C)
+            inputs = torch.cat([inputs, context], dim=2)
+            contexts.append(context)
+        num_bottom = self.bottom_rnn.shape.num_layers
+        bottom_state = tuple(part[:, :num_bottom] for part in state.hidden)
+        states, final = self.bottom_rnn(inputs, bottom_state)  # (R, T, H)
+        if self.attention is not None and memory.source is not None:
+            context, weights = self.attention(states, memory.source)
+            contexts.append(context)
+        if self.top_rnn is not None:
+            top_state = tuple(part[:, num_bottom:] for part in state.hidden)
+            top_input = self.dropout(states)
+            extra_input = self.dropout(torch.cat(contexts, dim=2))
+            states, top_final = self.top_rnn(
+                top_input, top_state, extra_input=extra_input
+            )
+            final = tuple(
+                torch.cat(parts, dim=1) for parts in zip(final, top_final, strict=True)
+            )
+        joined = torch.cat([states, *contexts], dim=2)  # (R, T, H + C)
+        features = torch.tanh(self.readout(self.dropout(joined)))  # (R, T, E)
+        input_feed = features[:, -1] if self.input_feeding else None
         return DecoderOutput(
-            features, torch.cat(weights, dim=1) if weights else None, state
+            self.dropout(features), weights, DecoderState(final, input_feed)
         )
 
-    def _run(self, read: Tensor, state: DecoderState, memory: Memory) -> DecoderOutput:
-        """Take as many steps as are known, in one call of every layer."""
-        context = None
-        if memory.context is not None:
-            beams = len(read) // len(memory.context)
-            context = memory.context.repeat_interleave(beams, dim=0)
-            context = context[:, None].expand(-1, read.shape[1], -1)
-            read = torch.cat([read, context], dim=2)
-        below = self.lower.shape.num_layers
-        layers = tuple(part[:, :below] for part in state.hidden)
-        hidden, layers = self.lower(read, layers)
-        told, weights = [] if context is None else [context], None
-        if self.attention is not None and memory.source is not None:
-            looked, weights = self.attention(hidden, memory.source)
-            told.append(looked)
-        if self.upper is not None:
-            above = tuple(part[:, below:] for part in state.hidden)
-            dropped = self.dropout(hidden)
-            beside = self.dropout(torch.cat(told, dim=2))
-            hidden, above = self.upper(dropped, above, beside=beside)
-            layers = tuple(
-                torch.cat(parts, dim=1) for parts in zip(layers, above, strict=True)
-            )
-        joined = torch.cat([hidden, *told], dim=2)
-        features = torch.tanh(self.readout(self.dropout(joined)))
-        fed = features[:, -1] if self.input_feeding else None
-        return DecoderOutput(self.dropout(features), weights, DecoderState(layers, fed))
-
     def logits(self, features: Tensor) -> Tensor:
-        """Score every piece of the vocabulary: (..., E) to (..., V)."""
-        scores: Tensor = self.output(features)
-        return scores
+        """Score every token of the vocabulary: (..., E) to (..., V)."""
+        logits: Tensor = self.output_layer(features)
+        return logits
 
     if TYPE_CHECKING:
         __call__ = forward
+
+
+def concatenate_outputs(outputs: list[DecoderOutput]) -> DecoderOutput:
+    """Concatenate the outputs of consecutive target segments over time."""
+    features = torch.cat([output.features for output in outputs], dim=1)
+    weights = [output.attention for output in outputs if output.attention is not None]
+    attention = torch.cat(weights, dim=1) if weights else None  # (N, T, S)
+    return DecoderOutput(features, attention, outputs[-1].state)

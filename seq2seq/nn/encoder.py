@@ -1,7 +1,4 @@
-"""Many-to-one: a source sentence becomes a final state, and the states along the way.
-
-Knows ids and lengths; not languages, targets or how its output is used.
-"""
+"""Recurrent encoder: source tokens to hidden states and a final state."""
 
 from __future__ import annotations
 
@@ -17,21 +14,21 @@ from seq2seq.types import EncoderOutput
 
 
 class Encoder(nn.Module):
-    """Embed pieces and run a recurrent stack over them.
+    """Embedding and recurrent stack over the source.
 
     Args:
-        embedding: A vector for each piece instead of a one-hot row, (V, E).
-        recurrent: The stack that reads the vectors.
-        dropout: What becomes of the vectors' units.
-        word_dropout: What becomes of whole vectors.
-        reverse: Read every sentence from its end (Sutskever et al. 2014, section 3.3:
-            the first source words come to stand near the first target words).
+        embedding: Source embeddings, (V, E).
+        rnn: Recurrent layers, with E inputs.
+        dropout: Applied to the embeddings' units.
+        word_dropout: Applied to whole embeddings.
+        reverse: Whether to reverse the source (Sutskever et al. 2014, section 3.3: it
+            brings the first source words close to the first target words).
     """
 
     def __init__(
         self,
         embedding: nn.Embedding,
-        recurrent: RNNStack,
+        rnn: RNNStack,
         *,
         dropout: SequenceDropout,
         word_dropout: WordDropout,
@@ -39,38 +36,38 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        # Tables start small, since they may be the output matrix as well; as input
+        # Embeddings start small, since they may be the output matrix as well; as input
         # they should have unit variance (Vaswani et al. 2017, section 3.4).
         self.scale = math.sqrt(embedding.embedding_dim)
-        self.recurrent = recurrent
+        self.rnn = rnn
         self.dropout = dropout
         self.word_dropout = word_dropout
         self.reverse = reverse
 
     def forward(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
-        """Read a batch of sentences.
+        """Encode a batch of sentences.
 
         Args:
-            source: Pieces, padded on the right, (N, S).
-            lengths: Real pieces of each sentence, at least 1, (N,), on the CPU.
+            source: Token ids, padded on the right, (N, S).
+            lengths: Number of real tokens, at least 1, (N,), on the CPU.
 
         Returns:
-            States, final state and mask; the states stand in the order of the source
-            even where it was read in reverse.
+            States, final state and mask; states are in source order even if the
+            source was reversed.
         """
-        positions = torch.arange(source.shape[1], device=source.device)
-        ends = lengths.to(source.device)[:, None]
+        positions = torch.arange(source.shape[1], device=source.device)  # (S,)
+        ends = lengths.to(source.device)[:, None]  # (N, 1)
         mask = positions < ends  # (N, S)
         if self.reverse:
-            # Piece i goes to length - 1 - i; padding stays where it is.
-            mirror = torch.where(mask, ends - 1 - positions, positions)
+            # Position i goes to length - 1 - i; padding stays where it is.
+            mirror = torch.where(mask, ends - 1 - positions, positions)  # (N, S)
             source = source.gather(1, mirror)
-        embedded = self.word_dropout(self.embedding(source) * self.scale)
+        embedded = self.word_dropout(self.embedding(source) * self.scale)  # (N, S, E)
         embedded = self.dropout(embedded)
-        states, final = self.recurrent(embedded, lengths=lengths)
+        states, final_state = self.rnn(embedded, lengths=lengths)  # (N, S, H)
         if self.reverse:
             states = states.gather(1, mirror[:, :, None].expand_as(states))
-        return EncoderOutput(states, final, mask)
+        return EncoderOutput(states, final_state, mask)
 
     if TYPE_CHECKING:
         __call__ = forward

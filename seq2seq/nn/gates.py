@@ -1,9 +1,8 @@
-"""The gates of a recurrent layer, recomputed from what it read and where it stood.
+"""Gate activations of a recurrent layer, recomputed from its inputs and states.
 
-Knows the kinds of layers and their parameters; not stacks, ids or what a gate's value
-is good for. Fused layers do not tell their gates. But a gate is a function of the input
-and the state before, and once a sequence has been run, all of its states are known: so
-the gates of all positions come from two products of matrices, without a loop over time.
+Fused layers do not return their gates. But a gate is a function of the input and the
+previous state, and once a sequence has been run, all of its states are known: so the
+gates of all positions come from two matrix products, without a loop over time.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     "min_gru": ("update",),
     "min_lstm": ("input", "forget"),
 }
-"""The gates that each cell has."""
+"""Names of each cell's gates."""
 
 
 class Saturation(NamedTuple):
-    """How often a gate is all but a constant, shares in [0, 1].
+    """Saturation of a gate: fractions of its activations near 0 and 1, in [0, 1].
 
     Attributes:
-        low: Left-saturated: all but closed, below 0.1.
-        high: Right-saturated: all but open, above 0.9.
+        low: Left-saturated: activation below 0.1, nearly closed.
+        high: Right-saturated: activation above 0.9, nearly open.
     """
 
     low: Tensor
@@ -45,7 +44,7 @@ class Saturation(NamedTuple):
 def gate_names(
     layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer,
 ) -> tuple[str, ...]:
-    """Name the gates that `recompute_gates` returns for this layer, in that order."""
+    """Return the names of the gates that `recompute_gates` returns, in that order."""
     return NAMES[_cell(layer)]
 
 
@@ -57,7 +56,7 @@ def recompute_gates(
     *,
     first: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Recompute the gates that a layer had at every position, D directions joined.
+    """Recompute a layer's gate activations, D directions concatenated.
 
     An open `update` keeps the state in a gru (Cho et al. 2014, equation 7), and
     replaces it in a min_gru (Feng et al. 2024, section 3.1). The gates of a min_lstm
@@ -66,126 +65,130 @@ def recompute_gates(
 
     Args:
         layer: The layer that ran.
-        inputs: What it read, (N, T, I).
+        inputs: Its inputs, (N, T, I).
         states: The hidden states that it returned, (N, T, D * H).
-        mask: True where a position is real, (N, T); all of them if None.
-        first: The hidden state it started from, (N, D * H); zeros if None.
+        mask: True at real positions, (N, T); all of them if None.
+        first: Its initial hidden state, (N, D * H); zeros if None.
 
     Returns:
-        Values in (0, 1), (N, T, D * H) each, by the name of the gate: input, forget and
-        output (lstm), reset and update (gru), those of the input alone (min_gru,
-        min_lstm), none (rnn). Those at padding mean nothing.
+        Activations in (0, 1), (N, T, D * H) each, by gate: input, forget and output
+        (lstm), reset and update (gru), update (min_gru), input and forget (min_lstm),
+        none (rnn). Undefined at padding.
 
     Source: Hochreiter and Schmidhuber 1997, Gers et al. 2000 (lstm); Cho et al. 2014,
     section 2.3 (gru); Feng et al. 2024, sections 3.1 and 3.2 (min_gru, min_lstm).
     """
     cell = _cell(layer)
-    both = _is_bidirectional(layer)
-    start = torch.zeros_like(states[:, 0]) if first is None else first
-    found: list[tuple[Tensor, ...]] = []
-    for number in range(2 if both else 1):
+    num_directions = 2 if _is_bidirectional(layer) else 1
+    initial = torch.zeros_like(states[:, 0]) if first is None else first
+    gates: list[tuple[Tensor, ...]] = []  # One tuple per direction.
+    for number in range(num_directions):
         if isinstance(layer, ScanRNNLayer):
-            found.append(_scanned(cell, layer.directions[number](inputs)))
+            gates.append(_input_gates(cell, layer.directions[number](inputs)))
             continue
-        size = states.shape[2] // (2 if both else 1)
-        own = slice(number * size, (number + 1) * size)
-        before = _before(states[..., own], start[:, own], mask, backwards=number == 1)
-        found.append(_looped(cell, _sums(layer, number, inputs, before)))
-    joined = (torch.cat(each, dim=2) for each in zip(*found, strict=True))
+        size = states.shape[2] // num_directions
+        units = slice(number * size, (number + 1) * size)
+        previous = _previous_states(
+            states[..., units], initial[:, units], mask, backwards=number == 1
+        )
+        gates.append(
+            _recurrent_gates(cell, _pre_activations(layer, number, inputs, previous))
+        )
+    joined = (torch.cat(gate, dim=2) for gate in zip(*gates, strict=True))
     return dict(zip(NAMES[cell], joined, strict=True))
 
 
-def saturation(gate: Tensor, real: Tensor) -> Saturation:
-    """Measure how often a gate is left- and right-saturated.
+def saturation(gate: Tensor, mask: Tensor) -> Saturation:
+    """Measure the fractions of left- and right-saturated gate activations.
 
     Args:
-        gate: Values in (0, 1), (N, T, H).
-        real: True where a position counts, (N, T).
+        gate: Activations in (0, 1), (N, T, H).
+        mask: True at real positions, (N, T).
 
     Returns:
-        Shares of the real positions' entries below 0.1 and above 0.9, both scalars; NaN
-        where no position counts.
+        Fractions of activations below 0.1 and above 0.9, both scalars; NaN if no
+        position is real.
 
     Source: Karpathy et al. 2015, section 4.2.
     """
-    counted = gate[real]
-    low, high = counted < LOW, counted > HIGH
+    activations = gate[mask]  # (real positions, H)
+    low, high = activations < LOW, activations > HIGH
     return Saturation(low.float().mean(), high.float().mean())
 
 
 def _cell(layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer) -> str:
-    """Tell the cell by its name in a recipe."""
+    """Return the cell's name in a recipe."""
     if isinstance(layer, ScanRNNLayer):
         return layer.cell
     if isinstance(layer, LayerNormRNNLayer):
         direction: Any = layer.directions[0]
         return str(direction.cell)
-    if isinstance(layer.layer, nn.LSTM):
+    if isinstance(layer.rnn, nn.LSTM):
         return "lstm"
-    return "gru" if isinstance(layer.layer, nn.GRU) else "rnn"
+    return "gru" if isinstance(layer.rnn, nn.GRU) else "rnn"
 
 
 def _is_bidirectional(layer: FusedRNNLayer | LayerNormRNNLayer | ScanRNNLayer) -> bool:
     if isinstance(layer, FusedRNNLayer):
-        return layer.layer.bidirectional
+        return layer.rnn.bidirectional
     return len(layer.directions) == 2
 
 
-def _before(
-    states: Tensor, first: Tensor, mask: Tensor | None, *, backwards: bool
+def _previous_states(
+    states: Tensor, initial: Tensor, mask: Tensor | None, *, backwards: bool
 ) -> Tensor:
-    """Give every position the state that one direction came to it with, (N, T, H)."""
-    start = first[:, None]
+    """Return the state before every position in one direction, (N, T, H)."""
+    initial = initial[:, None]  # (N, 1, H)
     if not backwards:
-        return torch.cat([start, states[:, :-1]], dim=1)
-    before = torch.cat([states[:, 1:], start], dim=1)
+        return torch.cat([initial, states[:, :-1]], dim=1)
+    previous = torch.cat([states[:, 1:], initial], dim=1)
     if mask is None:
-        return before
-    # The last real position is the first one read, whatever padding follows it.
-    follows = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
-    return torch.where(follows[:, :, None], before, start)
+        return previous
+    # Backwards, the last real position comes first, whatever padding follows it.
+    next_is_real = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
+    return torch.where(next_is_real[:, :, None], previous, initial)
 
 
-def _sums(
+def _pre_activations(
     layer: FusedRNNLayer | LayerNormRNNLayer,
     number: int,
     inputs: Tensor,
-    before: Tensor,
+    previous: Tensor,
 ) -> Tensor:
-    """Sum what comes from the input and from the state before, (N, T, gates * H).
+    """Sum the projections of input and previous state, (N, T, gates * H).
 
-    A gru's third part is no such sum, since its reset gate stands between the two; it
-    is not used.
+    A gru's third block is not such a sum, since its reset gate stands between the two;
+    it is not used.
     """
     if isinstance(layer, LayerNormRNNLayer):
         direction: Any = layer.directions[number]
-        read = direction.read_norm(F.linear(inputs, direction.read.weight))
-        recurred = direction.recur_norm(F.linear(before, direction.recur.weight))
-        sums: Tensor = read + direction.read.bias + recurred + direction.recur.bias
+        w_ih, w_hh = direction.input_to_hidden, direction.hidden_to_hidden
+        from_input = direction.input_norm(F.linear(inputs, w_ih.weight))
+        from_state = direction.hidden_norm(F.linear(previous, w_hh.weight))
+        sums: Tensor = from_input + w_ih.bias + from_state + w_hh.bias
         return sums
-    weights: Any = layer.layer.all_weights[number]
-    read_weight, recur_weight, read_bias, recur_bias = weights
-    read = F.linear(inputs, read_weight, read_bias)
-    return read + F.linear(before, recur_weight, recur_bias)
+    weights: Any = layer.rnn.all_weights[number]
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    return F.linear(inputs, weight_ih, bias_ih) + F.linear(previous, weight_hh, bias_hh)
 
 
-def _looped(cell: str, sums: Tensor) -> tuple[Tensor, ...]:
-    """Turn sums into the gates in `NAMES`, for cells that see their own state."""
+def _recurrent_gates(cell: str, sums: Tensor) -> tuple[Tensor, ...]:
+    """Return the gates in `NAMES`, for cells whose gates depend on the state."""
     if cell == "gru":
         reset, update, _ = sums.chunk(3, dim=2)
         return torch.sigmoid(reset), torch.sigmoid(update)
     if cell == "lstm":
-        entry, forget, _, leave = sums.chunk(4, dim=2)
-        return torch.sigmoid(entry), torch.sigmoid(forget), torch.sigmoid(leave)
+        input_gate, forget_gate, _, output_gate = sums.chunk(4, dim=2)
+        return tuple(map(torch.sigmoid, (input_gate, forget_gate, output_gate)))
     return ()
 
 
-def _scanned(cell: str, sums: Tensor) -> tuple[Tensor, ...]:
-    """Turn sums into the gates in `NAMES`, for cells that see the input alone."""
+def _input_gates(cell: str, sums: Tensor) -> tuple[Tensor, ...]:
+    """Return the gates in `NAMES`, for cells whose gates depend on the input alone."""
     if cell == "min_gru":
         update, _ = sums.chunk(2, dim=2)
         return (torch.sigmoid(update),)
-    forget, entry, _ = sums.chunk(3, dim=2)
+    forget, input_gate, _ = sums.chunk(3, dim=2)
     # The logarithm of their quotient: both may be too small to be divided.
-    difference = F.softplus(-forget) - F.softplus(-entry)
+    difference = F.softplus(-forget) - F.softplus(-input_gate)
     return torch.sigmoid(difference), torch.sigmoid(-difference)

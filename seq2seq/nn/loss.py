@@ -1,4 +1,4 @@
-"""Cross-entropy as a sum and a count. Knows features, logits and ids; not models."""
+"""Cross-entropy as a sum over tokens, with label smoothing, whole or in chunks."""
 
 from __future__ import annotations
 
@@ -11,81 +11,82 @@ from torch.nn import functional as F
 from seq2seq.types import PAD
 
 CHUNK = 2**21
-"""Most logits that exist at a time in `chunked_cross_entropy`: 8 MiB of float32."""
+"""Maximum number of logits at a time in `chunked_cross_entropy`: 8 MiB of float32."""
 
 
 class LossOutput(NamedTuple):
     """Sums over tokens, so that batches add up.
 
     Attributes:
-        loss: What is minimised, label smoothing included, in nats, a scalar.
-        nll: The plain cross-entropy, a scalar without gradient.
+        loss: Training loss, label smoothing included, in nats, a scalar.
+        nll: Negative log-likelihood without smoothing, in nats, a scalar; no gradient.
     """
 
     loss: Tensor
     nll: Tensor
 
 
-def log_softmax(scores: Tensor) -> Tensor:
-    """Turn scores into log-probabilities, (R, V), in their place where that is safe.
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-softmax of logits, (R, V), in place where that is safe.
 
-    On a CPU a new tensor of all pieces costs a third more time.
+    On a CPU another tensor of that size costs a third more time.
     """
-    if scores.device.type == "cpu" and not scores.requires_grad:
-        return torch.log_softmax(scores, dim=-1, out=scores)
-    return F.log_softmax(scores, dim=-1)
+    if logits.device.type == "cpu" and not logits.requires_grad:
+        return torch.log_softmax(logits, dim=-1, out=logits)
+    return F.log_softmax(logits, dim=-1)
 
 
 def cross_entropy(
     logits: Tensor, targets: Tensor, *, smoothing: float = 0.0
 ) -> LossOutput:
-    """Sum the cross-entropy of target tokens.
+    """Cross-entropy with label smoothing, summed over target tokens.
 
     Args:
-        logits: Unnormalised scores of real positions only, (M, V).
-        targets: The token that stands at each, (M,).
-        smoothing: Share of probability spread over the vocabulary, in [0, 1).
+        logits: Unnormalised scores at M real positions, without padding, (M, V).
+        targets: Target token ids, (M,).
+        smoothing: Label smoothing: probability mass spread over the vocabulary, in
+            [0, 1).
 
     Returns:
-        The sums, in nats; divide by M (or by the tokens of a larger whole) for a mean.
+        The sums, in nats; divide by M (or by the tokens of a larger batch) for a mean.
 
     Raises:
         ValueError: If smoothing is outside [0, 1).
 
     Source: Szegedy et al. 2016, section 7.
     """
-    _check(smoothing)
-    log_probs = F.log_softmax(_wide(logits), dim=-1)
-    nats = F.nll_loss(log_probs, targets, reduction="sum")
+    _check_smoothing(smoothing)
+    log_probs = F.log_softmax(_to_float32(logits), dim=-1)  # (M, V)
+    nll = F.nll_loss(log_probs, targets, reduction="sum")
     if smoothing == 0:
-        return LossOutput(nats, nats.detach())
+        return LossOutput(nll, nll.detach())
     uniform = -log_probs.mean(dim=-1).sum()
-    return LossOutput((1 - smoothing) * nats + smoothing * uniform, nats.detach())
+    return LossOutput((1 - smoothing) * nll + smoothing * uniform, nll.detach())
 
 
 def chunked_cross_entropy(
     features: Tensor,
-    output: nn.Linear,
+    output_layer: nn.Linear,
     targets: Tensor,
     *,
     weights: Tensor | None = None,
     smoothing: float = 0.0,
     chunk: int = CHUNK,
 ) -> LossOutput:
-    """Project features to logits and sum the cross-entropy, some rows at a time.
+    """Output layer and cross-entropy together, in chunks that bound memory.
 
-    The same as `cross_entropy(output(features), targets)` on real positions, but only
-    `chunk` logits exist at a time: gradients are computed on the way forward, so
+    Equal to `cross_entropy(output_layer(features), targets)` on real positions, but
+    only `chunk` logits exist at a time: gradients are computed in the forward pass, so
     memory grows with tokens and with the vocabulary, not with their product. Padding
-    is left out by its weight, since picking rows would make a GPU wait for the count.
+    gets weight 0; selecting rows instead would make a GPU wait for their number.
 
     Args:
-        features: What the output layer reads, (M, E).
-        output: The output layer, from E to V.
-        targets: The token that stands at each position, PAD where none does, (M,).
-        weights: How much each position counts, also below 0, (M,); 1 if None.
+        features: Input of the output layer, (M, E).
+        output_layer: Projection from E to V.
+        targets: Target token ids, PAD at padding, (M,).
+        weights: Weight of each position, possibly negative, (M,); 1 if None.
         smoothing: As in `cross_entropy`.
-        chunk: Most logits at a time.
+        chunk: Maximum number of logits at a time.
 
     Returns:
         The sums, in nats.
@@ -93,19 +94,20 @@ def chunked_cross_entropy(
     Raises:
         ValueError: If smoothing is outside [0, 1).
     """
-    _check(smoothing)
-    rows = max(1, chunk // output.out_features)
-    counted = (targets != PAD).to(_wide(features).dtype)
+    _check_smoothing(smoothing)
+    rows = max(1, chunk // output_layer.out_features)
+    masked = (targets != PAD).to(_to_float32(features).dtype)  # (M,)
     if weights is not None:
-        counted = counted * weights.to(counted.dtype)
-    found: tuple[Tensor, Tensor] = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        features, output.weight, output.bias, targets, counted, smoothing, rows
+        masked = masked * weights.to(masked.dtype)
+    matrix, bias = output_layer.weight, output_layer.bias
+    sums: tuple[Tensor, Tensor] = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        features, matrix, bias, targets, masked, smoothing, rows
     )
-    return LossOutput(*found)
+    return LossOutput(*sums)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """The loss with its gradients, which need no logits later."""
+    """The loss together with its gradients, so that no logits are kept for backward."""
 
     @staticmethod
     def forward(
@@ -114,56 +116,62 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         targets: Tensor,
-        counted: Tensor,
+        weights: Tensor,
         smoothing: float,
         rows: int,
     ) -> tuple[Tensor, Tensor]:
-        # Within autocast the products are in its narrow type, all sums in float32.
-        wanted = any(ctx.needs_input_grad)
-        wide = _wide(weight).dtype
-        nats = torch.zeros((), dtype=wide, device=features.device)
-        uniform = torch.zeros_like(nats)
-        grads = [torch.zeros_like(weight), torch.zeros_like(bias)] if wanted else []
-        pieces: list[Tensor] = []
-        parts = (each.split(rows) for each in (features, targets, counted[:, None]))
-        for part, target, real in zip(*parts, strict=True):
-            log_probs = F.log_softmax(F.linear(part, weight, bias).to(wide), dim=-1)
-            nats -= (log_probs.gather(1, target[:, None]) * real).sum()
+        # Under autocast matrix products are in its narrow type, all sums in float32.
+        needs_grad = any(ctx.needs_input_grad)
+        dtype = _to_float32(weight).dtype
+        nll = torch.zeros((), dtype=dtype, device=features.device)
+        uniform = torch.zeros_like(nll)
+        grad_weight = torch.zeros_like(weight) if needs_grad else None
+        grad_bias = torch.zeros_like(bias) if needs_grad else None
+        grad_features: list[Tensor] = []
+        tensors = (features, targets, weights[:, None])
+        chunks = (tensor.split(rows) for tensor in tensors)
+        for chunk, target, chunk_weights in zip(*chunks, strict=True):  # (m, E), (m,)
+            logits = F.linear(chunk, weight, bias).to(dtype)
+            log_probs = F.log_softmax(logits, dim=-1)  # (m, V)
+            nll -= (log_probs.gather(1, target[:, None]) * chunk_weights).sum()
             if smoothing:
-                uniform -= (log_probs.mean(dim=1, keepdim=True) * real).sum()
-            if not wanted:
+                mean = log_probs.mean(dim=1, keepdim=True)  # (m, 1)
+                uniform -= (mean * chunk_weights).sum()
+            if grad_weight is None or grad_bias is None:
                 continue
-            # d total / d logits = probabilities - what they should be.
-            slope = log_probs.exp_()
-            slope.scatter_add_(1, target[:, None], torch.full_like(real, smoothing - 1))
+            # d loss / d logits = predicted - smoothed target distribution.
+            grad_logits = log_probs.exp_()
+            minus_target = torch.full_like(chunk_weights, smoothing - 1)
+            grad_logits.scatter_add_(1, target[:, None], minus_target)
             if smoothing:
-                slope -= smoothing / weight.shape[0]
-            slope *= real
-            narrow = part.dtype
-            pieces.append((slope.to(narrow) @ weight.to(narrow)).to(narrow))
-            if grads[0].dtype == narrow:
-                grads[0].addmm_(slope.t(), part)
+                grad_logits -= smoothing / weight.shape[0]
+            grad_logits *= chunk_weights
+            narrow = chunk.dtype
+            grad_chunk = grad_logits.to(narrow) @ weight.to(narrow)  # (m, E)
+            grad_features.append(grad_chunk.to(narrow))
+            if grad_weight.dtype == narrow:
+                grad_weight.addmm_(grad_logits.t(), chunk)
             else:
-                grads[0] += slope.to(narrow).t() @ part
-            grads[1] += slope.sum(dim=0)
-        if wanted:
-            ctx.save_for_backward(torch.cat(pieces), *grads)
-        total = (1 - smoothing) * nats + smoothing * uniform
-        ctx.mark_non_differentiable(nats)
-        return total, nats
+                grad_weight += grad_logits.to(narrow).t() @ chunk
+            grad_bias += grad_logits.sum(dim=0)
+        if needs_grad:
+            ctx.save_for_backward(torch.cat(grad_features), grad_weight, grad_bias)
+        loss = (1 - smoothing) * nll + smoothing * uniform
+        ctx.mark_non_differentiable(nll)
+        return loss, nll
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight, bias = (saved * slope for saved in ctx.saved_tensors)
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight, bias = (grad * grad_loss for grad in ctx.saved_tensors)
         return features, weight, bias, None, None, None, None
 
 
-def _wide(numbers: Tensor) -> Tensor:
-    """Return them in at least 32 bits, which sums need."""
-    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+def _to_float32(tensor: Tensor) -> Tensor:
+    """Convert to at least 32 bits, which sums need."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def _check(smoothing: float) -> None:
+def _check_smoothing(smoothing: float) -> None:
     if not 0 <= smoothing < 1:
         raise ValueError(
             f"smoothing is {smoothing}, but must be at least 0 and below 1."

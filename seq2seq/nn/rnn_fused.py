@@ -1,8 +1,4 @@
-"""One recurrent layer as torch's fused call, in one direction or both.
-
-Knows tensors and torch's layers; not stacks, embeddings or what a sequence means.
-Packing and joining directions happen here and in the other kinds of layer only.
-"""
+"""RNN, GRU and LSTM layers as fused calls of torch, uni- or bidirectional."""
 
 from __future__ import annotations
 
@@ -21,18 +17,18 @@ FUSED: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
     "lstm": nn.LSTM,
 }
 
-GROUP = 8
-"""Sequences of one length that make a call of their own worth while, on average."""
+MIN_GROUP_SIZE = 8
+"""Sequences of equal length that pay for a call of their own, on average."""
 
 
 class FusedRNNLayer(nn.Module):
-    """A tanh RNN, GRU or LSTM layer: a whole sequence is one call.
+    """A tanh RNN, GRU or LSTM layer; a whole sequence takes one call.
 
     Args:
-        input_size: Size of what it reads at a position.
+        input_size: Size of the input at each position.
         hidden_size: Size of each direction's state.
         cell: rnn, gru or lstm.
-        bidirectional: Whether it also reads from the end.
+        bidirectional: Whether to run backwards as well.
 
     Source: Elman 1990 (rnn); Cho et al. 2014 (gru); Hochreiter and Schmidhuber 1997
     (lstm); Schuster and Paliwal 1997 (both directions).
@@ -42,12 +38,12 @@ class FusedRNNLayer(nn.Module):
         self, input_size: int, hidden_size: int, *, cell: str, bidirectional: bool
     ) -> None:
         super().__init__()
-        self.parts = 2 if cell == "lstm" else 1
-        self.directions = 2 if bidirectional else 1
-        self.layer = FUSED[cell](
+        self.num_components = 2 if cell == "lstm" else 1
+        self.num_directions = 2 if bidirectional else 1
+        self.rnn = FUSED[cell](
             input_size, hidden_size, batch_first=True, bidirectional=bidirectional
         )
-        for name, parameter in self.layer.named_parameters():
+        for name, parameter in self.rnn.named_parameters():
             if name.startswith("weight_hh"):
                 # A rotation neither shrinks nor grows the state (Saxe et al. 2014).
                 for block in parameter.data.split(hidden_size):
@@ -67,70 +63,70 @@ class FusedRNNLayer(nn.Module):
 
         Args:
             inputs: (N, T, input_size).
-            state: Where to start from, each part (N, H); zeros if None.
+            state: Initial state, each component (N, H); zeros if None.
             lengths: Real positions of each sequence, (N,), on the CPU; all if None.
 
         Returns:
-            The state at every position, (N, T, H), zero at padding, and the state
-            after each sequence's last real position, each part (N, H).
+            Hidden states, (N, T, H), zero at padding, and the final state, after each
+            sequence's last real position, each component (N, H).
         """
-        whole = lengths is None or int(lengths.min()) == inputs.shape[1]
-        if lengths is not None and not whole and self._fastest_alike(inputs):
-            kinds, counts = lengths.unique(return_counts=True)
-            if len(kinds) * GROUP <= len(lengths):
-                return self._by_length(inputs, state, lengths, kinds, counts)
-        first = None if state is None else self._to_torch(state)
-        if lengths is None or whole:
-            outputs, last = self.layer(inputs, first)
+        unpadded = lengths is None or int(lengths.min()) == inputs.shape[1]
+        if lengths is not None and not unpadded and self._prefers_groups(inputs):
+            distinct, counts = lengths.unique(return_counts=True)
+            if len(distinct) * MIN_GROUP_SIZE <= len(lengths):
+                return self._forward_groups(inputs, state, lengths, distinct, counts)
+        initial = None if state is None else self._to_torch(state)
+        if lengths is None or unpadded:
+            outputs, final = self.rnn(inputs, initial)
         else:
             packed = pack_padded_sequence(
                 inputs, lengths, batch_first=True, enforce_sorted=False
             )
-            packed_outputs, last = self.layer(packed, first)
+            packed_outputs, final = self.rnn(packed, initial)
             outputs, _ = pad_packed_sequence(
                 packed_outputs, batch_first=True, total_length=inputs.shape[1]
             )
-        return cast(Tensor, outputs), self._from_torch(last)
+        return cast(Tensor, outputs), self._from_torch(final)
 
-    def _fastest_alike(self, inputs: Tensor) -> bool:
-        """Say whether sequences of one length are faster than packed ones.
+    def _prefers_groups(self, inputs: Tensor) -> bool:
+        """Whether groups of equal length are faster than packed sequences.
 
-        On a CPU, torch has oneDNN's LSTM for them only.
+        On a CPU, torch uses oneDNN's LSTM for unpacked sequences only.
         """
-        return self.parts == 2 and inputs.device.type == "cpu"
+        return self.num_components == 2 and inputs.device.type == "cpu"
 
-    def _by_length(
+    def _forward_groups(
         self,
         inputs: Tensor,
         state: RNNState | None,
         lengths: Tensor,
-        kinds: Tensor,
+        distinct: Tensor,
         counts: Tensor,
     ) -> tuple[Tensor, RNNState]:
-        """Run over sequences of each length apart, of which there are so many."""
+        """Run one call for each distinct length and its `counts` sequences."""
         order = lengths.argsort(stable=True)
-        back = order.argsort()
+        inverse = order.argsort()
         outputs, finals = [], []
         for length, rows in zip(
-            kinds.tolist(), order.split(counts.tolist()), strict=True
+            distinct.tolist(), order.split(counts.tolist()), strict=True
         ):
-            first = None if state is None else tuple(part[rows] for part in state)
-            output, final = self(inputs[rows, :length], first, None)
+            initial = None if state is None else tuple(part[rows] for part in state)
+            output, final = self(inputs[rows, :length], initial, None)
             outputs.append(F.pad(output, (0, 0, 0, inputs.shape[1] - length)))
             finals.append(final)
-        joined = tuple(torch.cat(parts)[back] for parts in zip(*finals, strict=True))
-        return torch.cat(outputs)[back], joined
+        joined = tuple(torch.cat(parts)[inverse] for parts in zip(*finals, strict=True))
+        return torch.cat(outputs)[inverse], joined
 
     def _to_torch(self, state: RNNState) -> Tensor | tuple[Tensor, ...]:
-        """Turn (N, D * H) parts into torch's (D, N, H)."""
+        """Convert components of (N, D * H) to torch's (D, N, H)."""
         parts = tuple(
-            part.unflatten(1, (self.directions, -1)).transpose(0, 1).contiguous()
+            part.unflatten(1, (self.num_directions, -1)).transpose(0, 1).contiguous()
             for part in state
         )
-        return parts if self.parts == 2 else parts[0]
+        return parts if self.num_components == 2 else parts[0]
 
     def _from_torch(self, state: Tensor | tuple[Tensor, ...]) -> RNNState:
-        """Turn torch's (D, N, H) parts into (N, D * H)."""
+        """Convert torch's components of (D, N, H) to (N, D * H)."""
         parts = (state,) if isinstance(state, Tensor) else state
         return tuple(part.transpose(0, 1).flatten(1) for part in parts)
 

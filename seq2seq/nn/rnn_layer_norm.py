@@ -1,7 +1,7 @@
-"""Recurrent layers whose cells are normalised or drop parts of their own state.
+"""RNN, GRU and LSTM layers with layer normalisation and recurrent dropout.
 
-Knows tensors; not stacks or sequences' meaning. These cells are not among torch's fused
-ones, so time passes in Python: several times as slow.
+Neither is available in torch's fused layers, so time is a Python loop: several times as
+slow.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 class LayerNormRNNLayer(nn.Module):
     """A tanh RNN, GRU or LSTM layer that runs position by position.
 
-    Without normalisation and dropout it computes what `FusedLayer` computes from the
-    same matrices.
+    Without normalisation and dropout it equals `FusedRNNLayer` with the same weights.
 
     Args:
-        input_size: Size of what it reads at a position.
+        input_size: Size of the input at each position.
         hidden_size: Size of each direction's state.
         cell: rnn, gru or lstm.
-        bidirectional: Whether it also reads from the end.
-        normalise: Whether sums are brought to mean 0 and variance 1 before the gates,
-            those of the input, those of the state and an LSTM's cell each by itself.
-        recurrent_dropout: Share of the previous state's units that the gates do not
-            see, the same ones at every position.
+        bidirectional: Whether to run backwards as well.
+        normalise: Whether to apply layer normalisation to the input's pre-activations,
+            the state's, and an LSTM's cell, each by itself.
+        recurrent_dropout: Dropout probability of the previous state as input of the
+            gates, with one mask for all positions.
 
     Source: Ba et al. 2016, section 3.1 and appendix (normalisation); Gal and Ghahramani
     2016 (one mask for all positions).
@@ -47,7 +46,7 @@ class LayerNormRNNLayer(nn.Module):
         recurrent_dropout: float,
     ) -> None:
         super().__init__()
-        self.parts = 2 if cell == "lstm" else 1
+        self.num_components = 2 if cell == "lstm" else 1
         self.size = hidden_size
         self.directions = nn.ModuleList(
             _RNNDirection(input_size, hidden_size, cell, normalise, recurrent_dropout)
@@ -57,22 +56,25 @@ class LayerNormRNNLayer(nn.Module):
     def forward(
         self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
     ) -> tuple[Tensor, RNNState]:
-        """Run over whole sequences; shapes as in `FusedLayer.forward`."""
-        rows, width, _ = inputs.shape
-        positions = torch.arange(width, device=inputs.device)
+        """Run over whole sequences; shapes as in `FusedRNNLayer.forward`."""
+        rows, length, _ = inputs.shape
+        positions = torch.arange(length, device=inputs.device)
         ends = None if lengths is None else lengths.to(inputs.device)[:, None]
-        mask = None if ends is None else positions < ends
+        mask = None if ends is None else positions < ends  # (N, T)
         outputs, finals = [], []
         for number, direction in enumerate(self.directions):
-            first = (
-                tuple(inputs.new_zeros(rows, self.size) for _ in range(self.parts))
+            initial = (
+                tuple(
+                    inputs.new_zeros(rows, self.size)
+                    for _ in range(self.num_components)
+                )
                 if state is None
                 else tuple(
                     part.unflatten(1, (len(self.directions), -1))[:, number]
                     for part in state
                 )
             )
-            states, final = direction(inputs, first, mask, backwards=number == 1)
+            states, final = direction(inputs, initial, mask, backwards=number == 1)
             outputs.append(states)
             finals.append(final)
         joined = tuple(torch.cat(parts, dim=1) for parts in zip(*finals, strict=True))
@@ -83,7 +85,7 @@ class LayerNormRNNLayer(nn.Module):
 
 
 class _RNNDirection(nn.Module):
-    """One cell and the loop over time."""
+    """One direction: a cell and its loop over time."""
 
     def __init__(
         self, input_size: int, size: int, cell: str, normalise: bool, dropout: float
@@ -92,65 +94,68 @@ class _RNNDirection(nn.Module):
         self.cell = cell
         self.size = size
         width = GATES[cell] * size
-        self.read = nn.Linear(input_size, width)
-        self.recur = nn.Linear(size, width)
-        nn.init.xavier_uniform_(self.read.weight)
-        for block in self.recur.weight.data.split(size):
+        self.input_to_hidden = nn.Linear(input_size, width)
+        self.hidden_to_hidden = nn.Linear(size, width)
+        nn.init.xavier_uniform_(self.input_to_hidden.weight)
+        for block in self.hidden_to_hidden.weight.data.split(size):
             nn.init.orthogonal_(block)
-        for linear in (self.read, self.recur):
+        for linear in (self.input_to_hidden, self.hidden_to_hidden):
             nn.init.zeros_(linear.bias)
         if cell == "lstm":
-            self.read.bias.data[size : 2 * size] = 1.0
+            # An untrained cell should remember (Jozefowicz et al. 2015).
+            self.input_to_hidden.bias.data[size : 2 * size] = 1.0
 
-        def norm(numbers: int) -> nn.Module:
-            return nn.LayerNorm(numbers) if normalise else nn.Identity()
+        def norm(width: int) -> nn.Module:
+            return nn.LayerNorm(width) if normalise else nn.Identity()
 
         # Before the bias, or an LSTM's open forget gates would be normalised away.
-        self.read_norm, self.recur_norm = norm(width), norm(width)
+        self.input_norm, self.hidden_norm = norm(width), norm(width)
         self.cell_norm = norm(size) if cell == "lstm" else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(
         self, inputs: Tensor, state: RNNState, mask: Tensor | None, *, backwards: bool
     ) -> tuple[Tensor, RNNState]:
-        """Run over (N, T, I) from parts of (N, H); padding keeps the state."""
-        sums = nn.functional.linear(inputs, self.read.weight)
-        sums = self.read_norm(sums) + self.read.bias
-        kept = self.dropout(torch.ones_like(state[0]))
-        width = inputs.shape[1]
-        outputs: list[Tensor] = [state[0]] * width
-        for position in reversed(range(width)) if backwards else range(width):
-            following = self._step(sums[:, position], state, kept)
+        """Run over (N, T, I) from components of (N, H); padding keeps the state."""
+        sums = nn.functional.linear(inputs, self.input_to_hidden.weight)
+        sums = self.input_norm(sums) + self.input_to_hidden.bias  # (N, T, gates * H)
+        dropout_mask = self.dropout(torch.ones_like(state[0]))  # (N, H)
+        length = inputs.shape[1]
+        outputs: list[Tensor] = [state[0]] * length
+        for position in reversed(range(length)) if backwards else range(length):
+            next_state = self._step(sums[:, position], state, dropout_mask)
             if mask is not None:
-                real = mask[:, position, None]
-                following = tuple(
+                real = mask[:, position, None]  # (N, 1)
+                next_state = tuple(
                     torch.where(real, new, old)
-                    for new, old in zip(following, state, strict=True)
+                    for new, old in zip(next_state, state, strict=True)
                 )
-                outputs[position] = following[0] * real
+                outputs[position] = next_state[0] * real
             else:
-                outputs[position] = following[0]
-            state = following
-        return torch.stack(outputs, dim=1), state
+                outputs[position] = next_state[0]
+            state = next_state
+        return torch.stack(outputs, dim=1), state  # (N, T, H)
 
-    def _step(self, sums: Tensor, state: RNNState, kept: Tensor) -> RNNState:
-        """Take in one position's sums, (N, gates * H)."""
+    def _step(
+        self, input_sums: Tensor, state: RNNState, dropout_mask: Tensor
+    ) -> RNNState:
+        """Compute the next state from the input's pre-activations, (N, gates * H)."""
         hidden = state[0]
-        recurred = nn.functional.linear(hidden * kept, self.recur.weight)
-        recurred = self.recur_norm(recurred) + self.recur.bias
+        sums = nn.functional.linear(hidden * dropout_mask, self.hidden_to_hidden.weight)
+        sums = self.hidden_norm(sums) + self.hidden_to_hidden.bias  # (N, gates * H)
         if self.cell == "rnn":
-            return (torch.tanh(sums + recurred),)
+            return (torch.tanh(input_sums + sums),)
         if self.cell == "gru":
-            reset, update, new = sums.chunk(3, dim=1)
-            reset_h, update_h, new_h = recurred.chunk(3, dim=1)
+            reset, update, new = input_sums.chunk(3, dim=1)
+            reset_h, update_h, new_h = sums.chunk(3, dim=1)
             update = torch.sigmoid(update + update_h)
             new = torch.tanh(new + torch.sigmoid(reset + reset_h) * new_h)
             return (new + update * (hidden - new),)
-        entry, forget, new, leave = (sums + recurred).chunk(4, dim=1)
-        memory = torch.sigmoid(forget) * state[1]
-        memory = memory + torch.sigmoid(entry) * torch.tanh(new)
-        shown = torch.tanh(self.cell_norm(memory))
-        return torch.sigmoid(leave) * shown, memory
+        input_gate, forget_gate, new, output_gate = (input_sums + sums).chunk(4, dim=1)
+        cell = torch.sigmoid(forget_gate) * state[1]
+        cell = cell + torch.sigmoid(input_gate) * torch.tanh(new)
+        activation = torch.tanh(self.cell_norm(cell))
+        return torch.sigmoid(output_gate) * activation, cell
 
     if TYPE_CHECKING:
         __call__ = forward

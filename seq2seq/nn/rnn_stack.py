@@ -1,8 +1,4 @@
-"""One face for all recurrent stacks: cells, layers, directions, residual connections.
-
-Knows tensors and its kinds of layers; not embeddings, attention or what a sequence
-means.
-"""
+"""Stack of recurrent layers: one interface for all cells, directions and residuals."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from seq2seq.types import RNNState
 
 
 class RNNStateShape(NamedTuple):
-    """What a stack's state looks like: so many parts, each (N, layers, size)."""
+    """Shape of a stack's state: `num_components` tensors of (N, num_layers, size)."""
 
     num_components: int
     num_layers: int
@@ -27,24 +23,25 @@ class RNNStateShape(NamedTuple):
 
 
 class RNNStack(nn.Module):
-    """A stack of recurrent layers: one shared cell, applied at every position.
-
-    Args:
-        input_size: Size of what it reads at a position.
-        hidden_size: Size of each direction's state.
-        cell: rnn (tanh), gru, lstm, min_gru or min_lstm.
-        layers: How many layers stand on one another.
-        bidirectional: Whether every layer also reads from the end.
-        dropout: Share of units dropped between layers, in [0, 1).
-        locked: Whether a sentence drops the same units at all positions.
-        residual: Whether layers above the first add to what they read (Wu et al. 2016,
-            section 3.1).
-        layer_norm: Whether the cells are normalised (Ba et al. 2016).
-        recurrent_dropout: Share of the state's units hidden from the gates.
-        beside_size: Size of what every layer reads beside the layer below, or 0.
+    """Stack of recurrent layers with one kind of cell.
 
     Without layer_norm and recurrent_dropout every layer is one call for a whole
     sequence.
+
+    Args:
+        input_size: Size of the input at each position.
+        hidden_size: Size of each direction's state.
+        cell: rnn (tanh), gru, lstm, min_gru or min_lstm.
+        layers: Number of layers.
+        bidirectional: Whether every layer runs backwards as well.
+        dropout: Dropout probability between layers, in [0, 1).
+        locked: Whether a sentence has one dropout mask for all positions.
+        residual: Whether to add the input of every layer but the first to its output
+            (Wu et al. 2016, section 3.1).
+        layer_norm: Whether to normalise the cells (Ba et al. 2016).
+        recurrent_dropout: Dropout probability of the state as input of the gates.
+        extra_input_size: Size of an additional input concatenated to every layer's
+            input (attention's context; Wu et al. 2016, section 3), or 0.
     """
 
     def __init__(
@@ -60,7 +57,7 @@ class RNNStack(nn.Module):
         residual: bool = False,
         layer_norm: bool = False,
         recurrent_dropout: float = 0.0,
-        beside_size: int = 0,
+        extra_input_size: int = 0,
     ) -> None:
         super().__init__()
         self.size = hidden_size * (2 if bidirectional else 1)
@@ -86,8 +83,8 @@ class RNNStack(nn.Module):
             )
 
         self.layers = nn.ModuleList(
-            layer((self.size if number else input_size) + beside_size)
-            for number in range(layers)
+            layer((self.size if index else input_size) + extra_input_size)
+            for index in range(layers)
         )
         self.shape = RNNStateShape(2 if cell == "lstm" else 1, layers, self.size)
 
@@ -97,27 +94,31 @@ class RNNStack(nn.Module):
         state: RNNState | None = None,
         *,
         lengths: Tensor | None = None,
-        beside: Tensor | None = None,
+        extra_input: Tensor | None = None,
     ) -> tuple[Tensor, RNNState]:
         """Run over whole sequences.
 
         Args:
             inputs: (N, T, input_size).
-            state: Where to start from, each part (N, L, H); zeros if None.
+            state: Initial state, each component (N, L, H); zeros if None.
             lengths: Real positions of each sequence, (N,), on the CPU; all if None.
-            beside: What every layer also reads, (N, T, beside_size).
+            extra_input: Additional input of every layer, (N, T, extra_input_size).
 
         Returns:
-            What the top layer says at every position, (N, T, H), zero at padding, and
-            the state after each sequence's last real position, each part (N, L, H).
+            Hidden states of the top layer, (N, T, H), zero at padding, and the final
+            state, after each sequence's last real position, each component (N, L, H).
         """
         finals = []
-        for number, layer in enumerate(self.layers):
-            below = self.dropout(inputs) if number else inputs
-            read = below if beside is None else torch.cat([below, beside], dim=2)
-            first = None if state is None else tuple(part[:, number] for part in state)
-            outputs, final = layer(read, first, lengths)
-            inputs = outputs + inputs if self.residual and number else outputs
+        for index, layer in enumerate(self.layers):
+            dropped = self.dropout(inputs) if index else inputs
+            layer_input = (
+                dropped
+                if extra_input is None
+                else torch.cat([dropped, extra_input], dim=2)
+            )
+            initial = None if state is None else tuple(part[:, index] for part in state)
+            outputs, final = layer(layer_input, initial, lengths)  # (N, T, H)
+            inputs = outputs + inputs if self.residual and index else outputs
             finals.append(final)
         joined = tuple(torch.stack(parts, dim=1) for parts in zip(*finals, strict=True))
         return inputs, joined

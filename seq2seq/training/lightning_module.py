@@ -309,7 +309,7 @@ class TranslationModule(LightningModule):
     def greedy_search(self, batch: Batch) -> list[Hypothesis]:
         """Translate a batch greedily, as validation does."""
         encoded = self.network.encoder(batch.source, batch.source_lengths)
-        state, memory = self.network.start(encoded)
+        state, memory = self.network.init_decoder(encoded)
         search = self.recipe.search
         constraints = DecodingConstraints.from_length_ratio(
             batch.source_lengths.to(self.device), search

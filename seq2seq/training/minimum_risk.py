@@ -79,7 +79,7 @@ def expected_risk(
     candidates = _weigh(batch, samples, options.alpha, metric)
     candidates.sort(key=lambda candidate: len(candidate.tokens))  # For little padding.
     encoded = network.encoder(batch.source, batch.source_lengths)
-    state, memory = network.start(encoded)
+    state, memory = network.init_decoder(encoded)
     device, chunk_size = batch.targets.device, len(batch.targets)
     total = torch.zeros((), device=device)
     for first in range(0, len(candidates), chunk_size):
@@ -92,7 +92,7 @@ def expected_risk(
         )
         output = chunked_cross_entropy(
             decoded.features.flatten(0, 1),
-            network.decoder.output,
+            network.decoder.output_layer,
             targets.targets.flatten(),
             weights=weights.to(device)[:, None].expand_as(targets.targets).flatten(),
         )
@@ -125,7 +125,7 @@ def _sample_candidates(
     try:
         with torch.no_grad():
             encoded = network.encoder(batch.source, batch.source_lengths)
-            state, memory = network.start(encoded)
+            state, memory = network.init_decoder(encoded)
             lengths = batch.source_lengths.to(batch.source.device)
             return sample(
                 network.step,

@@ -66,7 +66,7 @@ def main() -> None:
                 some, [[] for _ in some], batch_tokens=10**9
             ):
                 read = network.encoder(batch.source, batch.source_lengths)
-                starts.append(Start(*network.start(read), batch.source_lengths))
+                starts.append(Start(*network.init_decoder(read), batch.source_lengths))
         for size in (1, chosen.beam):
             search = options.model_copy(update={"beam_size": size})
             print(json.dumps(_compare(network, starts, search, chosen.rounds)))

@@ -64,7 +64,7 @@ def make_run(
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
-        network.decoder.output.bias[EOS] += 1.5  # Or no hypothesis would end.
+        network.decoder.output_layer.bias[EOS] += 1.5  # Or no hypothesis would end.
     run = RunFolder(folder)
     run.best.parent.mkdir(parents=True)
     run.write_tokenizers(shared, shared)

@@ -54,7 +54,9 @@ def exact(**changes: Any) -> EncoderDecoder:
 
 def greedy(model: EncoderDecoder, batch: Batch, limit: int = 12) -> list[Hypothesis]:
     with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        state, memory = model.init_decoder(
+            model.encoder(batch.source, batch.source_lengths)
+        )
         demands = DecodingConstraints(
             max_lengths=torch.full((len(batch.source),), limit)
         )
@@ -65,7 +67,9 @@ def beam(
     model: EncoderDecoder, batch: Batch, *, size: int, hypotheses: int = 1
 ) -> list[list[Hypothesis]]:
     with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        state, memory = model.init_decoder(
+            model.encoder(batch.source, batch.source_lengths)
+        )
         return beam_search(
             model.step,
             state,
@@ -79,5 +83,5 @@ def beam(
 def whole_sequence(model: EncoderDecoder, batch: Batch) -> Tensor:
     """Teacher-forced log-probabilities, (N, T, V)."""
     with torch.no_grad():
-        features = model.decode(batch).features
+        features = model.forward_decoder(batch).features
         return torch.log_softmax(model.decoder.logits(features), dim=-1)

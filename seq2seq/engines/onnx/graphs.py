@@ -48,9 +48,9 @@ def encoder_graph(network: EncoderDecoder) -> onnx.ModelProto:
     embedded = graph.add("Gather", [table, tokens])  # (N, S, E)
     hidden = graph.transpose(embedded, (1, 0, 2))  # (S, N, E)
     final_states: list[list[str]] = []
-    for number, layer in enumerate(fused_layers(encoder.recurrent)):
+    for number, layer in enumerate(fused_layers(encoder.rnn)):
         states, final_state = sequence_layer(graph, layer, hidden, lengths_32)
-        residual = encoder.recurrent.residual and number
+        residual = encoder.rnn.residual and number
         hidden = graph.add("Add", [states, hidden]) if residual else states
         final_states.append(final_state)
     # Component by component, in each layer by layer.
@@ -92,10 +92,10 @@ def _attention_memory(
 ) -> dict[str, str]:
     """Compute keys, values and mask in the layout of the products at every step."""
     keys = states
-    if attention.project is not None:
-        keys = graph.linear(states, attention.project)
+    if attention.key_projection is not None:
+        keys = graph.linear(states, attention.key_projection)
     heads = [0, 0, attention.num_heads, -1]
-    is_additive = attention.query is not None
+    is_additive = attention.query_projection is not None
     order = (0, 2, 1, 3) if is_additive else (0, 2, 3, 1)
     width = graph.add("Gather", [graph.add("Shape", [source]), graph.constant([1])])
     zero, one = (graph.constant(np.int64(number)) for number in (0, 1))
@@ -160,9 +160,9 @@ def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     if decoder.attention is not None:
         context, weights = _attend(graph, decoder.attention, hidden)
         contexts = [context]
-    if decoder.upper is not None:
-        num_bottom_layers = decoder.lower.shape.num_layers
-        hidden = step_stack(decoder.upper, hidden, num_bottom_layers, contexts)
+    if decoder.top_rnn is not None:
+        num_bottom_layers = decoder.bottom_rnn.shape.num_layers
+        hidden = step_stack(decoder.top_rnn, hidden, num_bottom_layers, contexts)
     features = graph.add(
         "Tanh", [graph.linear(graph.concat([hidden, *contexts]), decoder.readout)]
     )
@@ -178,9 +178,9 @@ def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
 def output_graph(network: EncoderDecoder) -> onnx.ModelProto:
     """Build the graph of the output layer: features (R, E) to logits (R, V)."""
     decoder, graph = network.decoder, GraphBuilder()
-    size = decoder.output.in_features
+    size = decoder.output_layer.in_features
     features = graph.input("features", np.float32, ["R", size])
-    return graph.model({"logits": graph.linear(features, decoder.output)})
+    return graph.model({"logits": graph.linear(features, decoder.output_layer)})
 
 
 def _repeat_rows(graph: GraphBuilder, context: str, last_tokens: str) -> str:
@@ -209,8 +209,8 @@ def _attend(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str
         "Gather", [graph.add("Shape", [bias]), graph.constant([0])]
     )
     # (R, Q) to (N, heads, rows of a sentence, Q / heads)
-    if attention.query is not None:
-        queries = graph.linear(hidden, attention.query)
+    if attention.query_projection is not None:
+        queries = graph.linear(hidden, attention.query_projection)
         size = attention.energy.shape[1]
     else:
         queries = graph.scale(hidden, attention.scale)
@@ -221,7 +221,7 @@ def _attend(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str
     queries = graph.transpose(
         graph.add("Reshape", [queries, split_shape]), (0, 2, 1, 3)
     )
-    if attention.query is not None:
+    if attention.query_projection is not None:
         queries = graph.add("Unsqueeze", [queries, graph.constant([3])])
         keys = graph.add("Unsqueeze", [keys, graph.constant([2])])
         activations = graph.add("Tanh", [graph.add("Add", [queries, keys])])

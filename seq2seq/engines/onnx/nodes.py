@@ -178,9 +178,9 @@ def sequence_layer(
         (N, H) each.
     """
     cell = _cell(layer)
-    size = layer.layer.hidden_size
+    size = layer.rnn.hidden_size
     weights_ih, weights_hh, biases = [], [], []
-    for direction in ("", "_reverse")[: layer.directions]:
+    for direction in ("", "_reverse")[: layer.num_directions]:
         weights_ih.append(_in_onnx_order(layer, f"weight_ih_l0{direction}", cell))
         weights_hh.append(_in_onnx_order(layer, f"weight_hh_l0{direction}", cell))
         bias_pair = [
@@ -190,7 +190,7 @@ def sequence_layer(
         biases.append(np.concatenate(bias_pair))
     attributes: dict[str, Any] = {
         "hidden_size": size,
-        "direction": "bidirectional" if layer.directions == 2 else "forward",
+        "direction": "bidirectional" if layer.num_directions == 2 else "forward",
     }
     if cell == "gru":
         attributes["linear_before_reset"] = 1
@@ -199,7 +199,10 @@ def sequence_layer(
         for directions in (weights_ih, weights_hh, biases)
     ]
     states, *final_states = graph.add_multi(
-        _OPERATOR[cell], [inputs, *weights, lengths], 1 + layer.parts, attributes
+        _OPERATOR[cell],
+        [inputs, *weights, lengths],
+        1 + layer.num_components,
+        attributes,
     )
     # (S, D, N, H) and (D, N, H)
     states = graph.reshape(graph.transpose(states, (0, 2, 1, 3)), (0, 0, -1))
@@ -223,7 +226,7 @@ def step_layer(
     Returns:
         The components of the next state, the first of which is the layer's output.
     """
-    cell, torch_layer = _cell(layer), layer.layer
+    cell, torch_layer = _cell(layer), layer.rnn
     size = torch_layer.hidden_size
     weights = dict(torch_layer.named_parameters())
 
@@ -259,11 +262,11 @@ def step_layer(
 
 
 def _cell(layer: FusedRNNLayer) -> str:
-    return {nn.RNN: "rnn", nn.GRU: "gru", nn.LSTM: "lstm"}[type(layer.layer)]
+    return {nn.RNN: "rnn", nn.GRU: "gru", nn.LSTM: "lstm"}[type(layer.rnn)]
 
 
 def _in_onnx_order(layer: FusedRNNLayer, name: str, cell: str) -> Array:
     """Return a weight or bias of the torch layer with its gates in ONNX's order."""
-    weight = dict(layer.layer.named_parameters())[name].detach().numpy()
+    weight = dict(layer.rnn.named_parameters())[name].detach().numpy()
     blocks = np.split(weight, len(_TO_ONNX[cell]))
     return np.concatenate([blocks[gate] for gate in _TO_ONNX[cell]])

@@ -196,7 +196,7 @@ def measure(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
     real = batch.targets != PAD
     with torch.no_grad(), _record_gates(network) as recorded:
         encoded = network.encoder(batch.source, batch.source_lengths)
-        state, memory = network.start(encoded)
+        state, memory = network.init_decoder(encoded)
         decoded = network.decoder(batch.inputs, state, memory)
     with torch.no_grad():
         sums: dict[str, Tensor] = {}
@@ -257,10 +257,10 @@ def _layers(network: EncoderDecoder) -> dict[str, Any]:
     """Name the recurrent layers, from the bottom up: encoder.1, ..., decoder.1, ..."""
     decoder = network.decoder
     sides = {
-        "encoder": list(network.encoder.recurrent.layers),
+        "encoder": list(network.encoder.rnn.layers),
         "decoder": [
-            *decoder.lower.layers,
-            *(() if decoder.upper is None else decoder.upper.layers),
+            *decoder.bottom_rnn.layers,
+            *(() if decoder.top_rnn is None else decoder.top_rnn.layers),
         ],
     }
     return {

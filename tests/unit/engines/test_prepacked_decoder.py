@@ -54,7 +54,7 @@ def test_prepacked_steps_agree_with_the_networks(name: str, rows: int) -> None:
     assert prepacked is not plain
     batch = collate(SOURCES, [[] for _ in SOURCES])
     encoded = plain.encoder(batch.source, batch.source_lengths)
-    state, memory = plain.start(encoded)
+    state, memory = plain.init_decoder(encoded)
     rows_of = torch.arange(len(SOURCES)).repeat_interleave(rows)
     expected_state = state = state.select(rows_of)
     for position in range(6):
@@ -76,13 +76,15 @@ def test_a_table_takes_the_place_of_embeddings_unless_it_is_too_large(
     plain = lively(attention={"kind": "none"})
     vocab_size = plain.decoder.embedding.num_embeddings
     tabled = make_step_network(plain).decoder
-    gates = len(plain.decoder.lower.layers[0].layer.weight_ih_l0)
+    gates = len(plain.decoder.bottom_rnn.layers[0].rnn.weight_ih_l0)
     assert tabled.embedding.weight.shape == (vocab_size, gates)
     monkeypatch.setattr(prepacked_decoder, "MAX_TABLE_SIZE", vocab_size * gates - 1)
     whole = make_step_network(plain).decoder
     assert whole.embedding.weight is plain.decoder.embedding.weight
     batch = collate(SOURCES, [[] for _ in SOURCES])
-    state, memory = plain.start(plain.encoder(batch.source, batch.source_lengths))
+    state, memory = plain.init_decoder(
+        plain.encoder(batch.source, batch.source_lengths)
+    )
     last = torch.arange(len(SOURCES))[:, None] + 4
     expected = plain.decoder(last, state, memory).features
     for twin in (tabled, whole):
@@ -94,8 +96,8 @@ def test_a_packed_twin_leaves_the_network_as_it_was() -> None:
     plain = lively()
     before = {name: weight.clone() for name, weight in plain.state_dict().items()}
     twin = make_step_network(plain)
-    assert isinstance(twin.decoder.output, prepacked_decoder.PrepackedLinear)
-    assert isinstance(plain.decoder.output, torch.nn.Linear)
+    assert isinstance(twin.decoder.output_layer, prepacked_decoder.PrepackedLinear)
+    assert isinstance(plain.decoder.output_layer, torch.nn.Linear)
     after = plain.state_dict()
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
@@ -128,7 +130,7 @@ def test_without_such_matrices_the_network_steps_itself(
     monkeypatch.setattr(prepacked_decoder, "torch", Torch())
     with pytest.raises(RuntimeError, match="packed matrices"):
         prepacked_decoder.PrepackedLinear(
-            plain.decoder.output.weight, plain.decoder.output.bias
+            plain.decoder.output_layer.weight, plain.decoder.output_layer.bias
         )
     assert engine.make_step_network(plain) is plain
 

@@ -176,7 +176,7 @@ def test_a_translations_score_is_the_sum_of_the_searchs_steps(
     with torch.inference_mode():
         for line, text in zip(lines, texts, strict=True):
             batch = collate(translator.source.encode([line]), [[]])
-            state, memory = network.start(
+            state, memory = network.init_decoder(
                 network.encoder(batch.source, batch.source_lengths)
             )
             tokens = [*translator.target.encode([text])[0], EOS]

@@ -133,7 +133,9 @@ def test_one_step_at_a_time_equals_the_whole_sequence(
     batch = collate(SOURCES, TARGETS)
     whole = whole_sequence(model, batch)
     with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        state, memory = model.init_decoder(
+            model.encoder(batch.source, batch.source_lengths)
+        )
         last_state = model.decoder(batch.inputs, state, memory).state
         for position in range(batch.inputs.shape[1]):
             said = model.step(batch.inputs[:, position], state, memory)
@@ -278,14 +280,16 @@ def test_truncated_gradients_come_back_from_so_many_positions(
     batch = collate(SOURCES, TARGETS)
 
     def slopes(truncate: int | None) -> tuple[torch.Tensor, ...]:
-        found = model.decode(batch, truncate=truncate)
+        found = model.forward_decoder(batch, truncate=truncate)
         # What the fourth position says, by what every position read.
         read = model.decoder.embedding.weight
         return torch.autograd.grad(found.features[:, 3].sum(), read)
 
-    whole = model.decode(batch)
+    whole = model.forward_decoder(batch)
     for truncate in (1, 3, 100):
-        torch.testing.assert_close(model.decode(batch, truncate=truncate), whole)
+        torch.testing.assert_close(
+            model.forward_decoder(batch, truncate=truncate), whole
+        )
     torch.testing.assert_close(slopes(100), slopes(None))
     # The sentence of six positions reads another piece at each of the first four.
     pieces = batch.inputs[1, :4]

@@ -33,7 +33,11 @@ def attend(options: dict[str, Any]) -> tuple[Attention, Tensor, AttentionMemory]
     states = torch.randn(3, 5, 8, dtype=torch.double)
     mask = torch.arange(5) < torch.tensor([5, 1, 3])[:, None]
     queries = torch.randn(3, 4, 8, dtype=torch.double)
-    return attention, queries, AttentionMemory(attention.keys(states), states, mask)
+    return (
+        attention,
+        queries,
+        AttentionMemory(attention.compute_keys(states), states, mask),
+    )
 
 
 @pytest.mark.parametrize("options", KINDS, ids=str)
@@ -54,7 +58,7 @@ def test_padding_is_never_read(options: dict[str, Any]) -> None:
     attention, queries, source = attend(options)
     states = source.values.masked_fill(~source.mask[:, :, None], 1e3)
     found = attention(
-        queries, AttentionMemory(attention.keys(states), states, source.mask)
+        queries, AttentionMemory(attention.compute_keys(states), states, source.mask)
     )
     for one, other in zip(found, attention(queries, source), strict=True):
         torch.testing.assert_close(one, other)
@@ -68,15 +72,16 @@ def test_scores_are_those_of_the_papers() -> None:
         if kind == "dot":
             scores = [query @ state / math.sqrt(8) for state in states]
         elif kind == "general":
-            assert attention.project is not None
-            weight = attention.project.weight / math.sqrt(8)
+            assert attention.key_projection is not None
+            weight = attention.key_projection.weight / math.sqrt(8)
             scores = [query @ weight @ state for state in states]
         else:
-            assert attention.project is not None
-            assert attention.query is not None
-            asked = attention.query(query)
+            assert attention.key_projection is not None
+            assert attention.query_projection is not None
+            asked = attention.query_projection(query)
             scores = [
-                torch.tanh(asked + attention.project(state)) @ attention.energy[0, :, 0]
+                torch.tanh(asked + attention.key_projection(state))
+                @ attention.energy[0, :, 0]
                 for state in states
             ]
         expected = torch.softmax(torch.stack(scores), dim=0)
@@ -107,7 +112,7 @@ def test_coverage_is_part_of_training_alone() -> None:
     model, plain = network(attention=looks), network(attention={"kind": "general"})
     plain.load_state_dict(model.state_dict())
     batch = collate(SOURCES, TARGETS)
-    weights = model.decode(batch).attention
+    weights = model.forward_decoder(batch).attention
     assert weights is not None
     extra = 2.0 * coverage_loss(weights, batch.targets != PAD).item()
     assert extra > 0
@@ -125,10 +130,10 @@ def test_a_padded_batch_aligns_as_each_sentence_alone(fed: bool, layer: str) -> 
         attention={"kind": "general", "architecture": layer, "input_feeding": fed},
     )
     with torch.no_grad():
-        together = model.decode(collate(SOURCES, TARGETS)).attention
+        together = model.forward_decoder(collate(SOURCES, TARGETS)).attention
         assert together is not None
         for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
-            alone = model.decode(collate([source], [target])).attention
+            alone = model.forward_decoder(collate([source], [target])).attention
             assert alone is not None
             rows, columns = len(target) + 1, len(source) + 1
             torch.testing.assert_close(together[row, :rows, :columns], alone[0])
@@ -222,7 +227,7 @@ def test_attention_learns_to_align(looks: dict[str, Any]) -> None:
     model.eval()
     unseen, lengths = batch(200)
     with torch.no_grad():
-        weights = model.decode(unseen).attention
+        weights = model.forward_decoder(unseen).attention
     assert weights is not None
     right = 0
     for row, length in enumerate(lengths):

@@ -28,7 +28,7 @@ def test_a_copy_bridge_hands_the_final_state_over(cell: str) -> None:
     batch = collate(SOURCES, TARGETS)
     with torch.no_grad():
         encoded = model.encoder(batch.source, batch.source_lengths)
-        state, _ = model.start(encoded)
+        state, _ = model.init_decoder(encoded)
         assert math.isfinite(model(batch).loss.item())
     assert len(state.hidden) == (2 if cell == "lstm" else 1)
     for part, expected in zip(state.hidden, encoded.final_state, strict=True):
@@ -61,7 +61,7 @@ def test_a_linear_bridge_fits_any_shapes() -> None:
             decoder={"cell": second, "layers": 2, "hidden_size": 5},
         )
         batch = collate(SOURCES, TARGETS)
-        state, _ = model.start(model.encoder(batch.source, batch.source_lengths))
+        state, _ = model.init_decoder(model.encoder(batch.source, batch.source_lengths))
         assert len(state.hidden) == (2 if second == "lstm" else 1)
         assert {part.shape for part in state.hidden} == {(len(SOURCES), 2, 5)}
 
@@ -69,11 +69,13 @@ def test_a_linear_bridge_fits_any_shapes() -> None:
 @pytest.mark.parametrize("tie", ["none", "decoder", "all"])
 def test_tied_embeddings_are_one_matrix(tie: str) -> None:
     model = network(tie_embeddings=tie)
-    read, written = model.decoder.embedding.weight, model.decoder.output.weight
+    read, written = model.decoder.embedding.weight, model.decoder.output_layer.weight
     assert (written is read) == (tie != "none")
     assert (model.encoder.embedding.weight is read) == (tie == "all")
     names = [name for name, _ in model.named_parameters()]
-    tables = [n for n in names if "embedding" in n or n == "decoder.output.weight"]
+    tables = [
+        n for n in names if "embedding" in n or n == "decoder.output_layer.weight"
+    ]
     assert len(tables) == {"none": 3, "decoder": 2, "all": 1}[tie]
 
 

@@ -35,11 +35,15 @@ def layer_of(kind: str, cell: str, both: bool) -> Any:
 def sums(layer: Any, number: int, inputs: Tensor, before: Tensor) -> tuple[Tensor, ...]:
     """The parts that come from the input, and those from the state before."""
     if isinstance(layer, FusedRNNLayer):
-        w, u, b, c = layer.layer.all_weights[number]
+        w, u, b, c = layer.rnn.all_weights[number]
         return F.linear(inputs, w, b), F.linear(before, u, c)
     one = layer.directions[number]
-    read = one.read_norm(inputs @ one.read.weight.T) + one.read.bias
-    return read, one.recur_norm(before @ one.recur.weight.T) + one.recur.bias
+    read = (
+        one.input_norm(inputs @ one.input_to_hidden.weight.T) + one.input_to_hidden.bias
+    )
+    return read, one.hidden_norm(
+        before @ one.hidden_to_hidden.weight.T
+    ) + one.hidden_to_hidden.bias
 
 
 @pytest.mark.parametrize("given", [True, False], ids=["from a state", "from zeros"])
@@ -52,7 +56,7 @@ def test_recomputed_gates_reproduce_every_next_state(
     layer = layer_of(kind, cell, both)
     inputs = torch.randn(N, T, SIZE, dtype=torch.float64)
     width = H * (2 if both else 1)
-    start = tuple(torch.randn(N, width).double() for _ in range(layer.parts))
+    start = tuple(torch.randn(N, width).double() for _ in range(layer.num_components))
     state = start if given else None
     with torch.no_grad():
         states, _ = layer(inputs, state, LENGTHS)

@@ -49,7 +49,7 @@ def test_a_recurrent_state_can_be_handed_on(cell: str, options: Any) -> None:
 @pytest.mark.parametrize(("cell", "options"), KINDS)
 @pytest.mark.parametrize("both", [True, False])
 def test_padding_changes_nothing(cell: str, options: Any, both: bool) -> None:
-    made = stack(cell, bidirectional=both, beside_size=2, **options)
+    made = stack(cell, bidirectional=both, extra_input_size=2, **options)
     inputs = torch.randn(3, 6, 4, dtype=torch.double)
     beside = torch.randn(3, 6, 2, dtype=torch.double)
     lengths = torch.tensor([6, 1, 4])
@@ -57,12 +57,12 @@ def test_padding_changes_nothing(cell: str, options: Any, both: bool) -> None:
         torch.randn(3, 3, made.size, dtype=torch.double)
         for _ in range(made.shape.num_components)
     )
-    together, final = made(inputs, first, lengths=lengths, beside=beside)
+    together, final = made(inputs, first, lengths=lengths, extra_input=beside)
     for row, length in enumerate(lengths.tolist()):
         outputs, last = made(
             inputs[row : row + 1, :length],
             tuple(part[row : row + 1] for part in first),
-            beside=beside[row : row + 1, :length],
+            extra_input=beside[row : row + 1, :length],
         )
         torch.testing.assert_close(together[row, :length], outputs[0])
         assert not together[row, length:].any()
@@ -82,13 +82,13 @@ def test_the_loop_computes_what_the_fused_call_computes(cell: str, both: bool) -
         end = "_l0_reverse" if number else "_l0"
         for part, name in (("read", "ih"), ("recur", "hh")):
             linear = getattr(direction, part)
-            linear.weight.data = getattr(fused.layer, f"weight_{name}{end}").data
+            linear.weight.data = getattr(fused.rnn, f"weight_{name}{end}").data
             linear.bias.data = torch.randn_like(linear.bias)
-            getattr(fused.layer, f"bias_{name}{end}").data = linear.bias.data
+            getattr(fused.rnn, f"bias_{name}{end}").data = linear.bias.data
     inputs = torch.randn(3, 6, 4, dtype=torch.double)
     first = tuple(
         torch.randn(3, 10 if both else 5, dtype=torch.double)
-        for _ in range(fused.parts)
+        for _ in range(fused.num_components)
     )
     lengths = torch.tensor([6, 2, 5])
     one, one_final = fused(inputs, first, lengths)
@@ -144,15 +144,15 @@ def test_the_final_state_joins_both_directions() -> None:
 def test_an_untrained_lstm_remembers() -> None:
     fused = FusedRNNLayer(4, 3, cell="lstm", bidirectional=True)
     for end in ["_l0", "_l0_reverse"]:
-        read = getattr(fused.layer, f"bias_ih{end}")
-        kept = getattr(fused.layer, f"bias_hh{end}")
+        read = getattr(fused.rnn, f"bias_ih{end}")
+        kept = getattr(fused.rnn, f"bias_hh{end}")
         # torch's order of gates: input, forget, cell, output.
         assert (read + kept).tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_transitions_start_orthogonal(cell: str) -> None:
-    weights = FusedRNNLayer(4, 3, cell=cell, bidirectional=False).layer.weight_hh_l0
+    weights = FusedRNNLayer(4, 3, cell=cell, bidirectional=False).rnn.weight_hh_l0
     for block in weights.detach().split(3):
         torch.testing.assert_close(block @ block.T, torch.eye(3))
 
@@ -296,7 +296,7 @@ def test_sequences_of_each_length_apart_are_packed_ones(
     first = state if start else None
     asked = [inputs, *layer.parameters(), *(state if start else [])]
     found, calls = [], []
-    layer.layer.register_forward_hook(lambda *_: calls.append(1))
+    layer.rnn.register_forward_hook(lambda *_: calls.append(1))
     for group in (100, 1):
         monkeypatch.setattr("seq2seq.nn.rnn_fused.GROUP", group)
         outputs, final = layer(inputs, first, lengths)

@@ -179,7 +179,9 @@ def test_a_real_network_generates_what_is_required(beam_size: int) -> None:
     batch = collate(SOURCES, TARGETS)
     required: list[list[list[int]]] = [[[9, 8], [17]], [], [[12]], [[5, 6, 7, 8]]]
     with torch.no_grad():
-        state, memory = model.start(model.encoder(batch.source, batch.source_lengths))
+        state, memory = model.init_decoder(
+            model.encoder(batch.source, batch.source_lengths)
+        )
         hypotheses = beam_search(
             model.step,
             state,

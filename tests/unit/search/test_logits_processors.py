@@ -215,7 +215,7 @@ def test_a_batch_of_a_real_network_equals_each_sentence_alone(
         batch = collate(sources, TARGETS[: len(sources)])
         with torch.no_grad():
             encoded = model.encoder(batch.source, batch.source_lengths)
-            state, memory = model.start(encoded)
+            state, memory = model.init_decoder(encoded)
             constraints = DecodingConstraints.from_length_ratio(
                 batch.source_lengths, options
             )

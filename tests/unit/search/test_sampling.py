@@ -153,7 +153,7 @@ def test_a_real_network_draws_the_same_in_every_batch() -> None:
     def hypotheses(sources: list[list[int]]) -> list[list[tuple[int, ...]]]:
         batch = collate(sources, TARGETS[: len(sources)])
         with torch.no_grad():
-            state, memory = model.start(
+            state, memory = model.init_decoder(
                 model.encoder(batch.source, batch.source_lengths)
             )
             nbest = sample(

@@ -125,7 +125,9 @@ def test_gates_are_the_same_where_time_passes_step_by_step() -> None:
 def test_probed_losses_are_the_losses() -> None:
     model = network()
     with torch.no_grad():
-        model.decoder.output.bias[[PAD, BOS, EOS]] = 5.0  # None of them may be read.
+        model.decoder.output_layer.bias[[PAD, BOS, EOS]] = (
+            5.0  # None of them may be read.
+        )
     found = measure(model, BATCH)
     forced = model(BATCH).nll.item()
     assert found["teacher_forced_loss"].item() == pytest.approx(forced, rel=1e-5)
@@ -133,7 +135,7 @@ def test_probed_losses_are_the_losses() -> None:
     inputs = BATCH.inputs.clone()
     with torch.no_grad():
         for t in range(1, inputs.shape[1]):
-            decoded = model.decode(BATCH._replace(inputs=inputs))
+            decoded = model.forward_decoder(BATCH._replace(inputs=inputs))
             scores = model.decoder.logits(decoded.features[:, t - 1])
             scores[:, [PAD, BOS, EOS]] = -math.inf
             inputs[:, t] = scores.argmax(dim=1)
@@ -148,8 +150,8 @@ def test_attention_that_does_not_choose_has_the_greatest_entropy() -> None:
     model = network(attention={"kind": "general"})
     attention = model.decoder.attention
     assert attention is not None
-    assert attention.project is not None
-    nn.init.zeros_(attention.project.weight)
+    assert attention.key_projection is not None
+    nn.init.zeros_(attention.key_projection.weight)
     found = measure(model, BATCH)
     most = found["attention_entropy_maximum"].item()
     assert found["attention_entropy"].item() == pytest.approx(most, rel=1e-5)

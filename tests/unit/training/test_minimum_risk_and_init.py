@@ -138,7 +138,7 @@ def candidates(
         encoded = model.encoder(batch.source, batch.source_lengths)
         found = sample(
             model.step,
-            *model.start(encoded),
+            *model.init_decoder(encoded),
             DecodingConstraints.from_length_ratio(batch.source_lengths, options),
             options,
             seeds=[sentence_seed(row) for row in batch.source.tolist()],

@@ -145,7 +145,9 @@ def test_unknown_tokens_are_replaced_in_translations(runs: Path) -> None:
     with torch.no_grad():
         engine = translator.engine
         assert isinstance(engine, TorchEngine)
-        engine.network.decoder.output.bias[1] += 50.0  # Generates unknown tokens only.
+        engine.network.decoder.output_layer.bias[1] += (
+            50.0  # Generates unknown tokens only.
+        )
     (translation,) = translator.translate_batch(
         ["The dog."], TranslationOptions(replace_unk=True)
     )
