@@ -184,7 +184,7 @@ def prepack_decoder(decoder: Decoder) -> Decoder:
     table = nn.functional.linear(embedded, weight_ih[:, :size], bias_ih)
     prepacked.embedding = nn.Embedding.from_pretrained(table)
     prepacked.scale = 1.0
-    prepacked.lower.layers[0] = PrepackedRNNLayer(first, num_projected=size)
+    prepacked.bottom_rnn.layers[0] = PrepackedRNNLayer(first, num_projected=size)
     return prepacked
 
 

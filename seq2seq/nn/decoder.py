@@ -78,7 +78,7 @@ class Decoder(nn.Module):
             self.output_layer.weight = embedding.weight
 
     def init_state(self, hidden: RNNState) -> DecoderState:
-        """Return the initial state from that of the layers, each component (N, L, H)."""
+        """Return the initial state, given the layers', each component (N, L, H)."""
         if not self.input_feeding:
             return DecoderState(hidden)
         size = self.embedding.embedding_dim

@@ -61,13 +61,11 @@ class LayerNormRNNLayer(nn.Module):
         positions = torch.arange(length, device=inputs.device)
         ends = None if lengths is None else lengths.to(inputs.device)[:, None]
         mask = None if ends is None else positions < ends  # (N, T)
+        zeros = inputs.new_zeros(rows, self.size)
         outputs, finals = [], []
         for number, direction in enumerate(self.directions):
             initial = (
-                tuple(
-                    inputs.new_zeros(rows, self.size)
-                    for _ in range(self.num_components)
-                )
+                (zeros,) * self.num_components
                 if state is None
                 else tuple(
                     part.unflatten(1, (len(self.directions), -1))[:, number]

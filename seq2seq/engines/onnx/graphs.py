@@ -156,7 +156,7 @@ def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
                 next_state[component * shape.num_layers + first + number] = value
         return hidden
 
-    hidden = step_stack(decoder.lower, hidden, 0, [])
+    hidden = step_stack(decoder.bottom_rnn, hidden, 0, [])
     if decoder.attention is not None:
         context, weights = _attend(graph, decoder.attention, hidden)
         contexts = [context]

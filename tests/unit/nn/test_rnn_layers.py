@@ -80,7 +80,7 @@ def test_the_loop_computes_what_the_fused_call_computes(cell: str, both: bool) -
     ).double()
     for number, direction in enumerate(looped.directions):
         end = "_l0_reverse" if number else "_l0"
-        for part, name in (("read", "ih"), ("recur", "hh")):
+        for part, name in (("input_to_hidden", "ih"), ("hidden_to_hidden", "hh")):
             linear = getattr(direction, part)
             linear.weight.data = getattr(fused.rnn, f"weight_{name}{end}").data
             linear.bias.data = torch.randn_like(linear.bias)
@@ -298,7 +298,7 @@ def test_sequences_of_each_length_apart_are_packed_ones(
     found, calls = [], []
     layer.rnn.register_forward_hook(lambda *_: calls.append(1))
     for group in (100, 1):
-        monkeypatch.setattr("seq2seq.nn.rnn_fused.GROUP", group)
+        monkeypatch.setattr("seq2seq.nn.rnn_fused.MIN_GROUP_SIZE", group)
         outputs, final = layer(inputs, first, lengths)
         total = (outputs * outputs.detach().cos()).sum() + final[1].sin().sum()
         found.append((outputs, *final, *torch.autograd.grad(total, asked)))

@@ -35,7 +35,7 @@ def forced(tables: Any, targets: list[list[int]], **options: Any) -> list[Scored
 def test_a_beams_hypotheses_have_the_same_score_when_forced(kind: str) -> None:
     model = exact(attention={"kind": kind})
     with torch.no_grad():
-        model.decoder.output.bias[EOS] += 2  # Untrained, it might never end.
+        model.decoder.output_layer.bias[EOS] += 2  # Untrained, it might never end.
     batch = collate(SOURCES, TARGETS)
     options = SearchOptions(
         beam_size=4,
@@ -87,7 +87,7 @@ def test_log_probabilities_equal_those_of_teacher_forcing() -> None:
             SearchOptions(),
             source_lengths=batch.source_lengths,
         )
-        weights = model.decode(batch).attention
+        weights = model.forward_decoder(batch).attention
     assert weights is not None
     whole = whole_sequence(model, batch).gather(2, batch.targets[:, :, None])[..., 0]
     for n, (target, given) in enumerate(zip(TARGETS, scored, strict=True)):
