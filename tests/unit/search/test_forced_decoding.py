@@ -45,7 +45,8 @@ def test_a_beams_hypotheses_have_the_same_score_when_forced(kind: str) -> None:
         no_repeat_ngram_size=2,
     )
     with torch.no_grad():
-        state, memory = model.init_decoder(model.encoder(batch.source, batch.source_lengths))
+        encoded = model.encoder(batch.source, batch.source_lengths)
+        state, memory = model.init_decoder(encoded)
         constraints = DecodingConstraints.from_length_ratio(
             batch.source_lengths, options
         )
@@ -78,7 +79,8 @@ def test_log_probabilities_equal_those_of_teacher_forcing() -> None:
     model = exact(attention={"kind": "additive"})
     batch = collate(SOURCES, TARGETS)
     with torch.no_grad():
-        state, memory = model.init_decoder(model.encoder(batch.source, batch.source_lengths))
+        encoded = model.encoder(batch.source, batch.source_lengths)
+        state, memory = model.init_decoder(encoded)
         scored = forced_decoding(
             model.step,
             state,
