@@ -113,6 +113,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         anchor = link[2] or ""
         if path in PAGES:
             target = PAGES[path]
+        elif path.startswith("examples/"):
+            target = PAGES["examples/README.md"]
         elif path.startswith("docs/"):
             target = path.removeprefix("docs/")
         elif path.startswith("seq2seq/"):

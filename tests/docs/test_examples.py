@@ -69,6 +69,7 @@ def test_train_tiny_trains_resumes_and_translates(
     assert "is finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 def test_lightning_trainer_writes_a_checkpoint_that_translates(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_another_seed_draws_other_sentences() -> None:
     assert first != second
 
 
+@pytest.mark.slow
 def test_one_english_sentence_has_one_german_translation(
     train: list[Pair], valid: list[Pair], unseen: list[Pair]
 ) -> None:
@@ -62,6 +63,7 @@ def test_one_english_sentence_has_one_german_translation(
         assert german.setdefault(source, target) == target
 
 
+@pytest.mark.slow
 def test_no_held_out_sentence_occurs_in_train(
     train: list[Pair], valid: list[Pair], unseen: list[Pair]
 ) -> None:
@@ -78,6 +80,7 @@ def test_held_out_splits_have_no_duplicates(
     assert len(set(unseen)) == len(unseen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [0, 1])
 def test_nearly_every_held_out_word_form_occurs_in_the_first_120000_train_pairs(
     train: list[Pair], valid: list[Pair], unseen: list[Pair], side: int
@@ -87,6 +90,7 @@ def test_nearly_every_held_out_word_form_occurs_in_the_first_120000_train_pairs(
     assert len(held & known) / len(held) > 0.99
 
 
+@pytest.mark.slow
 def test_held_out_combinations_never_occur_in_train(train: list[Pair]) -> None:
     """Look for adjacent held-out adjectives and nouns in the text itself."""
     held = {
@@ -108,6 +112,7 @@ def test_a_few_percent_of_combinations_are_held_out_for_each_split() -> None:
         assert 0.02 < marks.count(split) / len(marks) < 0.04
 
 
+@pytest.mark.slow
 def test_sentences_are_diverse_and_of_moderate_length(train: list[Pair]) -> None:
     assert len(set(train)) > 130_000  # Of 200,000: words are as unequal as in any text.
     lengths = [len(english.split()) for english, _ in train]
@@ -128,6 +133,7 @@ def test_plain_transitive_statements_alone_exceed_five_million() -> None:
     assert total > 5_000_000
 
 
+@pytest.mark.slow
 def test_every_sentence_is_clean_text(train: list[Pair]) -> None:
     for pair in train:
         assert pair[0][-1] == pair[1][-1] in ".?"

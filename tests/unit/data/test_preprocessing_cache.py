@@ -58,6 +58,7 @@ preprocess(data, TokenizerOptions(model_type="char", vocab_size=60), print)
 """
 
 
+@pytest.mark.slow
 def test_four_trainings_share_one_cache(corpus: DataOptions) -> None:
     running = [
         subprocess.Popen(

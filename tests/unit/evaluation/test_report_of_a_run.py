@@ -32,7 +32,10 @@ from seq2seq.training.train import train
 from seq2seq.translate import Translator
 from seq2seq.types import BOS, EOS
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning"),
+]
 
 
 def tiny(data: Path, attention: str, seed: int = 1) -> Recipe:

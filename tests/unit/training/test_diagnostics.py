@@ -260,6 +260,7 @@ def rows(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_looking_changes_no_bit_of_the_training(runs: dict[str, Path]) -> None:
     assert not (runs["off"] / "diagnostics.csv").exists()
     one, other = (
@@ -275,6 +276,7 @@ def test_looking_changes_no_bit_of_the_training(runs: dict[str, Path]) -> None:
         assert all(torch.equal(before[name], now[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_a_row_tells_of_all_steps_since_the_last(runs: dict[str, Path]) -> None:
     found = rows(runs["on"])
     assert [row["step"] for row in found] == ["3", "5"]
@@ -290,5 +292,6 @@ def test_a_row_tells_of_all_steps_since_the_last(runs: dict[str, Path]) -> None:
         assert "decoder.1.update.low" in values
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_table(runs: dict[str, Path]) -> None:
     assert rows(runs["killed"]) == rows(runs["on"])

@@ -60,6 +60,7 @@ def test_a_run_starts_with_the_weights_and_tokenizers_of_another(
     torch.testing.assert_close(two.network().state_dict(), one.network().state_dict())
 
 
+@pytest.mark.slow
 def test_a_tuned_run_moves_away_and_continues_without_starting_anew(
     tmp_path: Path,
 ) -> None:
@@ -197,6 +198,7 @@ def test_what_the_model_says_costs_less_and_less() -> None:
     assert sum(lengths[-5:]) < 0.6 * sum(lengths[:5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["chrf", "bleu"])
 def test_a_recipe_can_ask_for_less_risk(metric: str, tmp_path: Path) -> None:
     start = make_run(tmp_path / "start")

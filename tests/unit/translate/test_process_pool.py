@@ -33,6 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "tiny")
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_named_and_the_rest_continues_to_one_processs_bytes(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def children(process: int) -> set[int]:
     return {int(child) for task in tasks for child in task.read_text().split()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_what_is_done_comes_at_once_and_an_interrupt_ends_all(run: Path) -> None:
     command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--devices", "2"]
@@ -105,6 +107,7 @@ def alive(process: int, *, seconds: float = 5) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_results_come_in_order_and_a_fault_in_its_turn() -> None:
     def tasks() -> Iterator[tuple[int, list[str] | None]]:
         for number in range(8):
