@@ -1,7 +1,6 @@
-"""What a recipe may say: every key with its type, default and reason.
+"""Schema of a recipe: every key with its type, limits, default and meaning.
 
-Knows names and limits of values; not YAML (recipe_file.py), tensors or files. Sizes are
-counted in the unit that the key's name or description gives.
+`loader` reads recipes from YAML, `validation` words what is wrong with one.
 """
 
 from __future__ import annotations
@@ -63,7 +62,12 @@ class Recipe(RecipeSection):
     """Everything that a training depends on."""
 
     description: str = Field("", description="One line for `seq2seq recipe ls`.")
-    seed: int = Field(1, ge=0, lt=2**63)
+    seed: int = Field(
+        1,
+        ge=0,
+        lt=2**63,
+        description="Random seed of initial weights, batch order and dropout.",
+    )
     data: DataOptions
     tokenizer: TokenizerOptions = TokenizerOptions()
     model: ModelOptions = ModelOptions()
@@ -71,7 +75,7 @@ class Recipe(RecipeSection):
     search: SearchOptions = SearchOptions()
 
     @model_validator(mode="after")
-    def _one_matrix_needs_one_vocabulary(self) -> Recipe:
+    def _check_tied_embeddings(self) -> Recipe:
         if self.model.tie_embeddings == "all" and not self.tokenizer.joint:
             raise ValueError(
                 "model.tie_embeddings: all needs tokenizer.joint: true, "
@@ -80,23 +84,20 @@ class Recipe(RecipeSection):
         return self
 
     @model_validator(mode="after")
-    def _nothing_is_locked_across_parts(self) -> Recipe:
+    def _check_locked_dropout(self) -> Recipe:
         if self.model.locked_dropout and self.train.truncated_bptt_steps is not None:
             raise ValueError(
                 "train.truncated_bptt_steps trains on a sentence in parts, across "
-                "which "
-                "model.locked_dropout cannot lock; turn one of them off"
+                "which model.locked_dropout cannot lock; turn one of them off"
             )
         return self
 
     @model_validator(mode="after")
-    def _coverage_needs_attention(self) -> Recipe:
-        if self.search.coverage_penalty and self.model.attention.kind in {
-            "none",
-            "fixed",
-        }:
+    def _check_coverage_penalty(self) -> Recipe:
+        kind = self.model.attention.kind
+        if self.search.coverage_penalty and kind in {"none", "fixed"}:
             raise ValueError(
                 "search.coverage_penalty needs model.attention to look at the source, "
-                f"but its kind is {self.model.attention.kind}"
+                f"but its kind is {kind}"
             )
         return self

@@ -1,4 +1,4 @@
-"""What all sections of a recipe share. Knows limits of values; not their meaning."""
+"""Base class of the recipe's sections, and the difference of two dumped sections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class RecipeSection(BaseModel):
-    """A section of a recipe: unknown keys are errors, values never change."""
+    """A section of a recipe: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False
@@ -19,18 +19,18 @@ class RecipeSection(BaseModel):
 
 
 def diff_options(
-    one: dict[str, Any], two: dict[str, Any], above: str = ""
+    a: dict[str, Any], b: dict[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the keys, joined by dots, whose values differ, with both values.
 
     Args:
-        one: What `model_dump` gave.
-        two: Likewise.
-        above: What stands before the keys.
+        a: A section as `model_dump` returns it.
+        b: Another one.
+        prefix: Prepended to the keys.
     """
-    for key in {**one, **two}:
-        first, second = one.get(key), two.get(key)
-        if isinstance(first, dict) and isinstance(second, dict):
-            yield from diff_options(first, second, f"{above}{key}.")
-        elif first != second:
-            yield f"{above}{key}", first, second
+    for key in {**a, **b}:
+        value_a, value_b = a.get(key), b.get(key)
+        if isinstance(value_a, dict) and isinstance(value_b, dict):
+            yield from diff_options(value_a, value_b, f"{prefix}{key}.")
+        elif value_a != value_b:
+            yield f"{prefix}{key}", value_a, value_b

@@ -1,4 +1,4 @@
-"""Recipe sections data and tokenizer: which text, and how it is cut."""
+"""Recipe sections data and tokenizer: corpora, filtering and subword segmentation."""
 
 from __future__ import annotations
 
@@ -13,88 +13,89 @@ SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100
 
 
 class SplitOptions(RecipeSection):
-    """Which split of the data serves as what."""
+    """Names of the corpus's splits."""
 
-    train: SplitName = "train"
-    valid: SplitName = "valid"
-    test: SplitName = "test"
+    train: SplitName = Field("train", description="Split to train on.")
+    valid: SplitName = Field("valid", description="Split to validate on.")
+    test: SplitName = Field("test", description="Split to evaluate on.")
 
 
 class ExtraCorpus(RecipeSection):
-    """Another corpus to train on, beside the one that is validated and tested on."""
+    """An additional training corpus; validation and test use data.path alone."""
 
     path: str = Field(min_length=1, description="As data.path.")
-    config: str | None = None
-    revision: str | None = None
-    streaming: bool = False
-    split: SplitName = "train"
+    config: str | None = Field(None, description="As data.config.")
+    revision: str | None = Field(None, description="As data.revision.")
+    streaming: bool = Field(False, description="As data.streaming.")
+    split: SplitName = Field("train", description="Split to train on.")
     weight: float = Field(
         1.0,
         gt=0,
         le=1000,
-        description="How often an epoch takes each pair: 2 is twice, 0.5 every second "
-        "one, the same ones in all epochs.",
+        description="Sampling weight: how often an epoch uses each pair. 2: twice; "
+        "0.5: every second pair, the same ones in all epochs.",
     )
 
 
 class DataOptions(RecipeSection):
-    """Where sentence pairs come from and which of them are kept."""
+    """Parallel corpora, and the filtering of the training pairs."""
 
     path: str = Field(
         min_length=1,
-        description="A folder, a dataset on the Hugging Face Hub, or 'phrasebook', "
-        "the corpus that is built in.",
+        description="Corpus: a folder, a dataset on the Hugging Face Hub, or "
+        "'phrasebook', the built-in corpus.",
     )
-    config: str | None = Field(None, description="A Hub dataset's configuration.")
-    revision: str | None = Field(None, description="A Hub dataset's revision.")
+    config: str | None = Field(None, description="Configuration of a Hub dataset.")
+    revision: str | None = Field(None, description="Revision of a Hub dataset.")
     streaming: bool = Field(
         False,
-        description="Read a Hub dataset over the network instead of fetching it whole. "
-        "Only what is encoded is kept, so the first run reads it two or three times.",
+        description="Stream a Hub dataset over the network instead of downloading it. "
+        "Only token ids are stored, so the first run reads it two or three times.",
     )
-    source: Language = Field(description="The language to translate from.")
-    target: Language = Field(description="The language to translate into.")
+    source: Language = Field(description="Source language.")
+    target: Language = Field(description="Target language.")
     splits: SplitOptions = SplitOptions()
     mix: list[ExtraCorpus] = Field(
         [],
-        description="More corpora to train on; the one at data.path has weight 1.",
+        description="Additional training corpora; the one at data.path has weight 1.",
     )
     temperature: float | None = Field(
         None,
         ge=1,
         le=100,
-        description="Instead of weights in data.mix: each corpus's share is as the "
-        "number of its pairs to the power of 1/T. 1 takes each pair once; with 5, "
-        "common in multilingual translation, small corpora come much oftener. The "
-        "largest one's pairs come once in any case.",
+        description="Temperature sampling of corpora, instead of weights in data.mix: "
+        "a corpus's share is proportional to (its number of pairs) ** (1 / "
+        "temperature). 1: each pair once; 5, common in multilingual translation, "
+        "upsamples small corpora. Pairs of the largest corpus are used once in any "
+        "case.",
     )
     max_pairs: int | None = Field(
-        None, ge=1, description="Train on the first so many pairs only."
+        None, ge=1, description="Use only this many training pairs, the first ones."
     )
     max_length: int = Field(
-        100, ge=1, description="Longer sentences are not trained on, in pieces."
+        100, ge=1, description="Longer training sentences are dropped, in tokens."
     )
     max_length_ratio: float = Field(
         5.0,
         gt=1.0,
-        description="Pairs whose longer side has more than so many times the pieces "
-        "of the shorter side, and over 10 more, are not trained on.",
+        description="Length ratio filter: training pairs whose longer side has more "
+        "than max_length_ratio * (tokens of the shorter side) + 10 tokens are dropped.",
     )
-    drop_duplicates: bool = Field(True, description="Train on each distinct pair once.")
+    drop_duplicates: bool = Field(True, description="Drop duplicate training pairs.")
     drop_copies: bool = Field(
-        True, description="Do not train on pairs whose target is the source."
+        True, description="Drop training pairs whose target equals the source."
     )
 
     def with_path(self, path: str | None) -> DataOptions:
-        """Return these options with the data at another path; None keeps the path."""
+        """Return a copy with another path; None keeps the path."""
         return self if path is None else self.model_copy(update={"path": path})
 
     def split_name(self, role: str) -> str:
-        """Return the data's name of train, valid or test; others stay as they are."""
+        """Map train, valid or test to the corpus's split; return others unchanged."""
         return str(self.splits.model_dump().get(role, role))
 
     @model_validator(mode="after")
-    def _languages_differ(self) -> DataOptions:
+    def _check_languages(self) -> DataOptions:
         if self.source == self.target:
             raise ValueError(
                 f"data.source and data.target are both {self.source!r}; "
@@ -103,7 +104,7 @@ class DataOptions(RecipeSection):
         return self
 
     @model_validator(mode="after")
-    def _one_way_to_mix(self) -> DataOptions:
+    def _check_mixture_weights(self) -> DataOptions:
         if self.temperature is None:
             return self
         if not self.mix:
@@ -111,7 +112,7 @@ class DataOptions(RecipeSection):
                 "data.temperature mixes several corpora, but data.mix names no other; "
                 "name some, or leave it out"
             )
-        if any(mixed.weight != 1 for mixed in self.mix):
+        if any(corpus.weight != 1 for corpus in self.mix):
             raise ValueError(
                 "data.temperature and a weight in data.mix both say how often a corpus "
                 "comes; leave one of them out"
@@ -120,19 +121,24 @@ class DataOptions(RecipeSection):
 
 
 class TokenizerOptions(RecipeSection):
-    """How SentencePiece cuts text into pieces (Kudo and Richardson 2018)."""
+    """Subword segmentation by SentencePiece (Kudo and Richardson 2018)."""
 
-    model_type: Literal["unigram", "bpe", "char"] = "unigram"
+    model_type: Literal["unigram", "bpe", "char"] = Field(
+        "unigram", description="SentencePiece model type."
+    )
     vocab_size: int = Field(
-        4000, ge=8, le=65_536, description="Pieces, the four control pieces included."
+        4000,
+        ge=8,
+        le=65_536,
+        description="Vocabulary size in tokens, the four control tokens included.",
     )
     joint: bool = Field(
-        True, description="One vocabulary for both languages, or one for each."
+        True, description="Joint vocabulary of both languages, or one for each."
     )
     character_coverage: float | None = Field(
         None,
         ge=0.98,
         le=1.0,
-        description="Share of the text's characters that get a piece. Left out: all "
-        "of them, unless they would fill over half of the vocabulary.",
+        description="Character coverage: share of the text's characters that get a "
+        "token. null: all of them, unless they would fill over half of the vocabulary.",
     )

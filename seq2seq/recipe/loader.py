@@ -1,8 +1,6 @@
-"""Recipes as YAML: found by name, built on one another, checked, overridden, written.
+"""Load recipes: find them by name, resolve `extends`, apply overrides, validate, dump.
 
-Knows files, merging and overrides; not what any key is for (recipe.py), how YAML is
-spelt (strict_yaml.py) or how faults are worded (recipe_faults.py). All faults of a
-recipe come at once.
+All errors of a recipe are reported at once, each with file and line or the override.
 """
 
 from __future__ import annotations
@@ -171,7 +169,9 @@ def _build(name: str, layers: Sequence[Node]) -> Recipe:
     blamed = []
     for fault in faults:
         first = next(i for i, texts in enumerate(seen) if fault.text in texts)
-        blamed.append(fault._replace(place=layers[first - 1].place) if first else fault)
+        blamed.append(
+            fault._replace(location=layers[first - 1].location) if first else fault
+        )
     raise to_recipe_error(blamed)
 
 
@@ -190,9 +190,9 @@ def _shipped_folder() -> Path | None:
     package = Path(seq2seq.__file__).resolve().parent
     if (package / "recipes").is_dir():
         return package / "recipes"
-    beside = package.parent / "recipes"
+    checkout_folder = package.parent / "recipes"
     checkout = (package.parent / "pyproject.toml").is_file()
-    return beside if checkout and beside.is_dir() else None
+    return checkout_folder if checkout and checkout_folder.is_dir() else None
 
 
 def _read_chain(name: str) -> Node:
@@ -207,10 +207,10 @@ def _read_chain(name: str) -> Node:
         chain = " -> ".join(sources)
         if path.resolve() in seen:
             text = f"{EXTENDS}: {chain} goes round in a circle"
-            raise to_recipe_error([ConfigError(base.place, text)])
+            raise to_recipe_error([ConfigError(base.location, text)])
         if len(sources) > MAX_CHAIN:
             text = f"{EXTENDS}: {chain} is longer than {MAX_CHAIN} recipes"
-            raise to_recipe_error([ConfigError(base.place, text)])
+            raise to_recipe_error([ConfigError(base.location, text)])
         tree, base = _read_file(path, source)
         layers.append(tree)
         seen.append(path.resolve())
@@ -223,7 +223,7 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
     if not isinstance(tree.value, dict):
         came = "it is empty" if tree.value is None else f"{format_value(tree)} is none"
         text = f"a recipe is a mapping of keys to values, but {came}"
-        raise to_recipe_error([ConfigError(tree.place, text)])
+        raise to_recipe_error([ConfigError(tree.location, text)])
     rest = dict(tree.value)
     base = rest.pop(EXTENDS, None)
     return tree._replace(value=rest), base
@@ -247,11 +247,11 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
             f"{format_value(base)} is absolute; give the path from this file's folder"
         )
     else:
-        found = path.parent / name
+        candidate = path.parent / name
         try:
-            inside = found.resolve().is_relative_to(path.parent.resolve())
-            if inside and found.is_file():
-                return found, str(PurePosixPath(source).parent / name)
+            inside = candidate.resolve().is_relative_to(path.parent.resolve())
+            if inside and candidate.is_file():
+                return candidate, str(PurePosixPath(source).parent / name)
         except (OSError, ValueError, RuntimeError):
             inside = True  # A name that no file can have, or links that go in a circle.
         text = f"{format_value(base)} is no file, seen from this file's folder"
@@ -261,7 +261,7 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
                 "recipe, "
                 "or a file in this folder or below"
             )
-    raise to_recipe_error([ConfigError(base.place, f"{EXTENDS}: {text}")])
+    raise to_recipe_error([ConfigError(base.location, f"{EXTENDS}: {text}")])
 
 
 # Overrides and merging ----------------------------------------------------------------
@@ -279,26 +279,28 @@ def _parse_overrides(overrides: Iterable[str]) -> tuple[list[Node], list[str]]:
 
 
 def _parse_override(override: str) -> Node:
-    place = Location(f"-o {truncate(override)}", None)
+    location = Location(f"-o {truncate(override)}", None)
     key, equals, text = override.partition("=")
     keys = [part.strip() for part in key.split(".")]
     if not equals or not all(keys):
         raise to_recipe_error(
-            [ConfigError(place, "not of the form key=value or key.key=value")]
+            [ConfigError(location, "not of the form key=value or key.key=value")]
         )
     if len(keys) > MAX_DEPTH:
-        raise to_recipe_error([ConfigError(place, f"more than {MAX_DEPTH} keys deep")])
+        raise to_recipe_error(
+            [ConfigError(location, f"more than {MAX_DEPTH} keys deep")]
+        )
     if keys == [EXTENDS]:
-        raise to_recipe_error([ConfigError(place, f"only a file can say {EXTENDS}")])
+        raise to_recipe_error([ConfigError(location, f"only a file can say {EXTENDS}")])
     if any("\ud800" <= character <= "\udfff" for character in override):
-        raise to_recipe_error([ConfigError(place, "not UTF-8")])
+        raise to_recipe_error([ConfigError(location, "not UTF-8")])
     text = text.strip()
     if text.startswith(_INDICATORS):
-        node = parse_yaml(text, place)
+        node = parse_yaml(text, location)
     else:
-        node = Node(plain_scalar(text), place, place, text)
+        node = Node(plain_scalar(text), location, location, text)
     for part in reversed(keys):
-        node = Node({part: node}, place, place)
+        node = Node({part: node}, location, location)
     return node
 
 
@@ -324,7 +326,7 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
         inner = field.annotation if field else None
         merged[key] = _merge(merged[key], node, inner) if key in merged else node
     # An override has no line to send the reader to, but the section below it has.
-    last = base if over.place.line is None else over
+    last = base if over.location.line is None else over
     return last._replace(value=merged)
 
 
@@ -340,8 +342,8 @@ def _start_from_defaults(tree: Node, wanted: Any = Recipe) -> Node:
         if (field := _field(wanted, key)) and isinstance(node.value, dict):
             kind = getattr(field.default, KIND, None)
             start = {}
-            if kind and node.place.line is None:
-                start = {KIND: Node(kind, node.place, node.key)}
+            if kind and node.location.line is None:
+                start = {KIND: Node(kind, node.location, node.key)}
             section = node._replace(value=start | node.value)
             values[key] = _start_from_defaults(section, field.annotation)
     return tree._replace(value=values)

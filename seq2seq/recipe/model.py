@@ -1,4 +1,4 @@
-"""Recipe section model: the shape of the network."""
+"""Recipe section model: the encoder-decoder network."""
 
 from __future__ import annotations
 
@@ -12,97 +12,104 @@ Cell = Literal["rnn", "gru", "lstm", "min_gru", "min_lstm"]
 
 
 class StackOptions(RecipeSection):
-    """What both halves say of their recurrent layers."""
+    """A stack of recurrent layers."""
 
     cell: Cell = Field(
         "gru",
-        description="rnn (tanh), gru and lstm are the classics; min_gru and min_lstm "
-        "train in parallel over time (Feng et al. 2024).",
+        description="Recurrent cell. rnn is the tanh cell; min_gru and min_lstm train "
+        "in parallel over time (Feng et al. 2024).",
     )
-    layers: int = Field(2, ge=1, le=32)
+    layers: int = Field(
+        2, ge=1, le=32, description="Number of stacked recurrent layers."
+    )
     residual: bool = Field(
         False,
-        description="Layers above the first add to what they read (Wu et al. 2016).",
+        description="Residual connections around the layers above the first (Wu et "
+        "al. 2016).",
     )
     layer_norm: bool = Field(
-        False, description="Normalised cells (Ba et al. 2016): steadier, slower."
+        False, description="Layer-normalised cells (Ba et al. 2016): stabler, slower."
     )
     recurrent_dropout: Share = Field(
         0.0,
-        description="Share of the state hidden from the gates, the same at every "
-        "position (Gal and Ghahramani 2016); slower.",
+        description="Recurrent dropout (Gal and Ghahramani 2016): dropout rate of the "
+        "hidden state that the gates read, one mask for all positions; slower.",
     )
 
     @model_validator(mode="after")
-    def _parallel_cells_have_no_loop(self) -> StackOptions:
-        looped = self.layer_norm or self.recurrent_dropout > 0
-        if self.cell.startswith("min_") and looped:
+    def _check_cell_options(self) -> StackOptions:
+        needs_state = self.layer_norm or self.recurrent_dropout > 0
+        if self.cell.startswith("min_") and needs_state:
             raise ValueError(
                 f"cell: {self.cell} has neither layer_norm nor recurrent_dropout, "
-                "since its gates do not see its state; use gru or lstm"
+                "since its gates do not depend on its state; use gru or lstm"
             )
         return self
 
 
 class EncoderOptions(StackOptions):
-    """Many-to-one: a source sentence becomes a context vector."""
+    """Encoder: a source sentence becomes states and a context vector (many-to-one)."""
 
-    hidden_size: int = Field(256, ge=1, description="Of each direction.")
-    bidirectional: bool = True
+    hidden_size: int = Field(256, ge=1, description="Hidden units of each direction.")
+    bidirectional: bool = Field(
+        True, description="Run a second stack over the reversed source."
+    )
     reverse_source: bool = Field(
         False,
-        description="Read the source from its end (Sutskever et al. 2014, 3.3).",
+        description="Reverse the source (Sutskever et al. 2014, 3.3).",
     )
 
 
 class DecoderOptions(StackOptions):
-    """One-to-many: a context vector becomes a target sentence."""
+    """Decoder: a context vector becomes a target sentence (one-to-many)."""
 
-    hidden_size: int = Field(512, ge=1)
+    hidden_size: int = Field(512, ge=1, description="Hidden units.")
 
 
 class NoAttention(RecipeSection):
-    """The context vector is the decoder's initial state (Sutskever et al. 2014)."""
+    """The context vector initialises the decoder (Sutskever et al. 2014)."""
 
     kind: Literal["none"]
 
 
 class FixedContext(RecipeSection):
-    """The decoder also reads the context vector at every step (Cho et al. 2014)."""
+    """The context vector is also an input of every decoder step (Cho et al. 2014)."""
 
     kind: Literal["fixed"]
 
 
 class AttentionOptions(RecipeSection):
-    """The decoder reads all of the encoder's states, by likeness to its own.
+    """Attention over the encoder states.
 
     dot and general: Luong et al. 2015; additive: Bahdanau et al. 2015.
     """
 
     kind: Literal["dot", "general", "additive"]
-    num_heads: int = Field(1, ge=1, le=64, description="Read so many times at once.")
+    num_heads: int = Field(1, ge=1, le=64, description="Number of attention heads.")
     architecture: Literal["standard", "gnmt"] = Field(
         "standard",
-        description="Which decoder layer asks: the top one, for the output (Luong et "
-        "al. 2015), or the bottom one, for the layers above it (Wu et al. 2016).",
+        description="Decoder layer that provides the query. standard: the top one; "
+        "the context goes to the output (Luong et al. 2015). gnmt: the bottom one; "
+        "the context goes to the layers above it (Wu et al. 2016).",
     )
     input_feeding: bool = Field(
         False,
-        description="A step also reads what the step before made of its reading "
-        "(Luong et al. 2015, 3.3); slower.",
+        description="Input feeding (Luong et al. 2015, 3.3): the previous attentional "
+        "vector is concatenated to the decoder input. Disables the fused RNN, so it "
+        "is slower.",
     )
     coverage_loss_weight: float = Field(
         0.0,
         ge=0,
-        description="Weight of a loss on reading the same place again (See et al. "
-        "2017, 2.3).",
+        description="Weight of the coverage loss (See et al. 2017, 2.3), which "
+        "penalises repeated attention to a source position.",
     )
 
 
 class ModelOptions(RecipeSection):
-    """The shape of the network."""
+    """The encoder-decoder network."""
 
-    embedding_size: int = Field(256, ge=1)
+    embedding_size: int = Field(256, ge=1, description="Size of token embeddings.")
     encoder: EncoderOptions = EncoderOptions()
     decoder: DecoderOptions = DecoderOptions()
     attention: NoAttention | FixedContext | AttentionOptions = Field(
@@ -110,58 +117,60 @@ class ModelOptions(RecipeSection):
     )
     bridge: Literal["linear", "copy"] = Field(
         "linear",
-        description="How the encoder's final state becomes the decoder's first: "
-        "through a learned layer that fits any shapes, or as it is.",
+        description="How the encoder's final state initialises the decoder: through a "
+        "learned linear layer, for any shapes, or copied.",
     )
     dropout: Share = Field(
-        0.2, description="On embeddings, between layers and before the output."
+        0.2,
+        description="Dropout rate on embeddings, between layers and before the output.",
     )
     locked_dropout: bool = Field(
         False,
-        description="Drop the same units at all positions of a sentence (Gal and "
-        "Ghahramani 2016).",
+        description="Locked dropout: one mask for all positions of a sentence (Gal "
+        "and Ghahramani 2016).",
     )
     word_dropout: Share = Field(
-        0.0, description="Share of pieces that neither side sees (the same paper)."
+        0.0,
+        description="Word dropout: rate at which whole token embeddings are zeroed, "
+        "on both sides (Gal and Ghahramani 2016).",
     )
     tie_embeddings: Literal["none", "decoder", "all"] = Field(
         "decoder",
-        description="Which matrices are one: none; the decoder's input and output "
-        "(Press and Wolf 2017); or the encoder's input as well.",
+        description="Weight tying (Press and Wolf 2017). decoder: the decoder's input "
+        "and output embeddings are one matrix; all: the encoder's as well.",
     )
 
     @model_validator(mode="after")
-    def _shapes_fit(self) -> ModelOptions:
-        encoder, decoder, looks = self.encoder, self.decoder, self.attention
+    def _check_shapes(self) -> ModelOptions:
+        encoder, decoder, attention = self.encoder, self.decoder, self.attention
         width = encoder.hidden_size * (2 if encoder.bidirectional else 1)
-        came = (encoder.cell == "lstm", encoder.layers, width)
-        needed = (decoder.cell == "lstm", decoder.layers, decoder.hidden_size)
-        if self.bridge == "copy" and came != needed:
+        encoder_shape = (encoder.cell == "lstm", encoder.layers, width)
+        decoder_shape = (decoder.cell == "lstm", decoder.layers, decoder.hidden_size)
+        if self.bridge == "copy" and encoder_shape != decoder_shape:
             raise ValueError(
                 f"bridge: copy needs equal shapes, but the encoder ends in "
                 f"{encoder.layers} x {width} ({encoder.cell}) and the decoder starts "
                 f"from {decoder.layers} x {decoder.hidden_size} ({decoder.cell}); "
                 "make them equal or set bridge: linear"
             )
-        if not isinstance(looks, AttentionOptions):
+        if not isinstance(attention, AttentionOptions):
             return self
-        if looks.kind == "dot" and width != decoder.hidden_size:
+        if attention.kind == "dot" and width != decoder.hidden_size:
             raise ValueError(
                 f"attention: dot compares the encoder's {width} numbers with the "
                 f"decoder's {decoder.hidden_size}; make them equal or use general"
             )
-        if width % looks.num_heads or decoder.hidden_size % looks.num_heads:
+        if width % attention.num_heads or decoder.hidden_size % attention.num_heads:
             raise ValueError(
-                f"attention.num_heads is {looks.num_heads}, which does not divide the "
-                f"encoder's {width} and the decoder's {decoder.hidden_size}"
+                f"attention.num_heads is {attention.num_heads}, which does not divide "
+                f"the encoder's {width} and the decoder's {decoder.hidden_size}"
             )
-        if looks.architecture == "gnmt" and decoder.layers == 1:
+        if attention.architecture == "gnmt" and decoder.layers == 1:
             raise ValueError(
                 "attention.architecture: gnmt needs a decoder of at least 2 layers, "
-                "one to "
-                "ask and one to read"
+                "one for the query and one to take the context"
             )
-        if looks.input_feeding and self.locked_dropout:
+        if attention.input_feeding and self.locked_dropout:
             raise ValueError(
                 "locked_dropout cannot lock across steps with attention.input_feeding; "
                 "turn one of them off"
@@ -169,11 +178,10 @@ class ModelOptions(RecipeSection):
         return self
 
     def diff_options(self, other: ModelOptions) -> list[tuple[str, Any, Any]]:
-        """Compare what decides on the weights' shapes and meaning.
+        """Compare all options but dropout: those that the weights depend on.
 
         Returns:
-            Keys whose values differ, with this one's and the other's; not what units
-            are dropped in training.
+            Keys whose values differ, with the values of this section and the other.
         """
-        found = diff_options(self.model_dump(), other.model_dump())
-        return [each for each in found if not each[0].endswith("dropout")]
+        differences = diff_options(self.model_dump(), other.model_dump())
+        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]

@@ -1,6 +1,5 @@
-"""YAML with one meaning: no surprising scalars, no tricks, every value with its line.
+"""Strict YAML on PyYAML's parser: unambiguous scalars, and a line for every value.
 
-Knows marks, scalars and limits; not recipes, sections or what a value is good for.
 Anchors, aliases, merge keys, tags, directives, duplicate keys and second documents are
 errors, so a few bytes cannot grow into gigabytes and no line overrules another.
 """
@@ -55,8 +54,8 @@ class Node(NamedTuple):
     """A value and where it stands."""
 
     value: Scalar | list[Node] | dict[str, Node]
-    place: Location
-    """Of a scalar itself; of a list or mapping under a key, the place of the key."""
+    location: Location
+    """Of a scalar itself; of a list or mapping under a key, the location of the key."""
     key: Location
     """Of the key that the value belongs to; without one, of the value."""
     written: str = ""
@@ -66,7 +65,7 @@ class Node(NamedTuple):
 class ConfigError(NamedTuple):
     """One thing that is wrong."""
 
-    place: Location
+    location: Location
     text: str
 
 
@@ -79,14 +78,15 @@ def to_recipe_error(faults: Iterable[ConfigError]) -> RecipeError:
         faults: What is wrong; the same fault twice is shown once.
 
     Returns:
-        The error to raise, with a line `place: text` for each fault.
+        The error to raise, with a line `location: text` for each fault.
     """
     unique = sorted(
-        set(faults), key=lambda f: (f.place.line is None, f.place[0], f.place[1:], f[1])
+        set(faults),
+        key=lambda f: (f.location.line is None, f.location[0], f.location[1:], f[1]),
     )
-    lines = [_printable(f"{f.place}: {f.text}") for f in unique[:MAX_FAULTS]]
+    lines = [_printable(f"{f.location}: {f.text}") for f in unique[:MAX_FAULTS]]
     if more := len(unique) - len(lines):
-        source = _printable(unique[-1].place.source)
+        source = _printable(unique[-1].location.source)
         lines.append(f"{source}: and {more:,} more faults")
     return RecipeError("\n".join(lines))
 
@@ -218,7 +218,7 @@ class _Composer:
         except yaml.reader.ReaderError as error:
             line = self._text.count("\n", 0, error.position)
             text = f"the character U+{int(error.character):04X} may not stand in YAML"
-            raise to_recipe_error([ConfigError(self._place(line), text)]) from error
+            raise to_recipe_error([ConfigError(self._locate(line), text)]) from error
         try:
             node = self._whole()
         except yaml.MarkedYAMLError as error:
@@ -238,13 +238,13 @@ class _Composer:
 
     def _whole(self) -> Node:
         self._next()  # The start of the stream.
-        first = self._place(0)
+        first = self._locate(0)
         node = Node(None, first, first)
         if self._loader.check_event(yaml.DocumentStartEvent):
             start = self._next()
             if start.version or start.tags:
                 self._note(start.start_mark, "directives (%) are not allowed")
-            node = self._node(())._replace(place=first, key=first)
+            node = self._node(())._replace(location=first, key=first)
             self._next()  # The end of the document.
         if self._loader.check_event(yaml.DocumentStartEvent):
             mark = self._peek().start_mark
@@ -253,34 +253,36 @@ class _Composer:
 
     def _node(self, path: tuple[str, ...], key: Location | None = None) -> Node:
         event = self._next()
-        place = self._place(event.start_mark.line)
+        location = self._locate(event.start_mark.line)
         if len(path) > MAX_DEPTH:
             self._note(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
             raise to_recipe_error(self._faults)
         if isinstance(event, yaml.AliasEvent):
             self._note(event.start_mark, f"aliases (*{event.anchor}) are not allowed")
-            return Node(None, place, key or place)
+            return Node(None, location, key or location)
         if event.anchor is not None:
             self._note(event.start_mark, f"anchors (&{event.anchor}) are not allowed")
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._note(event.start_mark, f"tags ({truncate(tag)}) are not allowed")
         if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(event, place, key or place)
+            return self._scalar(event, location, key or location)
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Node] = []
             while not self._loader.check_event(yaml.SequenceEndEvent):
                 items.append(self._node((*path, str(len(items)))))
             self._next()
-            return Node(items, key or place, key or place)
-        return Node(self._mapping(path), key or place, key or place)
+            return Node(items, key or location, key or location)
+        return Node(self._mapping(path), key or location, key or location)
 
-    def _scalar(self, event: yaml.ScalarEvent, place: Location, key: Location) -> Node:
+    def _scalar(
+        self, event: yaml.ScalarEvent, location: Location, key: Location
+    ) -> Node:
         if any("\ud800" <= character <= "\udfff" for character in event.value):
             self._note(event.start_mark, "half a surrogate pair is not text")
         if event.style is not None:
-            return Node(event.value, place, key)
-        return Node(plain_scalar(event.value), place, key, event.value)
+            return Node(event.value, location, key)
+        return Node(plain_scalar(event.value), location, key, event.value)
 
     def _mapping(self, path: tuple[str, ...]) -> dict[str, Node]:
         items: dict[str, Node] = {}
@@ -294,7 +296,7 @@ class _Composer:
             elif plain and key.value == "<<":
                 self._note(mark, "merge keys (<<) are not allowed")
             name = key.value if isinstance(key.value, str) else format_value(key)
-            value = self._node((*path, name), key.place)
+            value = self._node((*path, name), key.location)
             if name in items:
                 shown = truncate(".".join((*path, name)))
                 before = items[name].key
@@ -310,12 +312,12 @@ class _Composer:
     def _peek(self) -> Any:
         return self._loader.peek_event()  # type: ignore[no-untyped-call]
 
-    def _place(self, line: int) -> Location:
+    def _locate(self, line: int) -> Location:
         first = self._start.line
         return self._start._replace(line=None if first is None else first + line)
 
     def _note(self, mark: Any, text: str) -> None:
-        self._faults.append(ConfigError(self._place(mark.line), text))
+        self._faults.append(ConfigError(self._locate(mark.line), text))
 
     def _note_syntax(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark or self._loader.get_mark()
@@ -324,5 +326,5 @@ class _Composer:
         if error.problem and error.context:
             text += f" {error.context}"
         if begun and begun.line != mark.line and self._start.line is not None:
-            text += f" from line {self._place(begun.line).line}"
+            text += f" from line {self._locate(begun.line).line}"
         self._note(mark, text)

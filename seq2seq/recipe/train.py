@@ -1,4 +1,4 @@
-"""Recipe section train: how the network learns, and when it stops."""
+"""Recipe section train: optimization, validation, checkpoints and stopping."""
 
 from __future__ import annotations
 
@@ -8,82 +8,95 @@ from pydantic import Field, model_validator
 
 from seq2seq.recipe.base import RecipeSection, Share
 
+_WARMUP = "Optimizer steps of linear warm-up."
+
 
 class Adam(RecipeSection):
-    """Adam (Kingma and Ba 2015); AdamW decays weights apart from the gradient."""
+    """Adam (Kingma and Ba 2015); AdamW decouples weight decay from the gradient."""
 
     kind: Literal["adam", "adamw"]
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay.")
 
 
 class SGD(RecipeSection):
     """Stochastic gradient descent."""
 
     kind: Literal["sgd"]
-    learning_rate: float = Field(0.5, gt=0)
-    momentum: Share = 0.0
-    weight_decay: float = Field(0.0, ge=0)
+    learning_rate: float = Field(0.5, gt=0, description="Peak learning rate.")
+    momentum: Share = Field(0.0, description="Momentum.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay.")
 
 
 class Constant(RecipeSection):
-    """One learning rate, after a linear warm-up."""
+    """Constant learning rate, after a linear warm-up."""
 
     kind: Literal["constant"]
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(0, ge=0, description=_WARMUP)
 
 
 class InverseSqrt(RecipeSection):
     """Linear warm-up, then falling with the square root of the step."""
 
     kind: Literal["inverse_sqrt"]
-    warmup_steps: int = Field(1000, ge=1)
+    warmup_steps: int = Field(1000, ge=1, description=_WARMUP)
 
 
 class Cosine(RecipeSection):
     """Linear warm-up, then half a cosine down to `min_lr_ratio` times the rate."""
 
     kind: Literal["cosine"]
-    warmup_steps: int = Field(0, ge=0)
-    min_lr_ratio: Share = 0.01
+    warmup_steps: int = Field(0, ge=0, description=_WARMUP)
+    min_lr_ratio: Share = Field(
+        0.01, description="Final learning rate, as a share of the peak."
+    )
 
 
 class Plateau(RecipeSection):
-    """Multiply the rate by `factor` when validation has not improved for a while."""
+    """Multiply the rate by `factor` when validation stops improving."""
 
     kind: Literal["plateau"]
-    warmup_steps: int = Field(0, ge=0)
-    factor: float = Field(0.5, gt=0, lt=1)
-    patience: int = Field(2, ge=1, description="In validations.")
+    warmup_steps: int = Field(0, ge=0, description=_WARMUP)
+    factor: float = Field(0.5, gt=0, lt=1, description="Of each reduction.")
+    patience: int = Field(
+        2, ge=1, description="Validations without improvement before a reduction."
+    )
 
 
 class MinimumRiskOptions(RecipeSection):
-    """Minimum risk training (Shen et al. 2016): what is drawn, and how it counts."""
+    """Minimum risk training (Shen et al. 2016): samples, cost and weight."""
 
     metric: Literal["chrf", "bleu"] = Field(
-        "chrf", description="What a candidate's cost is: 1 less this, of a sentence."
+        "chrf", description="Sentence-level metric; a candidate's cost is 1 - metric."
     )
     weight: float = Field(
-        1.0, gt=0, description="Of the risk; the cross-entropy has weight 1."
+        1.0, gt=0, description="Weight of the risk; the cross-entropy has weight 1."
     )
-    num_samples: int = Field(8, ge=2, description="Candidates of each sentence.")
+    num_samples: int = Field(8, ge=2, description="Candidates sampled per sentence.")
     alpha: float = Field(
         0.05,
         gt=0,
-        description="Candidates weigh by their probabilities to this power.",
+        description="Sharpness of the candidates' distribution: their probabilities "
+        "to this power, renormalised.",
     )
 
 
 class TrainOptions(RecipeSection):
-    """How the network learns, and when it stops."""
+    """Optimization, validation, checkpoints and stopping."""
 
-    max_steps: int | None = Field(None, ge=1, description="In optimizer steps.")
-    max_epochs: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(
+        None, ge=1, description="Stop after this many optimizer steps."
+    )
+    max_epochs: int | None = Field(
+        None, ge=1, description="Stop after this many epochs."
+    )
     batch_tokens: int = Field(
-        4096, ge=1, description="Padded pieces of the longer side in a batch."
+        4096,
+        ge=1,
+        description="Batch size: padded tokens of the longer side of a batch.",
     )
     accumulate_grad_batches: int = Field(
-        1, ge=1, description="Batches to an optimizer step."
+        1, ge=1, description="Gradient accumulation: batches per optimizer step."
     )
     optimizer: Adam | SGD = Field(Adam(kind="adam"), discriminator="kind")
     schedule: Constant | InverseSqrt | Cosine | Plateau = Field(
@@ -92,60 +105,68 @@ class TrainOptions(RecipeSection):
     clip_norm: float | None = Field(
         1.0,
         gt=0,
-        description="Longest gradient, in its Euclidean norm; null leaves it as it is "
-        "(Pascanu et al. 2013).",
+        description="Gradient clipping (Pascanu et al. 2013): maximum Euclidean norm; "
+        "null: off.",
     )
     truncated_bptt_steps: int | None = Field(
         None,
         ge=1,
-        description="Target positions after which gradients do not come back "
-        "(truncated backpropagation through time); null for whole sentences.",
+        description="Truncated backpropagation through time: target positions per "
+        "segment; null: whole sentences.",
     )
-    label_smoothing: Share = 0.1
+    label_smoothing: Share = Field(
+        0.1, description="Share of probability spread over the vocabulary."
+    )
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true",
-        description="bf16-mixed: products of matrices in bfloat16, for GPUs and CPUs "
-        "that have it; weights and sums stay in 32 bits.",
+        description="Numeric precision. bf16-mixed: matrix products in bfloat16, for "
+        "GPUs and CPUs that support it; weights and sums stay in 32 bits.",
     )
     ema_decay: Share | None = Field(
         None,
-        description="Validate and translate by a moving average of the weights, of "
-        "which so much stays at each step; null for the weights themselves.",
+        description="Decay per step of an exponential moving average of the weights, "
+        "used for validation and translation; null: the weights themselves.",
     )
     init_from: str | None = Field(
         None,
         min_length=1,
-        description="A run whose weights and tokenizers training starts from, to tune "
-        "it on other text or to another end.",
+        description="Run that provides the initial weights and the tokenizers, to "
+        "fine-tune it on other text or for another objective.",
     )
     minimum_risk: MinimumRiskOptions | None = Field(
-        None, description="Also lower the expected cost of what the model says."
+        None, description="Minimum risk training beside cross-entropy; null: off."
     )
-    validate_every: int = Field(500, ge=1, description="In optimizer steps.")
-    checkpoint_every: int = Field(500, ge=1, description="In optimizer steps.")
+    validate_every: int = Field(
+        500, ge=1, description="Optimizer steps between validations."
+    )
+    checkpoint_every: int = Field(
+        500, ge=1, description="Optimizer steps between checkpoints."
+    )
     on_nan: Literal["stop", "retry"] = Field(
         "stop",
-        description="When a loss is infinite or no number: stop, or go back to the "
-        "last checkpoint and on with half the learning rate, five times at most.",
+        description="On a loss that is infinite or NaN: stop, or resume from the last "
+        "checkpoint with half the learning rate, at most five times.",
     )
     diagnostics: bool = Field(
         False,
-        description="Measure gradients, gates and exposure bias into diagnostics.csv.",
+        description="Write gradients, gates and exposure bias to diagnostics.csv.",
     )
     loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
         [],
-        description="Who else is told metrics and translations, in a folder of the run "
-        "and not over a network (docs/reports.md); each needs the extra of its name.",
+        description="Experiment loggers to enable. Logs are written locally to the "
+        "run folder (docs/reports.md); each needs the extra of its name.",
     )
     monitor: Literal["bleu", "loss"] = Field(
-        "bleu", description="What the best checkpoint and early stopping go by."
+        "bleu", description="Metric of the best checkpoint and early stopping."
     )
     patience: int | None = Field(
-        None, ge=1, description="Stop after so many validations without a better one."
+        None,
+        ge=1,
+        description="Early stopping: validations without improvement; null: off.",
     )
 
     @model_validator(mode="after")
-    def _it_ends(self) -> TrainOptions:
+    def _check_stopping(self) -> TrainOptions:
         if self.max_steps is None and self.max_epochs is None:
             raise ValueError("train needs max_steps or max_epochs, or it never ends")
         return self

@@ -1,8 +1,4 @@
-"""What is wrong with a recipe, in plain words: `file:line: key: what is wrong`.
-
-Knows what pydantic has to say, the types of the schema and the place of every value;
-not how files are found, merged and overridden (recipe_file.py) or what any key is for.
-"""
+"""Validation errors of a recipe, worded from pydantic's: `file:line: key: message`."""
 
 from __future__ import annotations
 
@@ -45,7 +41,7 @@ def collect_errors(error: ValidationError, tree: Node) -> list[ConfigError]:
 
     Args:
         error: What validating the values of `tree` as a `Recipe` raised.
-        tree: The recipe, every value with its place.
+        tree: The recipe, every value with its location.
 
     Returns:
         A fault for each thing that is wrong, in the order of the schema.
@@ -58,13 +54,13 @@ def collect_errors(error: ValidationError, tree: Node) -> list[ConfigError]:
         node = _nearest(tree, spot.keys)
         if detail["type"] == "extra_forbidden":
             text = _unknown_key(detail["loc"])
-            place = node.key
+            location = node.key
         else:
             context = detail.get("ctx", {})
             text = _wrong_value(detail["type"], detail["msg"], context, node, spot)
-            place = node.place
+            location = node.location
         name = ".".join(truncate(str(key)) for key in spot.keys)
-        faults.append(ConfigError(place, f"{name}: {text}" if name else text))
+        faults.append(ConfigError(location, f"{name}: {text}" if name else text))
     return faults
 
 

@@ -85,7 +85,7 @@ def test_every_value_and_key_knows_its_line() -> None:
     assert isinstance(a.value, dict)
     b, c = a.value["b"], a.value["c"]
     assert isinstance(c.value, list)
-    lines = [node.place.line for node in (tree, a, b, c, *c.value)]
+    lines = [node.location.line for node in (tree, a, b, c, *c.value)]
     assert lines == [1, 1, 3, 4, 4, 5]
     assert b.key.line == 2
 
