@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,12 @@ LAYERS = [
     ["utils"],
     ["types", "errors"],
 ]
+_PRIVATE = (
+    "demands wish wishes contest judge keeper asked looked looks told beside passed "
+    "said found each place"
+)
+PRIVATE_WORDS = frozenset(_PRIVATE.split(" "))
+"""No term of the field: an identifier says what it holds."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
@@ -58,6 +66,88 @@ def test_imports_point_down(path: Path) -> None:
         if room == parts[0]:
             continue
         assert LEVEL[parts[0]] < LEVEL[room], f"{path.name} imports {name}"
+
+
+def test_only_four_modules_stand_at_the_top() -> None:
+    assert {path.name for path in PACKAGE.glob("*.py")} == {
+        "__init__.py",
+        "__main__.py",
+        "errors.py",
+        "types.py",
+    }
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for folder in (PACKAGE, ROOT / "tests")
+        for path in folder.rglob("*.py")
+    }
+    assert not {path: length for path, length in lengths.items() if length > 400}
+
+
+def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield names, attributes, arguments, keywords and keys with their lines.
+
+    Left out: what an import brings from elsewhere, and builtins, such as
+    FileNotFoundError.
+    """
+    foreign = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not _is_ours(node.module):
+            foreign |= {alias.name for alias in node.names}
+    for node in ast.walk(tree):
+        names: list[str | None] = []
+        if isinstance(node, ast.Name):
+            names = [node.id]
+        elif isinstance(node, ast.Attribute):
+            names = [node.attr]
+        elif isinstance(node, ast.arg | ast.keyword):
+            names = [node.arg]
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
+            names = [node.name]
+        elif isinstance(node, ast.alias):
+            names = [node.asname]
+        elif isinstance(node, ast.Dict):
+            keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            names = [key for key in keys if isinstance(key, str)]
+        for name in names:
+            if name is not None and name not in foreign:
+                yield getattr(node, "lineno", 0), name
+
+
+def _is_ours(module: str | None) -> bool:
+    return (module or "").split(".")[0] == "seq2seq"
+
+
+def private_words(source: str) -> list[str]:
+    return [
+        f"{line}: {name}"
+        for line, name in identifiers(ast.parse(source))
+        if PRIVATE_WORDS & {w.lower() for w in re.findall(r"[A-Z]?[a-z]+", name)}
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_identifiers_hold_no_private_words(path: Path) -> None:
+    assert private_words(path.read_text(encoding="utf-8")) == []
+
+
+def test_private_words_are_seen_wherever_a_name_can_stand() -> None:
+    source = """
+def f(told, *, beside=1) -> None:
+    x.wasFound = {"a place": 1, "place_of": 2}
+    g(each_one=1)
+class Judge: pass
+import os as looked
+from seq2seq.errors import KeeperError
+try: pass
+except FileNotFoundError as said: pass
+found = KeeperError
+"""
+    names = {line.split(": ")[1] for line in private_words(source)}
+    expected = {"told", "beside", "wasFound", "a place", "place_of", "each_one"}
+    assert names == expected | {"Judge", "looked", "said", "found", "KeeperError"}
 
 
 @pytest.mark.parametrize("folder", ["data", "search"])
