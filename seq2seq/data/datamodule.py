@@ -134,16 +134,32 @@ class TranslationDataModule(LightningDataModule):
         return sampler
 
     def train_dataloader(self) -> TrainDataLoader:
-        """Return this process's training batches."""
+        """Return this process's training batches.
+
+        Raises:
+            UserError: If no Trainer has this data module, or it would leave out batches
+                that its position counts.
+        """
         trainer = self.trainer
         if trainer is None:
-            return TrainDataLoader(self.dataset, self.batch_sampler())
+            raise UserError(
+                "training batches depend on the Trainer; give it the data module, such "
+                "as trainer.fit(model, datamodule=data)."
+            )
+        options: Any = trainer  # Its type leaves out what its connectors set.
+        overfit = bool(options.overfit_batches)
+        limit = options.limit_train_batches
+        if limit != 1.0 and not overfit and not options.fast_dev_run:
+            raise UserError(
+                f"limit_train_batches is {limit}, but an epoch has all of its batches; "
+                "use the recipe's data.max_pairs for fewer."
+            )
         accumulated = trainer.accumulate_grad_batches
         return TrainDataLoader(
             self.dataset,
             self.batch_sampler(accumulated, trainer.world_size),
             position=lambda: ResumePosition(
-                trainer.global_step * accumulated,
+                0 if overfit else trainer.global_step * accumulated,
                 trainer.global_rank,
                 trainer.world_size,
             ),
@@ -157,18 +173,27 @@ class TranslationDataModule(LightningDataModule):
             batch_tokens=self.recipe.train.batch_tokens,
         )
         if self.trainer is None:
-            return _BatchList(batches)
+            return ValidationDataLoader(batches, self.valid_pairs)
         # Without a batch of its own, a process would leave out the hooks that gather;
         # the module counts a batch once.
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        return _BatchList(batches[rank::world_size] or batches[:1])
+        share = batches[rank::world_size] or batches[:1]
+        return ValidationDataLoader(share, self.valid_pairs)
 
 
-class _BatchList:
-    """Batches as an iterable; Lightning takes a list for several loaders."""
+class ValidationDataLoader:
+    """Validation batches, and the text of the pairs that their indices stand for.
 
-    def __init__(self, batches: Sequence[Batch]) -> None:
+    No list, which Lightning would take for several loaders.
+
+    Args:
+        batches: This process's batches.
+        pairs: All validation pairs.
+    """
+
+    def __init__(self, batches: Sequence[Batch], pairs: Sequence[SentencePair]) -> None:
         self.batches = batches
+        self.pairs = pairs
 
     def __len__(self) -> int:
         return len(self.batches)

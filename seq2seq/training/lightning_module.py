@@ -27,8 +27,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, distributed, nn
 
 from seq2seq.data.collate import collate
+from seq2seq.data.datamodule import ValidationDataLoader
 from seq2seq.data.preprocessing import Tokenizers
 from seq2seq.data.tokenizer import Tokenizer
+from seq2seq.errors import UserError
 from seq2seq.metrics.sacrebleu_scores import bleu_ci
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import LossOutput
@@ -181,7 +183,16 @@ class TranslationModule(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip gradients by their norm (Pascanu et al. 2013, section 3.2)."""
+        """Clip gradients by their norm (Pascanu et al. 2013, section 3.2).
+
+        Raises:
+            UserError: If the Trainer has a gradient_clip_val: the recipe's applies.
+        """
+        if gradient_clip_val is not None:
+            raise UserError(
+                f"the Trainer's gradient_clip_val is {gradient_clip_val}, but gradients "
+                "are clipped by train.clip_norm of the recipe; set that instead."
+            )
         limit = self.recipe.train.clip_norm
         self.gradient_norm = nn.utils.clip_grad_norm_(
             self.parameters(), float("inf") if limit is None else limit
@@ -273,11 +284,11 @@ class TranslationModule(LightningModule):
         decode = self.tokenizers.target.decode
         hypotheses = decode([self._outputs[index][0] for index in indices])
         # Text of the corpus, since decoded tokens may hold unknown ones.
-        pairs = getattr(getattr(self.trainer, "datamodule", None), "valid_pairs", None)
-        if pairs is None:
-            references = decode([self._outputs[index][1] for index in indices])
+        loader = self.trainer.val_dataloaders
+        if isinstance(loader, ValidationDataLoader):
+            references = [loader.pairs[index].target for index in indices]
         else:
-            references = [pairs[index].target for index in indices]
+            references = decode([self._outputs[index][1] for index in indices])
         bleu, (low, high) = bleu_ci(
             hypotheses, references, language=self.recipe.data.target
         )

@@ -20,8 +20,11 @@ from lightning.pytorch.loggers import CSVLogger
 
 from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.recipe import Recipe
+from seq2seq.errors import UserError
+from seq2seq.recipe import Plateau, Recipe
+from seq2seq.training.callbacks.diagnostics import DiagnosticsCallback
 from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.optim import LearningRateSchedule
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning"),
@@ -214,3 +217,105 @@ def test_a_killed_training_continues_to_the_same_bits(
     )
     assert resuming.global_step == 24
     assert equal(resumed, whole)
+
+
+def test_validation_has_the_references_of_its_own_loader(tmp_path: Path) -> None:
+    model, data = parts(tiny())
+    fitting = trainer(tmp_path, max_steps=1, enable_checkpointing=False)
+    fitting.fit(model, data)
+    _, other = parts(tiny())
+    other.valid_pairs = other.valid_pairs[::-1][:7]
+    fitting.validate(model, other.val_dataloader(), verbose=False)
+    assert model.validation is not None
+    expected = [pair.target for pair in other.valid_pairs]
+    assert model.validation.references == expected
+    # Without their text, references are the decoded targets.
+    fitting.validate(model, iter_only(other.val_dataloader()), verbose=False)
+    assert model.validation.references == expected
+
+
+def iter_only(loader: Any) -> Any:
+    return torch.utils.data.DataLoader(
+        loader.batches, batch_size=None, collate_fn=lambda batch: batch
+    )
+
+
+class Indices(Callback):
+    """Records the pairs of each batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.batches.append(batch.indices.tolist())
+
+
+def test_overfitting_repeats_the_same_batches(tmp_path: Path) -> None:
+    model, data = parts(tiny())
+    seen = Indices()
+    trainer(
+        tmp_path, seen, max_epochs=3, overfit_batches=2, enable_checkpointing=False
+    ).fit(model, data)
+    assert len(seen.batches) == 6
+    assert seen.batches[:2] == seen.batches[2:4] == seen.batches[4:]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit_train_batches": 3}, "use the recipe's data.max_pairs"),
+        ({"gradient_clip_val": 0.1}, "clipped by train.clip_norm of the recipe"),
+    ],
+)
+def test_what_would_go_wrong_silently_is_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    model, data = parts(tiny())
+    fitting = trainer(tmp_path, max_steps=2, enable_checkpointing=False, **options)
+    with pytest.raises(UserError, match=message):
+        fitting.fit(model, data)
+
+
+def test_training_batches_need_the_data_module_in_the_trainer() -> None:
+    _, data = parts(tiny())
+    with pytest.raises(UserError, match=r"trainer.fit\(model, datamodule=data\)"):
+        data.train_dataloader()
+
+
+def test_a_sanity_check_leaves_schedule_and_diagnostics_alone(tmp_path: Path) -> None:
+    model, data = parts(tiny(schedule={"kind": "plateau", "patience": 1}))
+    diagnostics = DiagnosticsCallback(tmp_path / "diagnostics.csv", clip_norm=1.0)
+    fitting = trainer(
+        tmp_path,
+        diagnostics,
+        max_steps=1,
+        limit_val_batches=1.0,
+        num_sanity_val_steps=2,
+        enable_checkpointing=False,
+    )
+    fitting.fit(model, data)
+    assert model.schedule is not None
+    assert model.schedule.best is None  # One step of many: no validation yet.
+
+
+def test_a_plateau_is_counted_across_a_resume() -> None:
+    def schedule() -> LearningRateSchedule:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+        plateau = Plateau(kind="plateau", patience=2, factor=0.5)
+        return LearningRateSchedule(optimizer, plateau, total_steps=10)
+
+    whole = schedule()
+    rates = []
+    for score in (1.0, 0.5, 1.0, 2.0, 1.0, 2.0):
+        whole.validated(score)
+        rates.append(whole.get_last_lr()[0])
+    # A tie is no improvement; a reduction comes after two without one.
+    assert rates == [1.0, 1.0, 0.5, 0.5, 0.5, 0.25]
+    first, second = schedule(), schedule()
+    for score in (1.0, 0.5):
+        first.validated(score)
+    second.load_state_dict(first.state_dict())
+    second.validated(1.0)
+    assert second.get_last_lr() == [0.5]

@@ -97,6 +97,8 @@ class DiagnosticsCallback(Callback):
         """
         assert isinstance(pl_module, TranslationModule)
         assert not pl_module.network.training
+        if trainer.sanity_checking:
+            return
         count = -(-MAX_SENTENCES // int(trainer.num_val_batches[0]))
         count = min(count, MAX_SENTENCES - self.sentences)
         if count <= 0:
@@ -114,6 +116,8 @@ class DiagnosticsCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule
     ) -> None:
         """Write a row; of several processes the main one, for its own sentences."""
+        if trainer.sanity_checking:
+            return
         row: dict[str, float] = {"step": trainer.global_step}
         if self.steps:
             means = (self.sums / self.steps).tolist()
