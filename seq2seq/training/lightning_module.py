@@ -190,8 +190,8 @@ class TranslationModule(LightningModule):
         """
         if gradient_clip_val is not None:
             raise UserError(
-                f"the Trainer's gradient_clip_val is {gradient_clip_val}, but gradients "
-                "are clipped by train.clip_norm of the recipe; set that instead."
+                f"the Trainer's gradient_clip_val is {gradient_clip_val}, but "
+                "gradients are clipped by train.clip_norm of the recipe; set that."
             )
         limit = self.recipe.train.clip_norm
         self.gradient_norm = nn.utils.clip_grad_norm_(
