@@ -69,4 +69,6 @@ def main(source: Path, target: Path, output: Path, max_steps: int = 500) -> None
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python examples/train_tiny.py SOURCE_FILE TARGET_FILE RUN")
     main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))

@@ -35,4 +35,6 @@ def main(run: str, lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/translate_lines.py RUN < LINES")
     main(sys.argv[1], sys.stdin)

@@ -1,6 +1,6 @@
-"""The command line: one file for each verb.
+"""The command line: one file for each command.
 
-Heavy modules are imported only when a verb runs.
+Heavy modules are imported only when a command runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""seq2seq doctor. Knows arguments and tables; imports nothing heavy before it runs."""
+"""seq2seq doctor; imports nothing heavy before the command runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""seq2seq report; imports nothing heavy before the verb runs."""
+"""seq2seq report; imports nothing heavy before the command runs."""
 
 from __future__ import annotations
 

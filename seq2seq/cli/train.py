@@ -1,4 +1,4 @@
-"""seq2seq train. Knows arguments; imports nothing heavy before the verb runs."""
+"""seq2seq train; imports nothing heavy before the command runs."""
 
 from pathlib import Path
 from typing import Annotated

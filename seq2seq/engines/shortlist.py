@@ -146,7 +146,7 @@ class ShortlistEngine:
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Raise: given targets are scored over the whole vocabulary."""
-        raise UserError("a short list is for searching; score without --shortlist.")
+        raise UserError("a shortlist is for searching; score without --shortlist.")
 
 
 def save_table(run: Path, table: LexicalTable) -> Path:
@@ -169,7 +169,7 @@ def load_table(
     """
     folder = run / FOLDER
     if not folder.is_dir():
-        raise UserError(f"{run} has no short list. First: seq2seq shortlist {run}")
+        raise UserError(f"{run} has no shortlist. First: seq2seq shortlist {run}")
     require_checksums(folder, [TABLE])
     try:
         with np.load(folder / TABLE, allow_pickle=False) as arrays:

@@ -162,7 +162,7 @@ def select_examples(
     middle = ordered[len(ordered) // 2]
     good = ordered[3 * len(ordered) // 4 :]
     candidates = [
-        ("a typical one: the middle score", [middle]),
+        ("a typical one, with the middle score", [middle]),
         ("the lowest score", ordered),
         (
             "a detected error",

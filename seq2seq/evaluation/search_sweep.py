@@ -96,8 +96,8 @@ def plot_search_sweep(points: Sequence[SweepPoint], path: Path, *, title: str) -
 
     Args:
         points: The result of `search_sweep`.
-        path: The picture to write: .svg, .png or .pdf.
-        title: Title of the picture.
+        path: The figure to write: .svg, .png or .pdf.
+        title: Title of the figure.
 
     Raises:
         UserError: If the file has another suffix or cannot be written.

@@ -131,7 +131,8 @@ def _facts(
         value = summary.get(f"best_valid_{recipe.train.monitor}")
         text = f"step {summary['best_step']:,}"
         if isinstance(value, int | float):
-            text += f", validation {recipe.train.monitor} {value:.2f}"
+            name = "BLEU" if recipe.train.monitor == "bleu" else "loss"
+            text += f", validation {name} {value:.2f}"
         facts.append(("best validation", text))
     if rates := [value for _, value in series.get("tokens_per_second", [])]:
         facts.append(("target tokens a second", f"{median(rates):,.0f} (median)"))

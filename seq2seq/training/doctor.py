@@ -271,9 +271,11 @@ def _check_costs(
         train.max_steps and train.max_steps / sampler.steps_per_epoch,
     ]
     epochs = min(limit for limit in limits if limit is not None)
+    total, threads = epoch * epochs, torch.get_num_threads()
+    whole = f"{total / 3600:.1f} hours" if total > 3600 else f"{total / 60:.1f} minutes"
     value = (
-        f"{epoch / 60:.1f} minutes an epoch, {epoch * epochs / 3600:.1f} hours for "
-        f"{epochs:.1f} epochs, with {torch.get_num_threads()} threads"
+        f"{epoch / 60:.1f} minutes an epoch, {whole} for {epochs:.1f} epochs, with "
+        f"{threads} thread{'s' if threads > 1 else ''}"
     )
     yield Check("time", value, "not counted: validation")
 

@@ -18,13 +18,13 @@ _NO_TIME = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def check_figure_suffix(path: Path) -> None:
-    """Check a picture's name before minutes are spent on its numbers.
+    """Check a figure's name before minutes are spent on its numbers.
 
     Raises:
         UserError: If the suffix is not one of SUFFIXES.
     """
     if path.suffix not in SUFFIXES:
-        raise UserError(f"{path}: a picture's name must end in {', '.join(SUFFIXES)}.")
+        raise UserError(f"{path}: a figure's name must end in {', '.join(SUFFIXES)}.")
 
 
 def save_figure(figure: Figure, path: Path, **options: Any) -> None:
@@ -32,7 +32,7 @@ def save_figure(figure: Figure, path: Path, **options: Any) -> None:
 
     Args:
         figure: The figure.
-        path: The picture: .svg, .png or .pdf.
+        path: The figure: .svg, .png or .pdf.
         options: Further arguments of matplotlib's `savefig`.
 
     Raises:

@@ -122,7 +122,7 @@ def test_a_sweep_is_a_table_and_a_picture(
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--search-sweep", "a.jpg"], "a picture's name must end in .svg"),
+        (["--search-sweep", "a.jpg"], "a figure's name must end in .svg"),
         (["--search-sweep", "a.svg", "--beam", "2"], "does not go with"),
         (
             ["--search-sweep", "a.svg", "-o", "search.method=sample"],

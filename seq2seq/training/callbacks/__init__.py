@@ -1,1 +1,1 @@
-"""What happens around training steps. Knows Lightning's hooks; not the maths."""
+"""Lightning callbacks: checkpoints, metrics, diagnostics, non-finite checks, signals."""

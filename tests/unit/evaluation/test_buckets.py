@@ -77,7 +77,7 @@ def test_five_different_examples_with_their_reasons() -> None:
     examples = select_examples(scores, sizes, None, errors=[31, 21])
     assert len({example.segment for example in examples}) == 5
     by_reason = {example.reason: example.segment for example in examples}
-    assert by_reason["a typical one: the middle score"] == 26
+    assert by_reason["a typical one, with the middle score"] == 26
     assert by_reason["the lowest score"] == 1
     assert by_reason["a detected error"] == 21
     assert by_reason["the longest source"] == 13

@@ -86,7 +86,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", ["torch", "onnx", "short list", "ensemble"])
+@pytest.mark.parametrize("kind", ["torch", "onnx", "shortlist", "ensemble"])
 @torch.inference_mode()
 def test_engines_that_leave_the_sum_out_are_off_by_it(run: Path, kind: str) -> None:
     if kind == "onnx":
@@ -99,7 +99,7 @@ def test_engines_that_leave_the_sum_out_are_off_by_it(run: Path, kind: str) -> N
         opened,
         "onnx" if kind == "onnx" else "torch",
         device="cpu",
-        shortlist=20 if kind == "short list" else None,
+        shortlist=20 if kind == "shortlist" else None,
     )
     batch = collate([[5, 6, 7], [8, 9]], [[], []])
     state, memory = engine.start(batch.source, batch.source_lengths)

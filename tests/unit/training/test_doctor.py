@@ -88,7 +88,7 @@ def test_unknown_pieces_are_counted(findings: dict[str, Check]) -> None:
 
 
 def test_time_and_memory_are_foretold(findings: dict[str, Check]) -> None:
-    assert "hours for 2.0 epochs" in findings["time"].value
+    assert "minutes for 2.0 epochs" in findings["time"].value
     assert "MiB at most" in findings["memory"].value
 
 

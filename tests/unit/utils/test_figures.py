@@ -41,7 +41,7 @@ def test_identifiers_depend_on_the_salt_alone(salt: str) -> None:
 
 def test_another_suffix_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     path = tmp_path / "plot.jpg"
-    with pytest.raises(UserError, match=r"plot.jpg: a picture's name must end in .svg"):
+    with pytest.raises(UserError, match=r"plot.jpg: a figure's name must end in .svg"):
         check_figure_suffix(path)
     with pytest.raises(UserError, match="must end in"):
         save_figure(figure(), path)
