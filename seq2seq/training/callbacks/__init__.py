@@ -1,1 +1,1 @@
-"""Lightning callbacks: checkpoints, metrics, diagnostics, non-finite checks, signals."""
+"""Lightning callbacks: checkpoints, metrics, diagnostics, signals."""
