@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import nullcontext
 from pathlib import Path
@@ -233,3 +234,31 @@ def test_other_errors_are_not_taken_for_a_full_memory(
     monkeypatch.setattr(EncoderDecoder, "forward", broken)
     with pytest.raises(RuntimeError, match="a fault of ours"):
         train(tiny(data), tmp_path)
+
+
+def test_a_training_that_stopped_early_stays_stopped_when_its_folder_has_moved(
+    data: Path, tmp_path: Path
+) -> None:
+    """As if it had been killed before the summary, and the folder renamed since."""
+    # A rate of nothing learns nothing: the first validation stays the best.
+    recipe = tiny(
+        data,
+        max_steps=60,
+        validate_every=4,
+        patience=2,
+        monitor="loss",
+        ema_decay=0.9,
+        optimizer={"kind": "adam", "learning_rate": 1e-12},
+    )
+    train(recipe, tmp_path / "run")
+    before = weights(tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["steps"], summary["best_step"]) == (12, 4)
+    (tmp_path / "run" / "summary.json").unlink()
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    train(recipe, moved)
+    after = weights(moved)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    again = json.loads((moved / "summary.json").read_text())
+    assert {**again, "seconds": 0} == {**summary, "seconds": 0}
+    assert again["seconds"] >= summary["seconds"]
