@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.errors import UserError
+
 Indices = NDArray[np.int64]
 
 
@@ -42,6 +44,7 @@ class TokenBatchSampler:
 
     Raises:
         ValueError: If there are no pairs or the budget is below 1.
+        UserError: If the pairs make fewer batches than whole steps need.
     """
 
     def __init__(
@@ -68,16 +71,24 @@ class TokenBatchSampler:
         # so the boundaries, and with them the number of batches, are the same as well.
         order = np.lexsort((source_lengths, target_lengths))
         self._boundaries = self._batch_boundaries(order, batch_tokens)
+        if self.batches_per_epoch % batches_per_step:
+            pairs = _count(len(source_lengths), "pair")
+            batches = _count(self.batches_per_epoch, "batch", "es")
+            raise UserError(
+                f"{pairs} can make {batches}, but an optimizer step needs "
+                f"{batches_per_step}: train.accumulate_grad_batches for each of the "
+                "processes (--devices). Lower either, or add text."
+            )
 
     @property
     def batches_per_epoch(self) -> int:
-        """A multiple of batches_per_step, unless pairs are too few for that."""
+        """Batches in an epoch; a multiple of batches_per_step."""
         return len(self._boundaries) - 1
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in an epoch."""
-        return -(-self.batches_per_epoch // self.batches_per_step)
+        return self.batches_per_epoch // self.batches_per_step
 
     def plan_epoch(self, epoch: int) -> list[PlannedBatch]:
         """Return the batches of an epoch in random order; they cover every pair once.
@@ -137,3 +148,7 @@ class TokenBatchSampler:
             middle = boundaries[largest] + int(sizes[largest]) // 2
             boundaries.insert(largest + 1, middle)
         return boundaries
+
+
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number:,} {noun}{'' if number == 1 else plural}"

@@ -116,22 +116,12 @@ class TranslationDataModule(LightningDataModule):
         Raises:
             UserError: If the pairs do not make as many batches.
         """
-        batches_per_step = accumulate_grad_batches * world_size
-        sampler = TokenBatchSampler(
+        return TokenBatchSampler(
             *self.dataset.lengths(),
             batch_tokens=self.recipe.train.batch_tokens,
-            batches_per_step=batches_per_step,
+            batches_per_step=accumulate_grad_batches * world_size,
             seed=self.recipe.seed,
         )
-        if sampler.batches_per_epoch % batches_per_step:
-            raise UserError(
-                f"{len(self.dataset):,} pairs make at most "
-                f"{sampler.batches_per_epoch:,} batches, but an optimizer step needs "
-                f"{batches_per_step} of them: {accumulate_grad_batches} "
-                f"(train.accumulate_grad_batches) for each of {world_size} processes. "
-                "Lower either, or add text."
-            )
-        return sampler
 
     def train_dataloader(self) -> TrainDataLoader:
         """Return this process's training batches.

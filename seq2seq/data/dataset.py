@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.collate import Sequences, collate
 from seq2seq.data.preprocessing import PreprocessedData
+from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions
 from seq2seq.types import Batch
 
@@ -59,11 +60,12 @@ def mixture_indices(
 
     Args:
         sizes: Pairs of each corpus, which follow one another.
-        weights: Passes over each corpus in an epoch: 0.5 is every second row.
+        weights: Passes over each corpus in an epoch: 0.5 is every second row; one row
+            at least, however small the product.
     """
     indices, offset = [np.zeros(0, dtype=np.int64)], 0
     for size, weight in zip(sizes, weights, strict=True):
-        count = round(size * weight)
+        count = max(min(size, 1), round(size * weight))
         indices.append(offset + np.arange(count) * size // max(1, count))
         offset += size
     return np.concatenate(indices)
@@ -172,8 +174,20 @@ class TrainDataLoader:
         self.position = position
 
     def __len__(self) -> int:
-        """Return the batches of a whole epoch for one rank."""
-        return self.batch_sampler.batches_per_epoch // self.position().world_size
+        """Return the batches of a whole epoch for one rank.
+
+        Raises:
+            UserError: If the sampler's steps do not have a batch for each rank.
+        """
+        world_size = self.position().world_size
+        batches_per_step = self.batch_sampler.batches_per_step
+        if batches_per_step % world_size:
+            raise UserError(
+                f"the sampler plans {batches_per_step} batches a step, which "
+                f"{world_size} processes cannot share evenly. Make it with a "
+                "batches_per_step that is a multiple of the processes."
+            )
+        return self.batch_sampler.batches_per_epoch // world_size
 
     def __iter__(self) -> Iterator[Batch]:
         num_batches, rank, world_size = self.position()

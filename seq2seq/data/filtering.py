@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.data.corpora import ParallelCorpus, SentencePair
+from seq2seq.data.tokenizer import normalize
 from seq2seq.recipe import DataOptions
+from seq2seq.utils.text import is_blank
 
 CHUNK_SIZE = 10_000  # Pairs filtered, encoded and written at a time.
 
@@ -29,9 +31,9 @@ class FilterStats:
     Attributes:
         total: Pairs read.
         kept: Pairs that passed every filter.
-        blank: Pairs with a blank side.
-        duplicate: Pairs that came before.
-        copied: Pairs whose target is the source.
+        blank: Pairs with a side that has no visible character.
+        duplicate: Pairs that came before, but for white space.
+        copied: Pairs whose target is the source, but for white space.
         too_long: Pairs with more than `max_length` tokens on a side.
         length_ratio: Pairs whose sides differ too much in length.
         kept_per_corpus: Pairs kept of each corpus; empty where there is only one.
@@ -116,17 +118,24 @@ def filter_pairs(
     while chunk := list(islice(pairs, CHUNK_SIZE)):
         stats.total += len(chunk)
         filtered: list[SentencePair] = []
+        keys: list[str] = []
         for pair in chunk:
-            source, target = pair.source.strip(), pair.target.strip()
-            if not source or not target:
+            source, target = map(_one_spaced, pair)
+            if is_blank(source) or is_blank(target):
                 stats.blank += 1
             elif data.drop_copies and source == target:
                 stats.copied += 1
             else:
-                filtered.append(SentencePair(source, target))
+                filtered.append(SentencePair(pair.source.strip(), pair.target.strip()))
+                keys.append(f"{source}\0{target}")
         if data.drop_duplicates:
-            hashes = text_hashes(f"{pair[0]}\0{pair[1]}" for pair in filtered)
+            hashes = text_hashes(keys)
             new = deduplicator.is_new(hashes)
             stats.duplicate += len(filtered) - int(new.sum())
             filtered = list(compress(filtered, new.tolist()))
         yield filtered
+
+
+def _one_spaced(text: str) -> str:
+    """Normalise white space as the tokenizer does: pairs of the same tokens are one."""
+    return " ".join(normalize(text).split())

@@ -25,8 +25,9 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.utils.checksums import CHECKSUM_FILE, find_corruption, write_checksums
 from seq2seq.utils.files import atomic_file, remove_temp_files
+from seq2seq.utils.text import is_blank
 
-FORMAT = 3  # Raise it when the cache's content or the meaning of an option changes.
+FORMAT = 4  # Raise it when the cache's content or the meaning of an option changes.
 CACHE_FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
 
 Log = Callable[[str], None]
@@ -102,7 +103,7 @@ def load_eval_pairs(data: DataOptions, split: str) -> list[SentencePair]:
     pairs = list(corpus.read())
     if not pairs:
         raise UserError(f"{corpus.name} has no sentence pairs; add some.")
-    blank = [number for number, pair in enumerate(pairs, 1) if not pair.target.strip()]
+    blank = [number for number, pair in enumerate(pairs, 1) if is_blank(pair.target)]
     if blank:
         lines = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
         raise UserError(
@@ -163,10 +164,26 @@ def preprocess(
                         "recipe's data section."
                     )
                 log(f"{_names(corpora)}: {stats.summary(data)}")
+                _log_empty_corpora(corpora, stats, log)
                 path = folder / "pairs.arrow"
                 return PreprocessedData(tokenizers, path, stats, fingerprint)
     log(f"{_names(corpora)}: {cached.stats.summary(data)} (from the cache)")
+    _log_empty_corpora(corpora, cached.stats, log)
     return cached
+
+
+def _log_empty_corpora(
+    corpora: Sequence[ParallelCorpus], stats: FilterStats, log: Log
+) -> None:
+    """Log which corpora of a mixture add nothing, since all of it was dropped."""
+    if stats.kept_per_corpus:
+        for corpus, kept in zip(corpora, stats.kept_per_corpus, strict=True):
+            if kept == 0:
+                log(
+                    f"warning: {corpus.name}: none of its pairs is trained on; all "
+                    "were dropped, as duplicates of the corpora before it or for the "
+                    "reasons above"
+                )
 
 
 def _fingerprint(

@@ -96,7 +96,7 @@ class Tokenizer:
 
         The result does not depend on the number of threads.
         """
-        normalized = list(map(_normalize, lines))
+        normalized = list(map(normalize, lines))
         encoded: list[list[int]] = self._processor.encode(
             normalized, num_threads=threads
         )
@@ -107,7 +107,7 @@ class Tokenizer:
 
         "▁" begins a word; an unknown token is the text that it covers.
         """
-        normalized = list(map(_normalize, lines))
+        normalized = list(map(normalize, lines))
         tokens: list[list[str]] = self._processor.encode(
             normalized, out_type=str, num_threads=1
         )
@@ -145,7 +145,7 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
             model_type=options.model_type,
             vocab_size=options.vocab_size,
             character_coverage=_coverage(sample, options),
-            normalization_rule_name="identity",  # _normalize replaces it.
+            normalization_rule_name="identity",  # normalize replaces it.
             num_threads=2,  # Fixed: it changes the result.
             max_sentence_length=MAX_LINE_BYTES,
             minloglevel=2,
@@ -159,7 +159,7 @@ def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenize
     return Tokenizer(model.getvalue())
 
 
-def _normalize(line: str) -> str:
+def normalize(line: str) -> str:
     """Replace white space by spaces and remove zero-width characters."""
     return line.translate(_MAPPING) if _SPECIAL.search(line) else line
 
@@ -172,7 +172,7 @@ def _sample(lines: Iterable[str]) -> list[str]:
         if number % step:
             continue
         # SentencePiece would skip a longer line with a warning.
-        sample.append(_normalize(line)[: MAX_LINE_BYTES // 4])
+        sample.append(normalize(line)[: MAX_LINE_BYTES // 4])
         if len(sample) == MAX_LINES:
             sample = sample[::2]
             step *= 2

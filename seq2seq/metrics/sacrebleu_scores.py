@@ -25,6 +25,7 @@ from seq2seq.metrics.significance import (
     chrf_from_stats,
     ter_from_stats,
 )
+from seq2seq.utils.text import is_blank
 
 _TOKENIZER_LANGUAGE = {
     "zh": ("zh", "zho", "chi", "cmn", "yue"),
@@ -238,7 +239,7 @@ def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> No
     if not references or not references[0]:
         raise UserError("there are no lines to score.")
     for lines in references:
-        blank = [i for i, line in enumerate(lines, 1) if not line.strip()]
+        blank = [i for i, line in enumerate(lines, 1) if is_blank(line)]
         if blank:
             numbers = ", ".join(map(str, blank[:5])) + (", ..." if blank[5:] else "")
             raise UserError(

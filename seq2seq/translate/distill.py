@@ -19,6 +19,7 @@ from seq2seq.translate import Translation, TranslationOptions, Translator
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.line_stats import Throughput
 from seq2seq.translate.resumable_output import ResumableOutput
+from seq2seq.utils.text import is_blank
 
 SEPARATORS = str.maketrans(dict.fromkeys("\t\n\r", " "))
 
@@ -116,7 +117,7 @@ def _nonblank(
 ) -> Iterator[SentencePair]:
     """Drop pairs with a blank side, and count all; put each side on one line."""
     for pair in pairs:
-        if not pair.source.strip() or not pair.target.strip():
+        if is_blank(pair.source) or is_blank(pair.target):
             result.num_blank += 1
             continue
         result.num_pairs += 1

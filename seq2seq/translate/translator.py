@@ -28,6 +28,7 @@ from seq2seq.translate.options import (
     load_search_options,
 )
 from seq2seq.types import UNK, Hypothesis
+from seq2seq.utils.text import is_blank
 
 
 class Translator:
@@ -213,7 +214,7 @@ class Translator:
             lines, encode_long(self.source.encode, lines), surfaces, strict=True
         ):
             truncated = options.long_input == "truncate" and len(ids) > max_length
-            if not ids or not line.strip():
+            if not ids or is_blank(line):
                 slices = []
             elif truncated:
                 slices = [slice(0, max_length)]

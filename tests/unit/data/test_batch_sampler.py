@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.corpora import open_corpus
+from seq2seq.errors import UserError
 from tests.helpers.corpora import caption_lengths, indices_of, make_sampler
 
 LENGTHS = st.lists(
@@ -19,14 +20,17 @@ LENGTHS = st.lists(
 )
 BUDGETS = st.integers(1, 200)
 STEPS = st.integers(1, 5)
+# As many pairs as whole steps can need.
+PLANS = st.tuples(LENGTHS, STEPS).map(lambda plan: (plan[0] * plan[1], plan[1]))
 quick = settings(max_examples=50, deadline=None)
 
 
 @quick
-@given(LENGTHS, BUDGETS, STEPS, st.integers(0, 5))
+@given(PLANS, BUDGETS, st.integers(0, 5))
 def test_every_epoch_covers_every_pair_once(
-    lengths: list[tuple[int, int]], budget: int, step: int, epoch: int
+    plan: tuple[list[tuple[int, int]], int], budget: int, epoch: int
 ) -> None:
+    lengths, step = plan
     sampler = make_sampler(lengths, batch_tokens=budget, batches_per_step=step)
     batches = sampler.plan_epoch(epoch)
     assert len(batches) == sampler.batches_per_epoch
@@ -36,10 +40,11 @@ def test_every_epoch_covers_every_pair_once(
 
 
 @quick
-@given(LENGTHS, BUDGETS, STEPS, st.integers(0, 2**62), st.integers(0, 1000))
+@given(PLANS, BUDGETS, st.integers(0, 2**62), st.integers(0, 1000))
 def test_a_plan_depends_on_seed_and_epoch_alone(
-    lengths: list[tuple[int, int]], budget: int, step: int, seed: int, epoch: int
+    plan: tuple[list[tuple[int, int]], int], budget: int, seed: int, epoch: int
 ) -> None:
+    lengths, step = plan
     options = {"batch_tokens": budget, "batches_per_step": step, "seed": seed}
     sampler = make_sampler(lengths, **options)
     sampler.plan_epoch(epoch + 1)  # Earlier calls change nothing.
@@ -65,10 +70,11 @@ def test_epochs_and_seeds_differ() -> None:
 
 
 @quick
-@given(LENGTHS, BUDGETS, STEPS)
+@given(PLANS, BUDGETS)
 def test_no_batch_exceeds_the_budget_unless_it_is_one_pair(
-    lengths: list[tuple[int, int]], budget: int, step: int
+    plan: tuple[list[tuple[int, int]], int], budget: int
 ) -> None:
+    lengths, step = plan
     sampler = make_sampler(lengths, batch_tokens=budget, batches_per_step=step)
     for rows in indices_of(sampler.plan_epoch(0)):
         max_length = max(max(lengths[row]) for row in rows)
@@ -76,22 +82,35 @@ def test_no_batch_exceeds_the_budget_unless_it_is_one_pair(
 
 
 @quick
-@given(LENGTHS, BUDGETS, STEPS)
-def test_batches_fill_whole_steps_while_there_are_pairs(
-    lengths: list[tuple[int, int]], budget: int, step: int
+@given(PLANS, BUDGETS)
+def test_batches_fill_whole_steps(
+    plan: tuple[list[tuple[int, int]], int], budget: int
 ) -> None:
+    lengths, step = plan
     alone = make_sampler(lengths, batch_tokens=budget).batches_per_epoch
     sampler = make_sampler(lengths, batch_tokens=budget, batches_per_step=step)
-    needed = -(-alone // step) * step
-    assert sampler.batches_per_epoch == min(needed, len(lengths))
-    assert sampler.steps_per_epoch == -(-sampler.batches_per_epoch // step)
+    assert sampler.batches_per_epoch == -(-alone // step) * step
+    assert sampler.steps_per_epoch == sampler.batches_per_epoch // step
+
+
+def test_pairs_that_fill_no_whole_step_are_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        make_sampler([(3, 4)], batch_tokens=100, batches_per_step=2)
+    assert str(caught.value) == (
+        "1 pair can make 1 batch, but an optimizer step needs 2: "
+        "train.accumulate_grad_batches for each of the processes (--devices). Lower "
+        "either, or add text."
+    )
+    with pytest.raises(UserError, match="3 pairs can make 3 batches"):
+        make_sampler([(3, 4)] * 3, batch_tokens=4, batches_per_step=2)
 
 
 @quick
-@given(LENGTHS, BUDGETS, STEPS)
+@given(PLANS, BUDGETS)
 def test_tokens_count_the_targets_of_the_whole_step(
-    lengths: list[tuple[int, int]], budget: int, step: int
+    plan: tuple[list[tuple[int, int]], int], budget: int
 ) -> None:
+    lengths, step = plan
     batches = make_sampler(
         lengths, batch_tokens=budget, batches_per_step=step
     ).plan_epoch(0)

@@ -25,6 +25,7 @@ from seq2seq.data.dataset import (
     validation_batches,
 )
 from seq2seq.data.preprocessing import PreprocessedData, preprocess
+from seq2seq.errors import UserError
 from seq2seq.recipe import TokenizerOptions
 from seq2seq.recipe.loader import read_recipe, recipe_yaml
 from seq2seq.types import EOS, PAD
@@ -69,21 +70,25 @@ def train_batches(
 
 
 @quick
-@given(st.integers(8, 40), BUDGETS, st.integers(1, 2), st.integers(0, 9))
+@given(st.integers(2, 10), BUDGETS, st.integers(1, 2), st.integers(0, 9))
 def test_the_batches_of_all_ranks_are_the_plan(
     count: int, budget: int, accumulate: int, seed: int
 ) -> None:
-    lengths = [(row % 7 + 1, row % 5 + 1) for row in range(count)]
+    lengths = [(row % 7 + 1, row % 5 + 1) for row in range(4 * count)]
     sampler = make_sampler(
         lengths, batch_tokens=budget, batches_per_step=2 * accumulate, seed=seed
     )
-    if sampler.batches_per_epoch % 2:  # One pair to a batch, and an odd number of them.
-        return
     ranks = [train_batches(sampler, rank=rank, world_size=2) for rank in (0, 1)]
     together = [next(ranks[i % 2]) for i in range(2 * sampler.batches_per_epoch)]
     assert indices_of(together) == indices_of(
         sampler.plan_epoch(0) + sampler.plan_epoch(1)
     )
+
+
+def test_ranks_that_the_steps_do_not_divide_among_are_refused() -> None:
+    one_pair = make_sampler([(3, 4)], batch_tokens=100)
+    with pytest.raises(UserError, match="which 2 processes cannot share evenly"):
+        next(train_batches(one_pair, rank=0, world_size=2))
 
 
 @quick
@@ -173,8 +178,26 @@ def test_corpora_are_mixed_by_weight(tmp_path: Path) -> None:
     assert alone.path != preprocessed.path
 
 
+def test_a_corpus_that_adds_nothing_is_named_and_a_small_one_keeps_a_row(
+    tmp_path: Path,
+) -> None:
+    main = write_split(tmp_path / "main", "train", [(c, c + c) for c in "abcdef"])
+    copy = write_split(tmp_path / "copy", "train", [("a", "aa")])
+    small = write_split(tmp_path / "small", "train", [("g", "gg"), ("h", "hh")])
+    mix = [{"path": str(copy)}, {"path": str(small), "weight": 0.01}]
+    options = data_options(main, mix=mix)
+    for _ in range(2):  # The second time from the cache.
+        messages: list[str] = []
+        preprocessed = preprocess(options, CHARACTERS, messages.append)
+        warnings = [line for line in messages if line.startswith("warning: ")]
+        assert len(warnings) == 1
+        assert warnings[0].startswith(f"warning: {copy / 'train.en'} and ")
+    pairs = open_dataset(preprocessed, options)
+    assert sources(preprocessed, pairs) == list("abcdefg")
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 20), st.floats(0.1, 5.0)), max_size=5))
+@given(st.lists(st.tuples(st.integers(0, 20), st.floats(0.01, 5.0)), max_size=5))
 def test_every_row_comes_as_often_as_its_weight_says(
     corpora: list[tuple[int, float]],
 ) -> None:
@@ -185,7 +208,7 @@ def test_every_row_comes_as_often_as_its_weight_says(
     first = 0
     for count, weight in corpora:
         repeats = times[first : first + count]
-        assert repeats.sum() == round(count * weight)
+        assert repeats.sum() == max(round(count * weight), 1 if count else 0)
         assert count == 0 or repeats.max() - repeats.min() <= 1
         first += count
 

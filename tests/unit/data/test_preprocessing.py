@@ -28,9 +28,13 @@ BAD = [
     ("", "leer"),
     (" \t", "leer"),
     ("empty", "\u3000"),
+    ("soft hyphen", "\u00ad"),
+    ("\ufeff\u200b \u2060\u3164", "leer"),
     GOOD[0],
     (f"  {GOOD[1][0]} ", GOOD[1][1]),  # A duplicate but for white space.
+    (GOOD[2][0].replace(" ", "\u00a0 \t"), f"{GOOD[2][1]}\ufeff"),
     ("Berlin", "Berlin"),
+    ("New York", "New  York"),
     ("a" * 41, "b" * 20),
     ("x" * 20, "y" * 45),
     ("ab", "d" * 35),
@@ -83,11 +87,11 @@ def texts(preprocessed: PreprocessedData) -> list[tuple[str, str]]:
 def test_what_is_dropped_is_counted(corpus: Path) -> None:
     preprocessed, messages = run_preprocessing(corpus)
     assert preprocessed.stats == FilterStats(
-        total=15, kept=6, blank=3, duplicate=2, copied=1, too_long=2, length_ratio=1
+        total=19, kept=6, blank=5, duplicate=3, copied=2, too_long=2, length_ratio=1
     )
     assert texts(preprocessed) == GOOD
     sentence = (
-        "kept 6 of 15 pairs: 3 blank, 2 duplicates, 1 copies of the source, "
+        "kept 6 of 19 pairs: 5 blank, 3 duplicates, 2 copies of the source, "
         "2 too long (>41 tokens), 1 of unlike lengths (>3x)"
     )
     assert preprocessed.stats.summary(options_of(corpus)) == sentence
@@ -100,8 +104,9 @@ def test_duplicates_and_copies_may_stay(corpus: Path) -> None:
         corpus, drop_duplicates=False, drop_copies=False
     )
     assert preprocessed.stats.duplicate == preprocessed.stats.copied == 0
-    assert preprocessed.stats.kept == 9
-    assert texts(preprocessed) == [*GOOD, GOOD[0], GOOD[1], ("Berlin", "Berlin")]
+    assert preprocessed.stats.kept == 11
+    copies = [("Berlin", "Berlin"), ("New York", "New York")]
+    assert texts(preprocessed) == [*GOOD, *GOOD[:3], *copies]
 
 
 def test_a_limit_reads_the_first_pairs_only(corpus: Path) -> None:
@@ -265,7 +270,7 @@ def test_nothing_is_dropped_from_what_is_scored(corpus: Path) -> None:
 
 
 def test_blank_references_are_refused_with_their_lines(corpus: Path) -> None:
-    write_split(corpus, "valid", [("a", "b"), ("c", ""), ("d", "e"), ("f", " \t")])
+    write_split(corpus, "valid", [("a", "b"), ("c", ""), ("d", "e"), ("f", " \u200b")])
     with pytest.raises(UserError) as caught:
         load_eval_pairs(options_of(corpus), "valid")
     assert str(caught.value).endswith(

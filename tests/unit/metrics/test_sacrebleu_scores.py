@@ -131,7 +131,11 @@ def test_scores_of_evaluate_have_intervals() -> None:
     [
         (["a"] * 3, [["a"] * 2], "3 hypotheses came for 2 references"),
         (["a"] * 3, [["a"] * 3, ["a"] * 4], "3 hypotheses came for 4 references"),
-        (["a"] * 3, [["a", " ", ""]], r"2 of 3 references are blank \(line 2, 3\)"),
+        (
+            ["a"] * 3,
+            [["a", "\u200b", ""]],
+            r"2 of 3 references are blank \(line 2, 3\)",
+        ),
         ([], [[]], "no lines to score"),
     ],
 )

@@ -36,6 +36,13 @@ def test_as_many_lines_come_out_as_go_in(
             assert translation == ""
 
 
+def test_a_line_without_a_visible_character_stays_blank(translator: Translator) -> None:
+    lines = ["\u3164\u200d", "\u200b\ufeff", "\u2800", "a\u200db"]
+    translations = translator(lines, beam_size=1)
+    assert translations[:3] == ["", "", ""]
+    assert translations[3]
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 128])
 @pytest.mark.parametrize("buffer_size", [1, 3, 2000])
 def test_text_does_not_depend_on_batches_or_buffers(

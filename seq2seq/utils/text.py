@@ -1,0 +1,30 @@
+"""Properties of characters: which are visible, and what equal sentences may differ in.
+
+Categories are those of Unicode (UAX #44).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_INVISIBLE_CATEGORIES = ("Zs", "Zl", "Zp", "Cc", "Cf")
+# Without a mark on paper, though their category is that of letters or symbols: the
+# fillers of Hangul and of Braille, joiners of graphemes, variation selectors.
+_INVISIBLE = {0x34F, 0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)}
+
+
+def is_blank(text: str) -> bool:
+    """Return whether nothing of a text is visible.
+
+    White space, control and format characters (categories Z, Cc and Cf, such as U+200B,
+    U+FEFF and the soft hyphen) and fillers make no text of their own; within a word, as
+    the zero-width joiners are in Persian and Hindi, they are part of it.
+    """
+    for character in text:  # Most texts are decided by their first.
+        if (
+            not character.isspace()
+            and unicodedata.category(character) not in _INVISIBLE_CATEGORIES
+            and ord(character) not in _INVISIBLE
+        ):
+            return False
+    return True

@@ -1,0 +1,29 @@
+"""Blank text: nothing visible, however many characters."""
+
+from __future__ import annotations
+
+import pytest
+
+from seq2seq.utils.text import is_blank
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \t\u3000\u2028", "\u200b", "\ufeff", "\u00ad", "\u2800\u3164 \x07\u200d"],
+)
+def test_text_without_a_visible_character_is_blank(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u200b.",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, joined by ZWNJ.
+        "\u0915\u094d\u200d\u0937",  # Hindi, joined by ZWJ.
+        "\ue000",  # Of private use: a font may show it.
+        "\U0001f468\u200d\U0001f469",
+    ],
+)
+def test_a_visible_character_is_text_whatever_joins_it(text: str) -> None:
+    assert not is_blank(text)
