@@ -40,8 +40,13 @@ def evaluate(
         typer.Option(help="File of translations to score, instead of translating."),
     ] = None,
     language: Annotated[
-        str, typer.Option(help="Target language, with --hypothesis.")
-    ] = "de",
+        str | None,
+        typer.Option(
+            help="Target language, such as de; with --hypothesis, since BLEU's "
+            "tokenizer depends on it.",
+            show_default="the run's",
+        ),
+    ] = None,
     data_path: DataPath = None,
     override: SearchOverrides = None,
     beam: Beam = None,
@@ -69,10 +74,11 @@ def evaluate(
     # Results of overrides are not saved; those of another beam size alone are.
     overrides = with_beam(override, beam) if override else []
     if search_sweep is not None:
-        if run is None or hypothesis or beam or ensemble or lowercase:
+        if run is None or hypothesis or language or beam or ensemble or lowercase:
             raise UserError(
                 "--search-sweep needs RUN, takes --split or --source and --reference, "
-                "and does not go with --hypothesis, --beam, --ensemble or --lowercase."
+                "and does not go with --hypothesis, --language, --beam, --ensemble or "
+                "--lowercase."
             )
         if (source is None) != (reference is None):
             raise UserError("--source and --reference belong together; give both.")
@@ -85,7 +91,18 @@ def evaluate(
         _sweep(run, lines, overrides, search_sweep, as_json=json)
         return
     name = "" if run is None else str(run)
-    if hypothesis is not None and reference is not None and source is None:
+    if run is not None and language is not None:
+        raise UserError(
+            f"--language {language} goes with --hypothesis; the language of a run is "
+            "its data.target."
+        )
+    if run is None and hypothesis and reference and not source:
+        if language is None:
+            raise UserError(
+                "--hypothesis needs --language, since BLEU's tokenizer depends on it: "
+                f"seq2seq evaluate --hypothesis {hypothesis} --reference {reference} "
+                "--language de, if that is German."
+            )
         name = str(hypothesis)
         evaluation = evaluate_hypotheses(
             hypothesis, reference, language=language, lowercase=lowercase
@@ -113,7 +130,7 @@ def evaluate(
     else:
         raise UserError(
             "evaluate needs RUN, or RUN with --source F and --reference F, or "
-            "--hypothesis F with --reference F."
+            "--hypothesis F with --reference F and --language L."
         )
     _print_evaluation(evaluation, name, as_json=json)
 
@@ -127,6 +144,10 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     from rich.table import Table
     from rich.text import Text
 
+    from seq2seq.utils.languages import language_warning
+
+    if warning := language_warning(evaluation.language):
+        Console(stderr=True).print(warning, style="yellow", markup=False)
     if as_json:
         print(json.dumps(asdict(evaluation.scores), ensure_ascii=False))
         return

@@ -31,6 +31,7 @@ from seq2seq.evaluation.words import WordFrequencies, word_frequencies, words
 from seq2seq.metrics.sacrebleu_scores import MetricResult, Score, score_segments
 from seq2seq.metrics.significance import bootstrap_interval, mean_from_stats
 from seq2seq.utils.files import atomic_file
+from seq2seq.utils.languages import language_warning
 
 FILES = ("report.json", "report.md", "report.html")
 
@@ -150,11 +151,14 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
         n_bootstrap=request.n_bootstrap,
         n_trials=request.n_trials,
         warnings=[
-            warning
-            for number, lines in enumerate(test_set.references, 1)
-            for warning in error_detectors.comparability_warnings(
-                f"reference {number}", lines
-            )
+            *filter(None, [language_warning(test_set.target_language)]),
+            *(
+                warning
+                for number, lines in enumerate(test_set.references, 1)
+                for warning in error_detectors.comparability_warnings(
+                    f"reference {number}", lines
+                )
+            ),
         ],
     )
 

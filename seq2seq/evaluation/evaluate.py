@@ -11,6 +11,7 @@ from seq2seq.data.preprocessing import load_eval_pairs
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
+from seq2seq.utils.languages import check_language
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Evaluation:
         sources: Source lines; empty if only hypotheses were given.
         hypotheses: Translations.
         references: Reference translations.
+        language: Code of the target language.
         seconds: Time that translating took; 0 if nothing was translated.
     """
 
@@ -29,6 +31,7 @@ class Evaluation:
     sources: list[str]
     hypotheses: list[str]
     references: list[str]
+    language: str
     seconds: float
 
 
@@ -116,12 +119,23 @@ def evaluate_files(
 def evaluate_hypotheses(
     hypothesis: Path, reference: Path, *, language: str, lowercase: bool = False
 ) -> Evaluation:
-    """Score a file of translations, without a run."""
+    """Score a file of translations, without a run.
+
+    Args:
+        hypothesis: File of translations, one per line.
+        reference: File of references, one per line.
+        language: Code of the target language; selects BLEU's tokenizer.
+        lowercase: Whether BLEU and chrF ignore case.
+
+    Raises:
+        UserError: If the code names no language or the files do not fit.
+    """
+    check_language(language)
     hypotheses, references = list(read_lines(hypothesis)), list(read_lines(reference))
     scores = score_corpus(
         hypotheses, references, language=language, lowercase=lowercase
     )
-    return Evaluation(scores, [], hypotheses, references, 0.0)
+    return Evaluation(scores, [], hypotheses, references, language, 0.0)
 
 
 def _translate_and_score(
@@ -143,4 +157,4 @@ def _translate_and_score(
     scores = score_corpus(
         hypotheses, references, language=language, lowercase=lowercase
     )
-    return Evaluation(scores, sources, hypotheses, references, seconds)
+    return Evaluation(scores, sources, hypotheses, references, language, seconds)

@@ -18,6 +18,7 @@ from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import read_lines
+from seq2seq.utils.languages import check_language
 
 MAX_SYSTEMS = 8
 """Systems on one page: as many as there are colours that one can tell apart."""
@@ -192,6 +193,8 @@ def _seed_group(recipe: Recipe | None, systems: list[System]) -> str | None:
 
 def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestSet:
     """Read sources and references from files, or from the data of the runs."""
+    if request.language is not None:
+        check_language(request.language)
     references = [list(read_lines(path)) for path in request.references]
     sources = [] if request.source is None else list(read_lines(request.source))
     name = ", ".join(path.name for path in request.references)
@@ -199,7 +202,8 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
     if first is None:
         if not references:
             raise UserError(
-                "hypothesis files need --reference F, and --language of the target."
+                "hypothesis files need --reference F, and --language of the target: "
+                "--reference test.de --language de."
             )
         if request.language is None:
             raise UserError(

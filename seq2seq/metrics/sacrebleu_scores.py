@@ -25,6 +25,7 @@ from seq2seq.metrics.significance import (
     chrf_from_stats,
     ter_from_stats,
 )
+from seq2seq.utils.languages import primary_subtag
 from seq2seq.utils.text import is_blank
 
 _TOKENIZER_LANGUAGE = {
@@ -111,7 +112,7 @@ def bleu_metric(language: str, *, lowercase: bool = False) -> BLEU:
     Raises:
         UserError: If that tokenizer's package is not installed.
     """
-    primary = language.lower().replace("_", "-").split("-")[0]
+    primary = primary_subtag(language)
     code = next(
         (name for name, codes in _TOKENIZER_LANGUAGE.items() if primary in codes),
         primary,

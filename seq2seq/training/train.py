@@ -85,6 +85,7 @@ from seq2seq.training.resume import (
 from seq2seq.training.trainer import make_trainer
 from seq2seq.utils.checksums import CHECKSUM_FILE
 from seq2seq.utils.files import atomic_file
+from seq2seq.utils.languages import language_warning
 from seq2seq.utils.progress import PreprocessingProgress
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,8 @@ def train(
             return
         # Before the data takes its time: packages that validation and loggers need.
         bleu_metric(recipe.data.target)
+        if warning := language_warning(recipe.data.target):
+            log.warning(warning)
         if distributed.is_main:
             require_loggers(recipe.train.loggers)
         with SignalHandler() as signals:

@@ -1,0 +1,78 @@
+"""seq2seq evaluate of files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seq2seq.cli import main
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def seq2seq(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run a command in an empty folder: its status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["seq2seq", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        code = end.value.code
+        return (code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def chinese(tmp_path: Path) -> tuple[str, ...]:
+    """Write a Chinese translation, and return the command that scores it."""
+    reference = "我今天早上在学校门口见到了老师。\n他们明天要坐火车去北京看朋友。\n"
+    (tmp_path / "r").write_text(reference, encoding="utf-8")
+    (tmp_path / "h").write_text(reference.replace("早", "晚"), encoding="utf-8")
+    return ("evaluate", "--hypothesis", "h", "--reference", "r")
+
+
+def test_files_are_not_scored_without_their_language(
+    seq2seq: Command, chinese: tuple[str, ...]
+) -> None:
+    status, out, errors = seq2seq(*chinese)
+    assert (status, out, errors.count("\n")) == (1, "", 1)
+    assert "seq2seq evaluate --hypothesis h --reference r --language de" in errors
+
+
+@pytest.mark.parametrize("language", ["zh", "zh-Hans", "zho_Hans"])
+def test_chinese_files_are_scored_as_chinese(
+    seq2seq: Command, chinese: tuple[str, ...], language: str
+) -> None:
+    status, out, errors = seq2seq(*chinese, "--language", language, "--json")
+    assert status == 0, errors
+    score = json.loads(out)["bleu"]
+    assert score["score"] > 80
+    assert "tok:zh" in score["signature"]
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "report", "compare"])
+def test_a_code_that_is_no_language_is_refused(
+    seq2seq: Command, chinese: tuple[str, ...], verb: str
+) -> None:
+    systems = {"evaluate": ("--hypothesis", "h"), "report": ("h",)}
+    command = (verb, *systems.get(verb, ("h", "h")), "--reference", "r")
+    status, out, errors = seq2seq(*command, "--language", "jp")
+    assert (status, out, errors.count("\n")) == (1, "", 1)
+    assert "--language jp: ISO 639 has no such code" in errors
+    assert "Japanese ja" in errors
+
+
+def test_the_language_of_a_run_is_its_own(seq2seq: Command, tmp_path: Path) -> None:
+    status, _, errors = seq2seq("evaluate", str(tmp_path), "--language", "fr")
+    assert status == 1
+    assert "--language fr goes with --hypothesis" in errors
