@@ -84,7 +84,9 @@ def evaluate(
             raise UserError("--source and --reference belong together; give both.")
         if source is not None and reference is not None:
             from seq2seq.utils.files import read_lines
+            from seq2seq.utils.overwriting import check_overwrites_no_input
 
+            check_overwrites_no_input([search_sweep], [source, reference])
             lines = list(read_lines(source)), list(read_lines(reference))
         else:
             lines = load_split(run, split, data_path=data_path)

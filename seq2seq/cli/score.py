@@ -30,7 +30,9 @@ def score(
     """Print the log-probability of each given translation, in nats."""
     from seq2seq.translate.sequence_scorer import SequenceScorer, zip_lines
     from seq2seq.utils.files import read_lines, write_lines
+    from seq2seq.utils.overwriting import STDOUT, check_overwrites_no_input
 
+    check_overwrites_no_input([STDOUT if output is None else output], [source, target])
     scorer = SequenceScorer.load(run, ensemble=ensemble or [])
     names = (str(source), str(target))
     pairs = zip_lines(read_lines(source), read_lines(target), names=names)

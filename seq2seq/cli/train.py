@@ -26,6 +26,8 @@ def train(
 ) -> None:
     """Train a recipe; the same command again continues where it stopped."""
     from seq2seq.recipe.loader import read_recipe
+    from seq2seq.utils.checksums import CHECKSUM_FILE
+    from seq2seq.utils.overwriting import check_overwrites_no_input
 
     resolved = read_recipe(recipe, override or [])
     with gc_disabled():
@@ -33,5 +35,8 @@ def train(
         from seq2seq.training.train import train as train_recipe
 
     name = Path(recipe).stem if recipe.endswith((".yaml", ".yml")) else recipe
+    folder = output or Path("runs") / name
+    if not (folder / CHECKSUM_FILE).exists():  # No run, so its recipe is the user's.
+        check_overwrites_no_input([folder / "recipe.yaml"], [Path(recipe)])
     distributed = detect_distributed(devices, accelerator.value)
-    train_recipe(resolved, output or Path("runs") / name, distributed=distributed)
+    train_recipe(resolved, folder, distributed=distributed)

@@ -32,6 +32,7 @@ from seq2seq.metrics.sacrebleu_scores import MetricResult, Score, score_segments
 from seq2seq.metrics.significance import bootstrap_interval, mean_from_stats
 from seq2seq.utils.files import atomic_file
 from seq2seq.utils.languages import language_warning
+from seq2seq.utils.overwriting import check_overwrites_no_input
 
 FILES = ("report.json", "report.md", "report.html")
 
@@ -80,6 +81,7 @@ def write_report(
     """
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file. Name a folder for the report.")
+    check_overwrites_no_input([output / name for name in FILES], request.files)
     date = date or time.strftime("%Y-%m-%d")
     report = build_report(request, date=date, full=full, log=log)
     log("drawing")

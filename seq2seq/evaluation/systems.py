@@ -92,6 +92,14 @@ class ReportRequest:
     n_bootstrap: int = 1000
     n_trials: int = 10_000
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read, without those of runs."""
+        named = [parse_system_arg(system)[1] for system in self.systems]
+        named += [Path(score.partition("=")[2]) for score in self.segment_scores]
+        paths = [*named, *self.references, *filter(None, [self.source])]
+        return [path for path in paths if path.is_file()]
+
 
 def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:
     """Read the test set and the systems; a run without translations translates now.

@@ -80,6 +80,13 @@ class RunFolder:
         """The final scores and counts; exists once training has finished."""
         return self.path / "summary.json"
 
+    @property
+    def inputs(self) -> list[Path]:
+        """What translating reads: files, and folders of files."""
+        names = ("recipe.yaml", CHECKSUM_FILE, "tokenizer", "checkpoints")
+        exports = self.path.glob("onnx*")
+        return [*(self.path / name for name in names), *exports]
+
     def tokenizer(self, side: str) -> Path:
         """The tokenizer model of a side, source or target."""
         return self.path / "tokenizer" / f"{side}.model"

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS, atomic_file, decode_lines, write_lines
+from seq2seq.utils.overwriting import check_overwrites_no_input
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,20 @@ class ResumableOutput:
             can be resumed.
         resume: Whether to resume the partial files of an earlier process; without any,
             start at the beginning.
+        inputs: What is read for it; nothing of that is overwritten.
 
     Raises:
         UserError: If there are partial files and resume is False, if they are of
-            another job, or if the files cannot be written.
+            another job, if a file is one of the inputs, or cannot be written.
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, job: dict[str, Any], resume: bool
+        self,
+        paths: Sequence[Path],
+        *,
+        job: dict[str, Any],
+        resume: bool,
+        inputs: Iterable[Path | int] = (),
     ) -> None:
         # A symbolic link stays one: the file behind it is replaced.
         self.paths = [path.resolve() for path in paths]
@@ -68,6 +75,7 @@ class ResumableOutput:
             raise UserError(f"{paths[0]} is named twice; name different files.")
         self.partial = [path.with_name(f"{path.name}.partial") for path in self.paths]
         self.journal = self.partial[0].with_name(f"{self.partial[0].name}.journal")
+        check_overwrites_no_input([*paths, *self.partial, self.journal], inputs)
         self.job: dict[str, Any] = json.loads(json.dumps(job))
         self.committed = self._recover(resume=resume)
         self._sha256 = hashlib.sha256()
@@ -167,6 +175,12 @@ class ResumableOutput:
             for entry in entries[1:]
         ]
         sizes = [path.stat().st_size if path.is_file() else 0 for path in self.partial]
+        if any(sizes) and not self.journal.exists():
+            path = next(p for p, size in zip(self.partial, sizes, strict=True) if size)
+            raise UserError(
+                f"{path} would be written, but is there already, and not from an "
+                "interrupted translation. Move it away, or name another output."
+            )
         # The newest entry whose bytes all exist.
         committed = next(
             (

@@ -17,6 +17,7 @@ import torch
 from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
 from seq2seq.runs.run import Run
+from seq2seq.runs.run_folder import RunFolder
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.formats import (
     Format,
@@ -37,6 +38,7 @@ from seq2seq.translate.resumable_output import ResumableOutput
 from seq2seq.translate.translator import Translator
 from seq2seq.utils.files import DecodeErrorHandler, decode_lines, read_lines
 from seq2seq.utils.memory import gc_disabled
+from seq2seq.utils.overwriting import STDIN, STDOUT, check_overwrites_no_input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +112,16 @@ class FileOptions:
                     yield record
 
     def open_output(
-        self, job: dict[str, Any]
+        self, job: dict[str, Any], *, runs: Sequence[RunFolder]
     ) -> AbstractContextManager[BinaryIO | ResumableOutput]:
-        """Open the output: a stream, or files that can be resumed by the same job."""
+        """Open the output: a stream, or files that can be resumed by the same job.
+
+        Raises:
+            UserError: If it is a file that is read: an input, or of one of the runs.
+        """
         output = self.output
+        inputs = [*(self.inputs or [STDIN]), *(p for run in runs for p in run.inputs)]
+        check_overwrites_no_input([STDOUT if output is None else output], inputs)
         if output is None:
             return nullcontext(sys.stdout.buffer)
         if output.exists() and not output.is_file() and not output.is_dir():
@@ -123,7 +131,7 @@ class FileOptions:
                 )
             return output.open("wb")  # A pipe or device.
         paths = [output] if self.alignments is None else [output, self.alignments]
-        return ResumableOutput(paths, job=job, resume=self.resume)
+        return ResumableOutput(paths, job=job, resume=self.resume, inputs=inputs)
 
 
 def translate_file(
@@ -191,11 +199,12 @@ def translate_file(
     if files.strict_utf8 and files.inputs and all(map(Path.is_file, files.inputs)):
         # Unlike a pipe, files can be read twice.
         deque(files.read(stdin, on_decode_error=None), maxlen=0)
+    runs = [Run.open(path) for path in [run, *ensemble]]
     job: dict[str, Any] = {}
     if files.output is not None:
         search = options.search or translator.recipe.search
         job = {
-            "runs": [Run.open(path).fingerprint() for path in [run, *ensemble]],
+            "runs": [opened.fingerprint() for opened in runs],
             **asdict(options),
             "search": search.model_dump(),
             "engine": engine,
@@ -211,7 +220,8 @@ def translate_file(
         threads = max(1, torch.get_num_threads() // devices)
         names = assign_devices(devices, gpus=gpus)
         pool = TranslatorPool(load, options, names, threads=threads)
-    with files.open_output(job) as output, pool:
+    folders = [opened.folder for opened in runs]
+    with files.open_output(job, runs=folders) as output, pool:
         translate_records(
             pool,
             files.read(stdin, on_decode_error=on_decode_error),

@@ -1,0 +1,72 @@
+"""The check that no command writes over what it reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from seq2seq.errors import UserError
+
+STDIN, STDOUT = 0, 1
+"""File descriptors that stand for themselves among the files of a check."""
+
+_NAMES = {STDIN: "standard input", STDOUT: "standard output"}
+
+
+def check_overwrites_no_input(
+    outputs: Iterable[Path | int], inputs: Iterable[Path | int]
+) -> None:
+    """Check that no output is an input under the same or another name.
+
+    Files are compared by device and inode, so hard links, symbolic links, /dev/stdin
+    and what a shell has redirected count as the file behind them. Pipes and devices
+    have nothing to lose. Call it before anything is opened for writing.
+
+    Args:
+        outputs: Files to write, which need not exist, or STDOUT.
+        inputs: Files and folders to read, or STDIN.
+
+    Raises:
+        UserError: If one is; nothing has been written then.
+    """
+    files: dict[tuple[int, int], Path | int] = {}
+    for item in inputs:
+        members = [item]
+        if isinstance(item, Path) and item.is_dir():
+            members = [*item.rglob("*")]
+        for member in members:
+            if (identity := _identity(member)) is not None:
+                files.setdefault(identity, member)
+    for output in outputs:
+        identity = _identity(output)
+        if identity is None or identity not in files:
+            continue
+        source = files[identity]
+        emptied = ""
+        if output == STDOUT:
+            emptied = " (a shell's > empties a file before the command starts)"
+        example = "another.txt"
+        for path in (output, source):
+            if isinstance(path, Path):
+                example = f"{path.stem}.new{path.suffix}"
+        raise UserError(
+            f"{_name(output)} is the same file as {_name(source)}, which is read: "
+            f"writing would destroy it{emptied}. Write to another file, such as "
+            f"{example}."
+        )
+
+
+def _name(file: Path | int) -> str:
+    return _NAMES.get(file, "") if isinstance(file, int) else str(file)
+
+
+def _identity(file: Path | int) -> tuple[int, int] | None:
+    """Return device and inode of a regular file; None for all else."""
+    try:
+        status = os.stat(file)  # noqa: PTH116, it may be a descriptor
+    except (OSError, ValueError):
+        return None
+    regular = stat.S_ISREG(status.st_mode)
+    return (status.st_dev, status.st_ino) if regular else None
