@@ -120,7 +120,8 @@ class FileOptions:
             UserError: If it is a file that is read: an input, or of one of the runs.
         """
         output = self.output
-        inputs = [*(self.inputs or [STDIN]), *(p for run in runs for p in run.inputs)]
+        inputs: list[Path | int] = [*self.inputs] or [STDIN]
+        inputs += [path for run in runs for path in run.inputs]
         check_overwrites_no_input([STDOUT if output is None else output], inputs)
         if output is None:
             return nullcontext(sys.stdout.buffer)
