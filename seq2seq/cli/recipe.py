@@ -17,21 +17,30 @@ recipes = typer.Typer(
 
 @recipes.command("ls")
 def recipe_ls() -> None:
-    """List the shipped recipes."""
+    """List the shipped recipes: those without a download first, benchmarks last."""
     from seq2seq.recipe.loader import read_recipe, recipe_names
 
-    names = recipe_names()
-    width = max(map(len, names))
-    for name in names:
-        print(f"{name:<{width}}  {read_recipe(name).description}")
+    recipes = {name: read_recipe(name) for name in recipe_names()}
+
+    def purpose(name: str) -> tuple[bool, bool, bool, bool, str]:
+        description = recipes[name].description
+        built_in = recipes[name].data.path == "phrasebook"
+        folder = "/" in name
+        series = description if folder else name  # Those of a series are numbered.
+        bench = name.startswith("bench/")
+        return bench, folder, not built_in, name != "quickstart", series
+
+    width = max(map(len, recipes))
+    for name in sorted(recipes, key=purpose):
+        print(f"{name:<{width}}  {recipes[name].description}")
 
 
 @recipes.command("show")
 def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
     """Print a recipe with all keys, defaults and overrides included."""
-    from seq2seq.recipe.loader import read_recipe, recipe_yaml
+    from seq2seq.recipe.loader import show_recipe
 
-    print(recipe_yaml(read_recipe(recipe, override or [])), end="")
+    print(show_recipe(recipe, override or []), end="")
 
 
 @recipes.command("cp")
@@ -42,14 +51,14 @@ def recipe_cp(
     ],
 ) -> None:
     """Copy a recipe to a new file, to edit it."""
-    from seq2seq.recipe.loader import read_recipe, recipe_path, recipe_yaml
+    from seq2seq.recipe.loader import recipe_path, show_recipe
     from seq2seq.utils.files import atomic_file
 
     if target.exists():
         raise UserError(f"{target} is there already; name another file.")
     text = recipe_path(recipe).read_text(encoding="utf-8")
     if "\nextends:" in f"\n{text}":  # The base recipe is not copied.
-        text = recipe_yaml(read_recipe(recipe))
+        text = show_recipe(recipe)
     with atomic_file(target) as file:
         file.write(text.encode())
     print(f"{target} is yours to change; then: seq2seq train {target}")

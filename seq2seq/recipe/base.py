@@ -18,6 +18,14 @@ class RecipeSection(BaseModel):
     )
 
 
+def allow_kind_alone(schema: dict[str, Any]) -> None:
+    """Let the JSON schema of a union accept a kind in place of a mapping.
+
+    `attention: none` means `attention: {kind: none}`; the loader expands it.
+    """
+    schema["oneOf"].append({"enum": list(schema["discriminator"]["mapping"])})
+
+
 def diff_options(
     a: dict[str, Any], b: dict[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:

@@ -11,13 +11,13 @@ from functools import reduce
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 import seq2seq
 from seq2seq.errors import RecipeError
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.dump import recipe_yaml, to_plain
 from seq2seq.recipe.strict_yaml import (
     MAX_DEPTH,
     ConfigError,
@@ -92,9 +92,11 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe with everything that it extends, and check it.
 
     A mapping is merged key by key into that of the recipe below; any other value takes
-    its place, and so does a mapping whose `kind` is another one. The overrides together
-    are one more recipe on top, whatever their order; of two for one key the last wins.
-    A section that only overrides speak of has the `kind` of its default.
+    its place, and so does a mapping whose `kind` is another one. A string in place of a
+    section with a `kind` is its kind: `attention: none` is `attention: {kind: none}`.
+    The overrides together are one more recipe on top, whatever their order; of two for
+    one key the last wins. A section that only overrides speak of has the `kind` of its
+    default.
 
     Args:
         name: The name of a shipped recipe, or the path of a file.
@@ -107,54 +109,31 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: With a line for each fault. A fault that only several values
             together make is blamed on the first override that brings it.
     """
+    return _read(name, overrides)[0]
+
+
+def show_recipe(name: str, overrides: Sequence[str] = ()) -> str:
+    """Write a recipe out in full, with the comments of the files that it is made of.
+
+    Takes the arguments of `read_recipe`, and raises what it raises.
+    """
+    return recipe_yaml(*_read(name, overrides))
+
+
+def _read(name: str, overrides: Sequence[str]) -> tuple[Recipe, Node]:
     layers, malformed = _parse_overrides(overrides)
     try:
-        recipe = _build(name, layers)
+        result = _build(name, layers)
     except RecipeError as error:
         if not malformed:
             raise
         raise RecipeError("\n".join([str(error), *malformed])) from error
     if malformed:
         raise RecipeError("\n".join(malformed))
-    return recipe
+    return result
 
 
-def recipe_yaml(recipe: Recipe) -> str:
-    """Write a recipe out in full, defaults included.
-
-    Args:
-        recipe: A valid recipe.
-
-    Returns:
-        YAML in the order of the schema, which `read_recipe` reads as an equal recipe.
-    """
-    text: str = yaml.dump(
-        recipe.model_dump(),
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=False,
-        width=float("inf"),
-    )
-    return text
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes strings that either YAML 1.1 or strict YAML would take for more."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        text = isinstance(plain_scalar(data), str)
-        style = '"' if not data.isprintable() else None if text else "'"
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _build(name: str, layers: Sequence[Node]) -> Recipe:
+def _build(name: str, layers: Sequence[Node]) -> tuple[Recipe, Node]:
     """Merge a recipe with its overrides and check it."""
     written = _read_chain(name)
     stages = [written]
@@ -162,7 +141,7 @@ def _build(name: str, layers: Sequence[Node]) -> Recipe:
         together = reduce(_merge_recipes, layers[:count])
         stages.append(_start_from_defaults(_merge_recipes(written, together)))
     try:
-        return Recipe.model_validate(_plain(stages[-1]))
+        return Recipe.model_validate(to_plain(stages[-1])), stages[-1]
     except ValidationError as error:
         faults = collect_errors(error, stages[-1])
     seen = [{fault.text for fault in _check(stage)} for stage in stages]
@@ -177,7 +156,7 @@ def _build(name: str, layers: Sequence[Node]) -> Recipe:
 
 def _check(tree: Node) -> list[ConfigError]:
     try:
-        Recipe.model_validate(_plain(tree))
+        Recipe.model_validate(to_plain(tree))
     except ValidationError as error:
         return collect_errors(error, tree)
     return []
@@ -226,7 +205,7 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
         raise to_recipe_error([ConfigError(tree.location, text)])
     rest = dict(tree.value)
     base = rest.pop(EXTENDS, None)
-    return tree._replace(value=rest), base
+    return _expand_kinds(tree._replace(value=rest)), base
 
 
 def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
@@ -301,7 +280,7 @@ def _parse_override(override: str) -> Node:
         node = Node(plain_scalar(text), location, location, text)
     for part in reversed(keys):
         node = Node({part: node}, location, location)
-    return node
+    return _expand_kinds(node)
 
 
 def _merge_recipes(base: Node, over: Node) -> Node:
@@ -327,7 +306,24 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
         merged[key] = _merge(merged[key], node, inner) if key in merged else node
     # An override has no line to send the reader to, but the section below it has.
     last = base if over.location.line is None else over
-    return last._replace(value=merged)
+    return last._replace(value=merged, comment=over.comment or base.comment)
+
+
+def _expand_kinds(tree: Node, wanted: Any = Recipe) -> Node:
+    """Expand a string in place of a section with a kind: none means {kind: none}."""
+    if isinstance(tree.value, dict):
+        fields = {key: _field(wanted, key) for key in tree.value}
+        values = {
+            key: _expand_kinds(node, field.annotation)
+            if (field := fields[key])
+            else node
+            for key, node in tree.value.items()
+        }
+        return tree._replace(value=values)
+    if isinstance(tree.value, str) and len(section_models(wanted)) > 1:
+        kind = tree._replace(comment="")
+        return Node({KIND: kind}, tree.key, tree.key, comment=tree.comment)
+    return tree
 
 
 def _start_from_defaults(tree: Node, wanted: Any = Recipe) -> Node:
@@ -353,11 +349,3 @@ def _field(wanted: Any, key: str) -> FieldInfo | None:
     """Find a key in a section, or in the first of a union that has it."""
     models = section_models(wanted)
     return next((m.model_fields[key] for m in models if key in m.model_fields), None)
-
-
-def _plain(node: Node) -> Any:
-    if isinstance(node.value, dict):
-        return {key: _plain(value) for key, value in node.value.items()}
-    if isinstance(node.value, list):
-        return [_plain(value) for value in node.value]
-    return node.value

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import RecipeSection, Share, diff_options
+from seq2seq.recipe.base import RecipeSection, Share, allow_kind_alone, diff_options
 
 Cell = Literal["rnn", "gru", "lstm", "min_gru", "min_lstm"]
 
@@ -113,7 +113,9 @@ class ModelOptions(RecipeSection):
     encoder: EncoderOptions = EncoderOptions()
     decoder: DecoderOptions = DecoderOptions()
     attention: NoAttention | FixedContext | AttentionOptions = Field(
-        FixedContext(kind="fixed"), discriminator="kind"
+        FixedContext(kind="fixed"),
+        discriminator="kind",
+        json_schema_extra=allow_kind_alone,
     )
     bridge: Literal["linear", "copy"] = Field(
         "linear",

@@ -60,6 +60,8 @@ class Node(NamedTuple):
     """Of the key that the value belongs to; without one, of the value."""
     written: str = ""
     """A number as its author wrote it."""
+    comment: str = ""
+    """Comments above the key and behind it in its line, a line each, with their #."""
 
 
 class ConfigError(NamedTuple):
@@ -67,6 +69,8 @@ class ConfigError(NamedTuple):
 
     location: Location
     text: str
+    hint: str = ""
+    """What may have been meant; the same fault can have another hint."""
 
 
 def to_recipe_error(faults: Iterable[ConfigError]) -> RecipeError:
@@ -82,9 +86,9 @@ def to_recipe_error(faults: Iterable[ConfigError]) -> RecipeError:
     """
     unique = sorted(
         set(faults),
-        key=lambda f: (f.location.line is None, f.location[0], f.location[1:], f[1]),
+        key=lambda f: (f.location.line is None, f.location[0], f.location[1:], f[1:]),
     )
-    lines = [_printable(f"{f.location}: {f.text}") for f in unique[:MAX_FAULTS]]
+    lines = [_printable(f"{f.location}: {f.text}{f.hint}") for f in unique[:MAX_FAULTS]]
     if more := len(unique) - len(lines):
         source = _printable(unique[-1].location.source)
         lines.append(f"{source}: and {more:,} more faults")
@@ -203,6 +207,38 @@ def _printable(text: str) -> str:
     )
 
 
+def _comments_by_line(text: str) -> dict[int, str]:
+    """Find comments: behind the last token of a line, and alone on the lines above.
+
+    Args:
+        text: YAML; where it is none, the comments up to there are returned.
+
+    Returns:
+        Lines, from 0, with the comments that belong to them.
+    """
+    if "#" not in text:
+        return {}
+    ends: dict[int, int] = {}
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            first, last = token.start_mark, token.end_mark
+            for mark in (first, last):
+                ends[mark.line] = max(ends.get(mark.line, 0), mark.column)
+            ends |= dict.fromkeys(range(first.line + 1, last.line), -1)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        pass
+    comments, above = {}, list[str]()
+    for number, line in enumerate(text.splitlines()):
+        if (end := ends.get(number, 0)) < 0:
+            continue  # Within a string of several lines.
+        if (rest := line[end:].strip()).startswith("#"):
+            above.append(rest)
+        if line[:end].strip() and above:
+            comments[number] = "\n".join(above)
+            above = []
+    return comments
+
+
 class _Composer:
     """Turns the events of PyYAML's parser into nodes, and notes what is not strict."""
 
@@ -210,6 +246,7 @@ class _Composer:
         self._text = text
         self._start = start
         self._faults: list[ConfigError] = []
+        self._comments = _comments_by_line(text)
 
     def document(self) -> Node:
         """Read the one document."""
@@ -270,7 +307,9 @@ class _Composer:
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Node] = []
             while not self._loader.check_event(yaml.SequenceEndEvent):
-                items.append(self._node((*path, str(len(items)))))
+                comment = self._comments.pop(self._peek().start_mark.line, "")
+                item = self._node((*path, str(len(items))))
+                items.append(item._replace(comment=comment))
             self._next()
             return Node(items, key or location, key or location)
         return Node(self._mapping(path), key or location, key or location)
@@ -296,7 +335,8 @@ class _Composer:
             elif plain and key.value == "<<":
                 self._note(mark, "merge keys (<<) are not allowed")
             name = key.value if isinstance(key.value, str) else format_value(key)
-            value = self._node((*path, name), key.location)
+            comment = self._comments.pop(mark.line, "")
+            value = self._node((*path, name), key.location)._replace(comment=comment)
             if name in items:
                 shown = truncate(".".join((*path, name)))
                 before = items[name].key

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import RecipeSection, Share
+from seq2seq.recipe.base import RecipeSection, Share, allow_kind_alone
 
 _WARMUP = "Optimizer steps of linear warm-up."
 
@@ -98,9 +98,13 @@ class TrainOptions(RecipeSection):
     accumulate_grad_batches: int = Field(
         1, ge=1, description="Gradient accumulation: batches per optimizer step."
     )
-    optimizer: Adam | SGD = Field(Adam(kind="adam"), discriminator="kind")
+    optimizer: Adam | SGD = Field(
+        Adam(kind="adam"), discriminator="kind", json_schema_extra=allow_kind_alone
+    )
     schedule: Constant | InverseSqrt | Cosine | Plateau = Field(
-        Constant(kind="constant"), discriminator="kind"
+        Constant(kind="constant"),
+        discriminator="kind",
+        json_schema_extra=allow_kind_alone,
     )
     clip_norm: float | None = Field(
         1.0,

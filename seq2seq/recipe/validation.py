@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.dump import flow_yaml, to_plain
 from seq2seq.recipe.strict_yaml import ConfigError, Node, format_value, truncate
 
 EXTENDS = "extends"
@@ -53,14 +54,14 @@ def collect_errors(error: ValidationError, tree: Node) -> list[ConfigError]:
             spot = _Spot((*spot.keys, KIND), spot.wanted)
         node = _nearest(tree, spot.keys)
         if detail["type"] == "extra_forbidden":
-            text = _unknown_key(detail["loc"])
+            text, hint = _unknown_key(detail["loc"], node, tree)
             location = node.key
         else:
-            context = detail.get("ctx", {})
-            text = _wrong_value(detail["type"], detail["msg"], context, node, spot)
+            text, hint = _wrong_value(detail, node, spot, tree)
             location = node.location
         name = ".".join(truncate(str(key)) for key in spot.keys)
-        faults.append(ConfigError(location, f"{name}: {text}" if name else text))
+        text = f"{name}: {text}" if name else text
+        faults.append(ConfigError(location, text, hint))
     return faults
 
 
@@ -89,11 +90,21 @@ def did_you_mean(word: str, choices: Iterable[object]) -> str:
     Returns:
         A question that continues a message; empty if nothing is alike.
     """
-    spelt = [str(choice) for choice in choices]
+    close = _closest(word, [str(choice) for choice in choices])
+    return f", did you mean '{close}'?" if close else ""
+
+
+def _closest(word: str, choices: Sequence[str], *, part: bool = False) -> str | None:
+    """Return the most similar choice by indel ratio; with `part`, one that has it."""
+    from rapidfuzz import fuzz, process
+
+    scorer, cutoff = (fuzz.WRatio, 85) if part else (fuzz.ratio, 60)
     for variant in (word[:100], re.sub(r"[- ]", "_", word[:100].lower())):
-        if close := difflib.get_close_matches(variant, spelt, n=1):
-            return f", did you mean '{close[0]}'?"
-    return ""
+        if close := process.extractOne(
+            variant, choices, scorer=scorer, score_cutoff=cutoff
+        ):
+            return str(close[0])
+    return None
 
 
 def format_choices(lead: str, choices: Sequence[object]) -> str:
@@ -150,42 +161,122 @@ def _nearest(tree: Node, keys: Iterable[str | int]) -> Node:
     return tree
 
 
-def _unknown_key(location: Sequence[str | int]) -> str:
-    models = section_models(_spot(location[:-1]).wanted)
-    valid = [key for model in models for key in model.model_fields]
+def _unknown_key(
+    location: Sequence[str | int], node: Node, tree: Node
+) -> tuple[str, str]:
+    """Word an unknown key, and suggest where its value belongs.
+
+    That is another section that has the key, else a key here that is spelt alike, else
+    one elsewhere.
+    """
+    above = _spot(location[:-1])
+    valid = [key for m in section_models(above.wanted) for key in m.model_fields]
     if len(location) == 1:
         valid.append(EXTENDS)
-    hint = did_you_mean(str(location[-1]), valid)
-    return "unknown key" + (hint or format_choices(", valid here are ", valid))
+    written = str(location[-1])
+    name = written.rpartition(".")[2]
+    here = (*map(str, above.keys), written)
+    paths = [path for path in _schema_paths() if path != here and path[-1] != KIND]
+    moved = [path for path in paths if path[-1] == name]
+    moved = [path for path in moved if ".".join(path).endswith(written)] or moved
+    if not moved and (close := _closest(written, valid)):
+        if node.location.line is not None or close == EXTENDS:
+            return "unknown key", f", did you mean '{close}'?"
+        moved = [(*here[:-1], close)]
+    elif not moved and len(name) > 3:
+        close = _closest(name, [path[-1] for path in paths], part=True)
+        moved = [path for path in paths if path[-1] == close]
+    if moved:
+        options = " or ".join(_pasteable(path, node, tree) for path in moved)
+        return "unknown key", f", did you mean {options}?"
+    return "unknown key", format_choices(", valid here are ", valid)
+
+
+def _schema_paths(
+    wanted: Any = Recipe, prefix: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of all sections, but not those in lists."""
+    seen = set()
+    for model in section_models(wanted):
+        for key, field in model.model_fields.items():
+            if key not in seen:
+                seen.add(key)
+                yield (*prefix, key)
+            if get_origin(field.annotation) is not list:
+                yield from _schema_paths(field.annotation, (*prefix, key))
+
+
+def _pasteable(path: Sequence[str], node: Node, tree: Node) -> str:
+    """Write a value under a key, as an override or YAML that can be pasted.
+
+    The section's kind is added where the recipe has none that knows the key.
+    """
+    override = node.location.line is None
+    wanted: Any = Recipe
+    default: Any = None
+    kinds: dict[int, str] = {}  # Depths at which a kind has to be given.
+    for depth, key in enumerate(path):
+        models = section_models(wanted)
+        knowing = [model for model in models if key in model.model_fields]
+        valid = _kinds(knowing) if len(models) > 1 else []
+        current = _nearest(tree, (*path[:depth], KIND)).value
+        usual = getattr(default, KIND, None)
+        if valid and current not in valid and not (override and usual in valid):
+            kinds[depth] = str(usual if usual in valid else valid[0])
+        field = knowing[0].model_fields[key]
+        wanted, default = field.annotation, field.default
+    value = to_plain(node)
+    written = min(kinds, default=len(path)) if override else 0
+    for depth in reversed(range(written, len(path))):
+        kind = {KIND: kinds[depth]} if depth in kinds else {}
+        value = {**kind, path[depth]: value}
+    if not override:
+        return flow_yaml(value)[1:-1]
+    keys = list(path[:written])
+    while isinstance(value, dict) and len(value) == 1:
+        ((key, value),) = value.items()
+        keys.append(key)
+    return shlex.join(["-o", f"{'.'.join(keys)}={flow_yaml(value)}"])
 
 
 def _wrong_value(
-    kind: str, message: str, context: Mapping[str, Any], node: Node, spot: _Spot
-) -> str:
+    detail: Mapping[str, Any], node: Node, spot: _Spot, tree: Node
+) -> tuple[str, str]:
+    """Word a wrong value, and suggest the choice that is spelt alike."""
+    kind, message, context = detail["type"], detail["msg"], detail.get("ctx", {})
     came = format_value(node)
     if kind in ("missing", "union_tag_not_found"):
         kinds = _kinds(section_models(spot.wanted)) if kind != "missing" else []
-        return "required but not given" + format_choices(", one of ", kinds)
+        return "required but not given" + format_choices(", one of ", kinds), ""
     if kind in ("literal_error", "union_tag_invalid"):
         union = kind == "union_tag_invalid"
         valid = _kinds(section_models(spot.wanted)) if union else _choices(spot.wanted)
         hint = did_you_mean(str(node.value), valid)
-        return f"{came} is not one of {format_choices('', valid)}{hint}"
+        path = [key for key in spot.keys if isinstance(key, str)]
+        if hint and node.location.line is None and len(path) == len(spot.keys):
+            meant = node._replace(
+                value=_closest(str(node.value), list(map(str, valid)))
+            )
+            hint = f", did you mean {_pasteable(path, meant, tree)}?"
+        return f"{came} is not one of {format_choices('', valid)}", hint
+    text = f"{came}: {message[:1].lower()}{message[1:]}"
     if kind in _TYPES:
-        return f"{came} is not {_TYPES[kind]}"
-    if kind in _BOUNDS:
+        models = section_models(spot.wanted)
+        kinds = _kinds(models) if len(models) > 1 else []
+        text = f"{came} is not {_TYPES[kind]}{format_choices(', nor one of ', kinds)}"
+    elif kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         bound = str(context[name]).removesuffix(".0")
-        return f"{came} is not {words} {bound}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_too_short":
-        return f"{came} is shorter than {_characters(context['min_length'])}"
-    if kind == "string_too_long":
-        return f"{came} is longer than {_characters(context['max_length'])}"
-    if kind == "string_pattern_mismatch":
-        return f"{came} does not match {context['pattern']}"
-    return f"{came}: {message[:1].lower()}{message[1:]}"
+        text = f"{came} is not {words} {bound}"
+    elif kind == "value_error":
+        text = str(context["error"])
+    elif kind == "string_too_short":
+        text = f"{came} is shorter than {_characters(context['min_length'])}"
+    elif kind == "string_too_long":
+        text = f"{came} is longer than {_characters(context['max_length'])}"
+    elif kind == "string_pattern_mismatch":
+        text = f"{came} does not match {context['pattern']}"
+    return text, ""
 
 
 def _characters(count: int) -> str:

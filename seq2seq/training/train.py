@@ -47,7 +47,7 @@ from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.errors import UserError
 from seq2seq.metrics.sacrebleu_scores import bleu_metric
 from seq2seq.recipe import Recipe
-from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.checkpoint_io import read_training_state
 from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json

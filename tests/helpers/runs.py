@@ -13,7 +13,7 @@ from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe, TokenizerOptions
-from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.translate.options import (
     Translation,

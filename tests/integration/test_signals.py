@@ -16,7 +16,7 @@ import torch
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.recipe import Recipe
-from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.checkpoint_reader import read_checkpoint
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.training.train import train

@@ -46,8 +46,14 @@ def test_an_override_is_what_python_says(run: Path, translator: Translator) -> N
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("-o serach.method=sample", "serach: unknown key, did you mean 'search'?"),
-        ("-o search.metod=sample", "search.metod: unknown key, did you mean 'method'?"),
+        (
+            "-o serach.method=sample",
+            "serach: unknown key, did you mean -o search.method=sample?",
+        ),
+        (
+            "-o search.metod=sample",
+            "search.metod: unknown key, did you mean -o search.method=sample?",
+        ),
         ("-o search.method=greedy", "'greedy' is not one of 'beam', 'sample'"),
         ("-o model.dropout=0.1", "a trained run keeps all but how it searches"),
         ("-o search.beam_size", "not of the form key=value"),

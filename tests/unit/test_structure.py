@@ -15,7 +15,8 @@ import pytest
 import typer
 
 from seq2seq.cli import app
-from seq2seq.recipe.loader import read_recipe, recipe_names, recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe, recipe_names
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "seq2seq"

@@ -27,7 +27,8 @@ from seq2seq.data.dataset import (
 from seq2seq.data.preprocessing import PreprocessedData, preprocess
 from seq2seq.errors import UserError
 from seq2seq.recipe import TokenizerOptions
-from seq2seq.recipe.loader import read_recipe, recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe
 from seq2seq.types import EOS, PAD
 from tests.helpers.corpora import (
     CHARACTERS,

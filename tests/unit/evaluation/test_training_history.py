@@ -8,7 +8,8 @@ from seq2seq.evaluation.training_history import (
     format_duration,
     read_training_history,
 )
-from seq2seq.recipe.loader import read_recipe, recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.run_folder import RunFolder
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import seq2seq
-from seq2seq.recipe.loader import read_recipe, recipe_names, recipe_path, recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe, recipe_names, recipe_path
 from seq2seq.recipe.strict_yaml import (
     MAX_BYTES,
 )

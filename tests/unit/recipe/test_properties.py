@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import seq2seq
 from seq2seq.recipe import Recipe
-from seq2seq.recipe.loader import read_recipe, recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe
 from tests.helpers.recipe_files import VALID, outcome, write
 
 

@@ -15,7 +15,7 @@ from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
-from seq2seq.recipe.loader import recipe_yaml
+from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.training import doctor
 from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.doctor import Check, run_checks
