@@ -5,12 +5,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq.types import AttentionMemory
+
+CHUNK = 2**19
+"""Sums of a query and a key at a time in `additive_scores`: 2 MiB of float32."""
+
+WHOLE = 2**16
+"""Sums up to which one tensor of all of them is faster: small steps of a search."""
+
+EXP_LIMIT = 80.0
+"""Largest |2x| of which e^2x and e^-2x are normal float32 numbers."""
 
 
 class Attention(nn.Module):
@@ -103,9 +113,8 @@ class Attention(nn.Module):
             scores = queries @ keys.transpose(2, 3)  # (N, heads, T, S)
         else:
             queries = self._split_heads(self.query_projection(queries))
-            # (N, heads, T, S, Q / heads)
-            hidden = torch.tanh(queries[:, :, :, None] + keys[:, :, None])
-            scores = (hidden @ self.energy[:, None])[..., 0]  # (N, heads, T, S)
+            heads = zip(queries.unbind(1), keys.unbind(1), self.energy, strict=True)
+            scores = torch.stack([additive_scores(*head) for head in heads], dim=1)
         scores = scores.masked_fill(~memory.mask[:, None, None], -math.inf)
         weights = torch.softmax(scores, dim=-1)  # (N, heads, T, S)
         context = (weights @ values).transpose(1, 2).flatten(2)  # (N, T, H)
@@ -119,6 +128,97 @@ class Attention(nn.Module):
 
     if TYPE_CHECKING:
         __call__ = forward
+
+
+def additive_scores(queries: Tensor, keys: Tensor, energy: Tensor) -> Tensor:
+    """Scores e . tanh(q + k) of every query against every key of its sentence.
+
+    On a CPU no tensor of (N, T, S, Q) exists, but for small ones.
+
+    Args:
+        queries: Projected queries, (N, T, Q).
+        keys: Keys, (N, S, Q).
+        energy: e, (Q, 1).
+
+    Returns:
+        Scores, (N, T, S).
+
+    Source: Bahdanau et al. 2015, appendix A.1.2.
+    """
+    if queries.device.type == "cpu" and queries.shape[1] * keys.numel() > WHOLE:
+        scores: Tensor = _ChunkedAdditiveScores.apply(queries, keys, energy)  # type: ignore[no-untyped-call]
+        return scores
+    hidden = torch.tanh(queries[:, :, None] + keys[:, None])  # (N, T, S, Q)
+    return (hidden @ energy)[..., 0]
+
+
+class _ChunkedAdditiveScores(torch.autograd.Function):
+    """Additive scores, some sentences at a time, computed again in the backward pass.
+
+    With r = 1 / (1 + e^-2q e^-2k), tanh(q + k) = 2r - 1: an exponential for each query
+    and key, a product and a reciprocal for each pair. Float32 under autocast too.
+    """
+
+    @staticmethod
+    @torch.amp.custom_fwd(  # type: ignore[untyped-decorator]
+        device_type="cpu", cast_inputs=torch.float32
+    )
+    def forward(ctx: Any, queries: Tensor, keys: Tensor, energy: Tensor) -> Tensor:
+        queries, keys = queries * -2, keys * -2
+        ctx.exponential = not any(
+            bool((part.abs() > EXP_LIMIT).any()) for part in (queries, keys)
+        )
+        if ctx.exponential:
+            queries, keys = queries.exp_(), keys.exp_()
+        ctx.save_for_backward(queries, keys, energy)
+        scores = queries.new_empty(*queries.shape[:2], keys.shape[1])  # (N, T, S)
+        for rows, times, half in _sigmoids(queries, keys, ctx.exponential):
+            scores[rows, times] = (half @ energy)[..., 0]
+        return scores.mul_(2).sub_(energy.sum())
+
+    @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        queries, keys, energy = ctx.saved_tensors
+        grad_queries, grad_keys = torch.empty_like(queries), torch.zeros_like(keys)
+        grad_energy = torch.zeros_like(energy)
+        for rows, times, half in _sigmoids(queries, keys, ctx.exponential):
+            part = grad[rows, times]  # (n, t, S)
+            grad_energy[:, 0] += part.flatten() @ half.flatten(0, 2)
+            # The slope of tanh is 4 r (1 - r).
+            slope = half.addcmul_(half, half, value=-1).mul_(part[..., None])
+            grad_queries[rows, times] = slope.sum(dim=2)
+            grad_keys[rows] += slope.sum(dim=1)
+        factor = 4 * energy[:, 0]
+        return (
+            grad_queries.mul_(factor),
+            grad_keys.mul_(factor),
+            grad_energy.mul_(2).sub_(grad.sum()),
+        )
+
+
+def _sigmoids(
+    queries: Tensor, keys: Tensor, exponential: bool
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yield sigmoid(2 (q + k)) of some sentences and positions, (n, t, S, Q).
+
+    Args:
+        queries: -2q, or its exponential, (N, T, Q).
+        keys: -2k, or its exponential, (N, S, Q).
+        exponential: Whether they are exponentials.
+    """
+    one = queries.new_ones(())
+    length = queries.shape[1]
+    rows = max(1, CHUNK // (length * keys[0].numel()))
+    span = max(1, CHUNK // (rows * keys[0].numel()))
+    for row in range(0, len(queries), rows):
+        for time in range(0, length, span):
+            part = slice(row, row + rows), slice(time, time + span)
+            query, key = queries[part][:, :, None], keys[part[0], None]
+            if exponential:
+                yield *part, torch.addcmul(one, query, key).reciprocal_()
+            else:
+                yield *part, (query + key).neg_().sigmoid_()
 
 
 def coverage_loss(weights: Tensor, mask: Tensor) -> Tensor:
