@@ -28,7 +28,8 @@ def distill(
         typer.Option(
             "--sequence-interpolation",
             help="Take the beam hypothesis with the highest BLEU against the reference "
-            "(Kim and Rush 2016, section 3.3).",
+            "(Kim and Rush 2016, section 3.3); sources of several sentences are then "
+            "translated whole.",
             show_default="the best hypothesis",
         ),
     ] = False,
@@ -62,5 +63,9 @@ def distill(
     dropped = ""
     if result.num_blank:
         dropped = f"; {result.num_blank:,} with a blank side left out"
-    print(f"{result.path} has {result.num_pairs:,} pairs{dropped}")
+    how = "whole" if result.sentences == "keep" else "sentence by sentence"
+    print(
+        f"{result.path} has {result.num_pairs:,} pairs{dropped}; sources of several "
+        f"sentences were translated {how}"
+    )
     print(f"next: seq2seq train RECIPE -o 'data.mix=[{{path: {folder}}}]'")

@@ -31,6 +31,13 @@ class FormatName(Enum):
     jsonl = "jsonl"
 
 
+class Sentences(Enum):
+    """Treatment of lines that hold several sentences."""
+
+    split = "split"
+    keep = "keep"
+
+
 class LongInput(Enum):
     """Treatment of lines that are too long."""
 
@@ -136,6 +143,13 @@ def translate(
             help="Replace unknown tokens by the source words they are aligned with.",
         ),
     ] = False,
+    sentences: Annotated[
+        Sentences | None,
+        typer.Option(
+            help="Lines of several sentences: translate each, or the line at once.",
+            show_default="split if below 5% of the training's lines hold several",
+        ),
+    ] = None,
     max_input_length: Annotated[
         int | None,
         typer.Option(
@@ -195,6 +209,7 @@ def translate(
             n_best=n_best,
             batch_size=batch_size,
             buffer_size=buffer_size,
+            sentences=sentences.value if sentences else None,
             max_input_length=max_input_length,
             long_input=long_input.value,
             replace_unk=replace_unk,

@@ -36,6 +36,7 @@ class FilterStats:
         copied: Pairs whose target is the source, but for white space.
         too_long: Pairs with more than `max_length` tokens on a side.
         length_ratio: Pairs whose sides differ too much in length.
+        multi_sentence: Pairs kept whose source holds more than one sentence.
         kept_per_corpus: Pairs kept of each corpus; empty where there is only one.
     """
 
@@ -46,6 +47,7 @@ class FilterStats:
     copied: int = 0
     too_long: int = 0
     length_ratio: int = 0
+    multi_sentence: int = 0
     kept_per_corpus: list[int] = field(default_factory=list)
 
     def summary(self, data: DataOptions) -> str:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from seq2seq.data.corpora import ParallelCorpus, SentencePair, open_corpus
 from seq2seq.data.filtering import Deduplicator, FilterStats, filter_pairs
+from seq2seq.data.sentences import split_sentences
 from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
@@ -308,7 +309,7 @@ def _encode(
             sources = tokenizers.source.encode([p.source for p in chunk], threads)
             targets = tokenizers.target.encode([p.target for p in chunk], threads)
             encoded: list[EncodedPair] = []
-            for source, target in zip(sources, targets, strict=True):
+            for pair, source, target in zip(chunk, sources, targets, strict=True):
                 shorter, longer = sorted((len(source), len(target)))
                 if longer > data.max_length:
                     stats.too_long += 1
@@ -316,6 +317,8 @@ def _encode(
                     stats.length_ratio += 1
                 else:
                     encoded.append((source, target))
+                    sentences = split_sentences(pair.source, data.source)
+                    stats.multi_sentence += len(sentences) > 1
             stats.kept += len(encoded)
             progress("encoding", len(chunk))
             yield encoded

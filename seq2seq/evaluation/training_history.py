@@ -64,7 +64,7 @@ def read_training_history(run: RunFolder, recipe: Recipe) -> TrainingHistory:
     return TrainingHistory(
         series,
         _facts(_read_json(run.summary), series, recipe),
-        _data(_read_json(run.path / "data.json")),
+        _data(_read_json(run.data)),
         {name: str(text) for name, text in versions.items()},
         base,
         settings,
@@ -154,6 +154,7 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
         "copied": "dropped: copies of the source",
         "too_long": "dropped: too long",
         "length_ratio": "dropped: of unlike lengths",
+        "multi_sentence": "sources of several sentences",
         "fingerprint": "fingerprint",
     }
     train = content.get("train", {})

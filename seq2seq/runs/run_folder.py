@@ -76,6 +76,11 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def data(self) -> Path:
+        """Fingerprints and counts of the data."""
+        return self.path / "data.json"
+
+    @property
     def summary(self) -> Path:
         """The final scores and counts; exists once training has finished."""
         return self.path / "summary.json"
@@ -127,6 +132,18 @@ class RunFolder:
         self._verify(*_TOKENIZERS)
         source, target = (Tokenizer.load(self.tokenizer(s)) for s in _SIDES)
         return source, target
+
+    def multi_sentence_share(self) -> float | None:
+        """Return the share of training sources that hold more than one sentence.
+
+        None where data.json does not have it: runs of earlier versions, or copies
+        without that file.
+        """
+        try:
+            counts = json.loads(self.data.read_bytes())["train"]
+            return float(counts["multi_sentence"] / counts["kept"])
+        except (OSError, ValueError, LookupError, TypeError, ZeroDivisionError):
+            return None
 
     def write_tokenizers(self, source: Tokenizer, target: Tokenizer) -> None:
         """Write both tokenizers to the run folder."""

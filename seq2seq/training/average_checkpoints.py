@@ -56,6 +56,8 @@ def average(paths: Sequence[Path], output: Path) -> None:
         folder.write_tokenizers(runs[0].source, runs[0].target)
         shutil.copyfile(runs[0].folder.recipe, folder.recipe)
         folder.write_checksums()
+        if runs[0].folder.data.is_file():
+            shutil.copyfile(runs[0].folder.data, folder.data)
         of = [{"path": str(r.checkpoint), "sha256": r.fingerprint()} for r in runs]
         write_json(temporary / "average.json", {"of": of})
         write_json(temporary / "versions.json", package_versions())

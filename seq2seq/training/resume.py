@@ -112,7 +112,7 @@ def validate_resume_world_size(run: RunFolder, count: int) -> None:
         UserError: If there are now more or fewer: a step's batches are dealt to all,
             so each would be dealt others.
     """
-    notes = run.path / "data.json"
+    notes = run.data
     if not (run.last.is_file() or run.previous.is_file()) or not notes.is_file():
         return
     try:
@@ -135,7 +135,7 @@ def validate_resume_data(run: RunFolder, data: PreprocessedData) -> None:
     """
     if not (run.last.is_file() or run.previous.is_file()):
         return
-    notes = run.path / "data.json"
+    notes = run.data
     try:
         before = json.loads(notes.read_bytes())["train"]["fingerprint"]
     except FileNotFoundError:

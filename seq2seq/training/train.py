@@ -222,7 +222,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
         source, target = sampler.padding_efficiency()
         preprocessed = data.preprocessed
         write_json(
-            run.path / "data.json",
+            run.data,
             {
                 "train": {
                     "fingerprint": preprocessed.fingerprint,

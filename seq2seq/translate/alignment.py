@@ -79,17 +79,51 @@ def align(source: Sequence[str], target: Sequence[str], weights: Weights) -> Ali
     return Alignment(tuple(_words(source)), tuple(_words(target)), words)
 
 
-def concatenate(alignments: Sequence[Alignment]) -> Alignment:
-    """Join the alignments of a line's segments, block by block."""
-    source = tuple(word for alignment in alignments for word in alignment.source)
-    target = tuple(word for alignment in alignments for word in alignment.target)
+def concatenate(
+    alignments: Sequence[Alignment],
+    *,
+    source_spaces: Sequence[bool],
+    target_spaces: Sequence[bool],
+) -> Alignment:
+    """Join the alignments of a line's segments, block by block.
+
+    Args:
+        alignments: The alignment of each segment.
+        source_spaces: Whether there is white space before each segment; where there is
+            none, its first word is the end of the word before.
+        target_spaces: The same of the segments' translations.
+    """
+    source: list[str] = []
+    target: list[str] = []
+    blocks: list[tuple[int, int, Weights]] = []
+    for alignment, *spaces in zip(
+        alignments, source_spaces, target_spaces, strict=True
+    ):
+        row = _append_words(target, alignment.target, space=spaces[1])
+        column = _append_words(source, alignment.source, space=spaces[0])
+        blocks.append((row, column, alignment.weights))
     weights = np.zeros((len(target), len(source)), dtype=np.float32)
-    row = column = 0
-    for alignment in alignments:
-        height, width = alignment.weights.shape
-        weights[row : row + height, column : column + width] = alignment.weights
-        row, column = row + height, column + width
-    return Alignment(source, target, weights)
+    counts = np.zeros((len(target), 1), dtype=np.float32)
+    for row, column, block in blocks:
+        height, width = block.shape
+        weights[row : row + height, column : column + width] += block
+        counts[row : row + height] += 1
+    return Alignment(tuple(source), tuple(target), weights / counts.clip(min=1))
+
+
+def _append_words(words: list[str], more: Sequence[str], *, space: bool) -> int:
+    """Append words, joining the first to the last unless there is space between.
+
+    Returns:
+        The index of the first.
+    """
+    index = len(words)
+    if more and words and not space:
+        index -= 1
+        words[-1] += more[0]
+        more = more[1:]
+    words += more
+    return index
 
 
 def word_indices(tokens: Sequence[str]) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import torch
 
@@ -19,27 +18,12 @@ from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.sampling import sample, sentence_seed
 from seq2seq.translate import mbr
 from seq2seq.translate.batching import batch_by_length
-from seq2seq.translate.constraints import TokenizedConstraints, add_constraints
+from seq2seq.translate.constraints import add_constraints
+from seq2seq.translate.input_splitting import Segment
 from seq2seq.translate.options import TranslationOptions
 from seq2seq.translate.thread_pool import map_threads
 from seq2seq.types import Hypothesis
 from seq2seq.utils.memory import is_oom_error
-
-
-class Segment(NamedTuple):
-    """A line, or one of the segments that a long line is split into.
-
-    Attributes:
-        ids: Its source token ids, at least one.
-        surfaces: The tokens' surface text; empty where words are not aligned.
-        constraints: Constraints on its translation, if any.
-        force_required: Whether the search inserts the required phrases.
-    """
-
-    ids: list[int]
-    surfaces: list[str]
-    constraints: TokenizedConstraints | None = None
-    force_required: bool = False
 
 
 @dataclass(frozen=True)

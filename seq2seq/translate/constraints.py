@@ -7,10 +7,11 @@ expressions, and `add_constraints` adds them to a batch's `DecodingConstraints`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
+from seq2seq.data.sentences import split_sentences
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
@@ -23,6 +24,8 @@ from seq2seq.translate.token_strings import (
     token_lengths,
 )
 from seq2seq.types import UNK
+
+T = TypeVar("T")
 
 _NOT_IN_VOCABULARY = "\ue000"  # No tokenizer has a token with it, so none spans it.
 
@@ -84,6 +87,9 @@ class ConstraintPattern(NamedTuple):
     regex: re.Pattern[str]
 
 
+_NONE = ConstraintPattern("", re.compile(""))
+
+
 @dataclass(frozen=True)
 class TokenizedConstraints:
     """The constraints of a request for one target tokenizer.
@@ -118,6 +124,23 @@ class TokenizedConstraints:
             return "contains " + ", ".join(map(repr, missing))
         banned = [p.text for p in self.banned_patterns if p.regex.search(text)]
         return "avoids " + ", ".join(map(repr, banned)) if banned else ""
+
+    def of_segment(self, index: int) -> TokenizedConstraints:
+        """Return what of them holds for a line's segment: the first has the prefix."""
+        return self if index == 0 else replace(self, prefix=(), prefix_pattern=_NONE)
+
+    def satisfying(self, translations: Mapping[str, T]) -> dict[str, T]:
+        """Return those of a line's translations that satisfy the constraints.
+
+        Each segment's does; but a forbidden phrase may begin in one and end in another.
+
+        Raises:
+            UserError: If none does.
+        """
+        violations = {text: self.violation(text) for text in translations}
+        if all(violations.values()):
+            raise self.unsatisfied_error(next(iter(violations.values())))
+        return {t: value for t, value in translations.items() if not violations[t]}
 
     def unsatisfied_error(self, violation: str) -> UserError:
         """Return the error for a search without any valid hypothesis."""
@@ -217,6 +240,7 @@ def check_supported(
     num_segments: int,
     search: SearchOptions,
     options: TranslationOptions,
+    language: str,
 ) -> None:
     """Check that constraints are compatible with the options.
 
@@ -225,6 +249,7 @@ def check_supported(
         num_segments: Segments that the line is split into; 0 for a blank line.
         search: Search options.
         options: Translation options.
+        language: The target language.
 
     Raises:
         UserError: If they are not.
@@ -242,11 +267,18 @@ def check_supported(
             "words that are copied for unknown tokens are not chosen by the search, so "
             "they cannot be constrained; leave out --replace-unk"
         )
-    elif num_segments > 1:
+    elif num_segments > 1 and request.required:
         problem = (
-            f"it is translated in {num_segments} segments, but only a line that is "
-            "translated whole can have constraints; raise --max-input-length or split "
-            "it"
+            f"it is translated in {num_segments} segments, and which of them is to "
+            "contain the required phrases is not known; make a line of each sentence, "
+            "or translate this one at once (--sentences keep, or a greater "
+            "--max-input-length)"
+        )
+    elif num_segments > 1 and len(split_sentences(request.prefix, language)) > 1:
+        problem = (
+            f"it is translated in {num_segments} segments, and its prefix has more "
+            "than one sentence; make a line of each sentence, or translate this one at "
+            "once (--sentences keep, or a greater --max-input-length)"
         )
     elif not num_segments and (request.prefix.strip() or request.required):
         problem = "a blank line has a blank translation; remove its constraints"

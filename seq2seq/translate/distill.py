@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seq2seq.data.corpora import SentencePair
 from seq2seq.data.preprocessing import training_corpora
@@ -32,11 +32,13 @@ class DistillationResult:
         path: A tab-separated file, a sentence pair a line.
         num_pairs: Number of its pairs.
         num_blank: Number of training pairs that were dropped, since a side is blank.
+        sentences: Whether sources of several sentences were split or kept.
     """
 
     path: Path
     num_pairs: int = 0
     num_blank: int = 0
+    sentences: Literal["split", "keep"] = "keep"
 
 
 def distill(
@@ -57,7 +59,8 @@ def distill(
         job: Everything else that determines the text: only the same job is resumed.
         sequence_interpolation: Whether to take, of a beam's hypotheses, the one with
             the highest BLEU against the reference (Kim and Rush 2016, section 3.3), not
-            the best (section 3.2).
+            the best (section 3.2). Sources of several sentences are then translated
+            whole, since their reference is whole.
         data_path: Overrides data.path, for data that has moved.
 
     Raises:
@@ -71,10 +74,13 @@ def distill(
             f"{path} is there already. Name another folder, or remove it first."
         )
     beam_size = translator.recipe.search.beam_size
+    sentences = "keep" if sequence_interpolation else translator.default_sentences
     options = TranslationOptions(
-        n_best=beam_size if sequence_interpolation else 1, return_scores=False
+        n_best=beam_size if sequence_interpolation else 1,
+        sentences=sentences,
+        return_scores=False,
     )
-    result = DistillationResult(path)
+    result = DistillationResult(path, sentences=sentences)
     corpora = training_corpora(data)
     pairs = _nonblank(chain.from_iterable(corpus.read() for corpus in corpora), result)
     first = next(pairs, None)
@@ -82,7 +88,11 @@ def distill(
         raise UserError(f"{corpora[0].name} has no sentence pairs; add some.")
     folder.mkdir(parents=True, exist_ok=True)
     progress = Throughput(sys.stderr)
-    job = {**job, "sequence_interpolation": sequence_interpolation}
+    job = {
+        **job,
+        "sequence_interpolation": sequence_interpolation,
+        "sentences": sentences,
+    }
     with ResumableOutput([path], job=job, resume=True) as output:
         try:
             for buffer in read_buffers(

@@ -17,14 +17,20 @@ class LineStats:
     """Counts of input lines.
 
     Attributes:
+        sentences: Whether lines of several sentences are split or kept.
+        reason: Why, where it is a guess; empty where it is an option.
         lines: Lines that were translated.
+        multi_sentence: Lines that hold several sentences.
         split: Lines that were too long and were translated in segments.
         truncated: Lines that were too long and lost their end.
         decode_errors: Lines that were not UTF-8, read with U+FFFD.
         first_decode_error: The location of the first of these.
     """
 
+    sentences: str = "keep"
+    reason: str = ""
     lines: int = 0
+    multi_sentence: int = 0
     split: int = 0
     truncated: int = 0
     decode_errors: int = 0
@@ -34,7 +40,9 @@ class LineStats:
         """Count translations."""
         for translation in translations:
             self.lines += 1
-            self.split += translation.num_segments > 1
+            self.multi_sentence += translation.num_sentences > 1
+            expected = translation.num_sentences if self.sentences == "split" else 1
+            self.split += translation.num_segments > expected
             self.truncated += translation.truncated
 
     def add_decode_error(self, location: str) -> None:
@@ -49,6 +57,15 @@ class LineStats:
             max_length: Maximal number of source tokens, as applied.
         """
         messages = []
+        if self.multi_sentence and self.reason:
+            how, other = "whole", "split translates each sentence by itself"
+            if self.sentences == "split":
+                how, other = "sentence by sentence", "keep translates lines whole"
+            messages.append(
+                f"{self.multi_sentence:,} of {self.lines:,} lines hold several "
+                f"sentences and were translated {how}, {self.reason}; --sentences "
+                f"{other}"
+            )
         if self.truncated:
             messages.append(
                 f"{self.truncated:,} of {self.lines:,} lines were truncated to "

@@ -27,11 +27,15 @@ class TranslationOptions:
         buffer_size: Maximal number of lines that are read before any is translated.
         first_buffer_size: Lines of the first buffer; each buffer has eight times as
             many as the one before.
+        sentences: For lines of several sentences: split translates each sentence and
+            joins the translations with the white space between them; keep translates
+            the line at once. The run's default (`Translator.default_sentences`) if
+            None.
         max_input_length: Maximal number of source tokens; the recipe's
             data.max_length, the maximum in training, if None.
-        long_input: For lines that are longer: split translates segments, which end
-            with sentences or clauses, and joins the translations; truncate drops the
-            end.
+        long_input: For what is longer, a sentence or a line that is kept: split
+            translates segments, which end with sentences or clauses, and joins the
+            translations; truncate drops the end.
         align: Whether to return word alignments.
         replace_unk: Whether an unknown token (UNK) of the translation is replaced by
             the source word that it is aligned with.
@@ -50,6 +54,7 @@ class TranslationOptions:
     batch_size: int = BATCH_SIZE
     buffer_size: int = BUFFER_SIZE
     first_buffer_size: int = FIRST_BUFFER_SIZE
+    sentences: Literal["split", "keep"] | None = None
     max_input_length: int | None = None
     long_input: Literal["split", "truncate"] = "split"
     align: bool = False
@@ -69,6 +74,10 @@ class TranslationOptions:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise UserError(f"{name} is {number}, but must be at least 1.")
+        if self.sentences not in ("split", "keep", None):
+            raise UserError(
+                f"sentences is {self.sentences!r}, but must be split or keep."
+            )
         if self.long_input not in ("split", "truncate"):
             raise UserError(
                 f"long_input is {self.long_input!r}, but must be split or truncate."
@@ -134,12 +143,14 @@ class Translation:
         alignment: The best translation's word alignment; None unless requested, and for
             a blank line.
         num_segments: Segments that were translated separately; 0 for a blank line.
+        num_sentences: Sentences of the line; 0 for a blank line.
         truncated: Whether the line's end was dropped.
     """
 
     hypotheses: tuple[TranslationHypothesis, ...] = ()
     alignment: Alignment | None = None
     num_segments: int = 0
+    num_sentences: int = 0
     truncated: bool = False
 
     @property

@@ -187,12 +187,16 @@ def translate_file(
     writer = OutputWriter(
         files.output_format, options.n_best, files.alignments is not None
     )
+    stats = LineStats(
+        options.sentences or translator.default_sentences,
+        "" if options.sentences else translator.default_sentences_reason,
+    )
     options = replace(
         options,
         align=writer.align,
+        sentences=options.sentences or translator.default_sentences,
         return_scores=writer.format != "text" or options.n_best > 1,
     )
-    stats = LineStats()
     # A thread reads for the processes, and locks sys.stdin's buffer, so that Python
     # cannot exit; another buffer can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)

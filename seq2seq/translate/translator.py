@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine, TorchEngine
@@ -13,14 +14,20 @@ from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
 from seq2seq.translate import alignment, mbr
-from seq2seq.translate.batch_search import BatchSearcher, Segment
+from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
     TranslationRequest,
     check_supported,
     tokenize_constraints,
 )
-from seq2seq.translate.input_splitting import encode_long, separator, split_long_input
+from seq2seq.translate.input_splitting import (
+    LineSegmenter,
+    Segment,
+    SegmentedLine,
+    is_spaced,
+    target_gap,
+)
 from seq2seq.translate.options import (
     Translation,
     TranslationHypothesis,
@@ -28,7 +35,9 @@ from seq2seq.translate.options import (
     load_search_options,
 )
 from seq2seq.types import UNK, Hypothesis
-from seq2seq.utils.text import is_blank
+
+MULTI_SENTENCE_THRESHOLD = 0.05
+"""Lines are split unless so many of the training's lines hold several sentences."""
 
 
 class Translator:
@@ -40,6 +49,8 @@ class Translator:
         source: The source side's tokenizer.
         target: The target side's tokenizer.
         device: The engine's device, as torch names it.
+        multi_sentence_share: Share of the training's source lines that hold more than
+            one sentence; None if unknown.
     """
 
     def __init__(
@@ -50,12 +61,14 @@ class Translator:
         target: Tokenizer,
         *,
         device: str = "cpu",
+        multi_sentence_share: float | None = None,
     ) -> None:
         self.recipe = recipe
         self.engine = engine
         self.source = source
         self.target = target
         self.device = device
+        self.multi_sentence_share = multi_sentence_share
 
     @classmethod
     def load(
@@ -93,7 +106,32 @@ class Translator:
             search = load_search_options(runs[0].folder.recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
         loaded_engine = load_engine(runs, engine, device=device, shortlist=shortlist)
-        return cls(recipe, loaded_engine, runs[0].source, runs[0].target, device=device)
+        return cls(
+            recipe,
+            loaded_engine,
+            runs[0].source,
+            runs[0].target,
+            device=device,
+            multi_sentence_share=runs[0].folder.multi_sentence_share(),
+        )
+
+    @property
+    def default_sentences(self) -> Literal["split", "keep"]:
+        """Whether lines of several sentences are split, unless an option says it.
+
+        A model that was trained on single sentences may translate only one of several,
+        so they are split unless the training had lines of several itself.
+        """
+        share = self.multi_sentence_share or 0.0
+        return "split" if share < MULTI_SENTENCE_THRESHOLD else "keep"
+
+    @property
+    def default_sentences_reason(self) -> str:
+        """Why, as the end of a sentence."""
+        share = self.multi_sentence_share
+        if share is None:
+            return "since the run does not say how many of the training's lines do"
+        return f"since {share:.2%} of the training's lines do"
 
     @property
     def network(self) -> EncoderDecoder:
@@ -181,65 +219,51 @@ class Translator:
                 f"{options.n_best} translations of a line need a beam of as many, but "
                 f"it is {search.beam_size}: widen the beam or ask for fewer."
             )
-        language = self.recipe.data.target
-        segmented = self._segment([*map(_source_text, lines)], options)
-        for line, (segments, _) in zip(lines, segmented, strict=True):
+        languages = self.recipe.data.source, self.recipe.data.target
+        segmenter = LineSegmenter(
+            self.source,
+            languages[0],
+            max_length=options.max_input_length or self.recipe.data.max_length,
+            sentences=options.sentences or self.default_sentences,
+            truncate=options.long_input == "truncate",
+            surfaces=options.align or options.replace_unk,
+        )
+        segmented = segmenter(
+            [_replace_surrogates(_source_text(line)) for line in lines]
+        )
+        for line, (segments, _, _) in zip(lines, segmented, strict=True):
             if isinstance(line, TranslationRequest) and line.has_constraints:
-                check_supported(line, len(segments), search, options)
+                check_supported(line, len(segments), search, options, languages[1])
                 constraints = tokenize_constraints(
-                    line, self.target, spaced=bool(separator(language))
+                    line, self.target, spaced=is_spaced(languages[1])
                 )
-                segments[:] = [s._replace(constraints=constraints) for s in segments]
-        all_segments = [segment for segments, _ in segmented for segment in segments]
-        searcher = BatchSearcher(self.engine, self.target, language, self.device)
+                segments[:] = [
+                    segment._replace(constraints=constraints.of_segment(index))
+                    for index, segment in enumerate(segments)
+                ]
+        all_segments = [segment for line in segmented for segment in line.segments]
+        searcher = BatchSearcher(self.engine, self.target, languages[1], self.device)
         results = iter(searcher.search(all_segments, search, options))
         return [
-            self._to_translation(
-                segments, [next(results) for _ in segments], truncated, options
-            )
-            for segments, truncated in segmented
+            self._to_translation(line, [next(results) for _ in line.segments], options)
+            for line in segmented
         ]
-
-    def _segment(
-        self, lines: Sequence[str], options: TranslationOptions
-    ) -> list[tuple[list[Segment], bool]]:
-        """Return each line's segments, none if blank, and whether it was truncated."""
-        lines = [_replace_surrogates(line) for line in lines]
-        surfaces: list[list[str]] = [[] for _ in lines]
-        if options.align or options.replace_unk:
-            surfaces = encode_long(self.source.surface_tokens, lines)
-        max_length = options.max_input_length or self.recipe.data.max_length
-        segmented: list[tuple[list[Segment], bool]] = []
-        for line, ids, surface in zip(
-            lines, encode_long(self.source.encode, lines), surfaces, strict=True
-        ):
-            truncated = options.long_input == "truncate" and len(ids) > max_length
-            if not ids or is_blank(line):
-                slices = []
-            elif truncated:
-                slices = [slice(0, max_length)]
-            elif len(ids) > max_length:
-                slices = split_long_input(self.source.id_to_tokens(ids), max_length)
-            else:
-                slices = [slice(0, len(ids))]
-            segments = [Segment(ids[part], surface[part]) for part in slices]
-            segmented.append((segments, truncated))
-        return segmented
 
     def _to_translation(
         self,
-        segments: Sequence[Segment],
+        line: SegmentedLine,
         results: Sequence[Sequence[Hypothesis]],
-        truncated: bool,
         options: TranslationOptions,
     ) -> Translation:
         """Join the hypotheses of a line's segments."""
+        segments = line.segments
         if not segments:
             return Translation()
         if options.replace_unk:
             # Raises for a run without attention even if no token is unknown.
             _attention_weights(segments[0], results[0][0])
-        joiner = separator(self.recipe.data.target)
+        data = self.recipe.data
+        gaps = [target_gap(s.gap, data.source, data.target) for s in segments]
         distinct: dict[str, TranslationHypothesis] = {}
         for rank in range(max(map(len, results))):
             # A segment with fewer hypotheses repeats its last one.
@@ -250,8 +274,10 @@ class Translator:
             ]
             score = sum(hypothesis.score for hypothesis in ranked) / len(ranked)
             num_tokens = sum(len(hypothesis.tokens) for hypothesis in ranked)
-            text = _on_one_line(joiner.join(filter(None, texts)))
+            text = _on_one_line(_join(texts, gaps))
             distinct.setdefault(text, TranslationHypothesis(text, score, num_tokens))
+        if len(segments) > 1 and segments[0].constraints:
+            distinct = segments[0].constraints.satisfying(distinct)
         aligned = None
         if options.align:
             aligned = alignment.concatenate(
@@ -262,9 +288,17 @@ class Translator:
                         _attention_weights(segment, hypotheses[0]),
                     )
                     for segment, hypotheses in zip(segments, results, strict=True)
-                ]
+                ],
+                source_spaces=[bool(segment.gap) for segment in segments],
+                target_spaces=[*map(bool, gaps)],
             )
-        return Translation(tuple(distinct.values()), aligned, len(segments), truncated)
+        return Translation(
+            tuple(distinct.values()),
+            aligned,
+            len(segments),
+            line.num_sentences,
+            line.truncated,
+        )
 
     def _detokenize(
         self, segment: Segment, hypothesis: Hypothesis, *, replace_unk: bool
@@ -298,6 +332,15 @@ def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.We
 
 def _source_text(line: str | TranslationRequest) -> str:
     return line if isinstance(line, str) else line.text
+
+
+def _join(texts: Sequence[str], gaps: Sequence[str]) -> str:
+    """Join the translations of segments with the white space before each."""
+    joined = ""
+    for text, gap in zip(texts, gaps, strict=True):
+        if text:
+            joined += gap + text if joined else text
+    return joined
 
 
 def _replace_surrogates(line: str) -> str:

@@ -124,6 +124,18 @@ def test_the_longest_allowed_pair_stays(corpus: Path) -> None:
     assert preprocessed.stats == FilterStats(total=3, kept=2, length_ratio=1)
 
 
+def test_sources_of_several_sentences_are_counted(corpus: Path) -> None:
+    pairs = [("A dog.", "Ein Hund."), ("A dog. A cat!", "Ein Hund. Eine Katze!")]
+    pairs += [("Mr. A.", "Herr A."), ("A. B", "Eins. Zwei.")]
+    pairs += [("A dog. A cat! " * 9, "Ein Hund. Eine Katze! " * 9)]  # It is too long.
+    write_split(corpus, "train", pairs)
+    for _ in range(2):  # The second time from the cache.
+        preprocessed, _ = run_preprocessing(corpus)
+        assert preprocessed.stats == FilterStats(
+            total=5, kept=4, too_long=1, multi_sentence=1
+        )
+
+
 def test_the_second_time_it_comes_from_the_cache(corpus: Path, cache: Path) -> None:
     first, messages = run_preprocessing(corpus)
     assert not any("from the cache" in line for line in messages)

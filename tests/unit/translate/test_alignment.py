@@ -71,9 +71,29 @@ def test_tokens_become_words() -> None:
     expected = [[0.9, 0.1], [0.7 / 3, 2.3 / 3]]
     assert np.allclose(alignment.weights, expected)
     assert alignment.to_pharaoh() == "0-0 1-1"
-    twice = concatenate([alignment, alignment])
-    assert twice.to_pharaoh() == "0-0 1-1 2-2 3-3"
-    assert concatenate([align([], [], np.zeros((0, 0), np.float32))]).to_pharaoh() == ""
+
+
+def test_the_words_of_later_segments_come_after_those_of_earlier_ones() -> None:
+    def joined(*spaces: tuple[bool, bool]) -> Alignment:
+        before, after = zip(*spaces, strict=True)
+        alignments = [Alignment(("a", "b."), ("c", "d."), np.eye(2, dtype=np.float32))]
+        return concatenate(
+            alignments * len(spaces), source_spaces=before, target_spaces=after
+        )
+
+    apart = joined((False, False), (True, True))
+    assert apart.source == ("a", "b.", "a", "b.")
+    assert apart.to_pharaoh() == "0-0 1-1 2-2 3-3"
+    # Without a blank between them, the words of a line are fewer.
+    glued = joined((False, False), (False, True), (True, False))
+    assert glued.source == ("a", "b.a", "b.", "a", "b.")
+    assert glued.target == ("c", "d.", "c", "d.c", "d.")
+    assert glued.to_pharaoh() == "0-0 1-1 1-2 2-3 4-4"
+    assert glued.weights.sum(axis=1).tolist() == [1.0] * 5
+    empty = Alignment((), (), np.zeros((0, 0), np.float32))
+    spaces = {"source_spaces": [False] * 2, "target_spaces": [False] * 2}
+    assert concatenate([apart, empty], **spaces).to_pharaoh() == apart.to_pharaoh()
+    assert concatenate([empty, apart], **spaces).to_pharaoh() == apart.to_pharaoh()
 
 
 @pytest.mark.parametrize(

@@ -253,9 +253,9 @@ def test_every_json_object_has_its_own_constraints(run: Path) -> None:
         ),
         ({"prefix": "Der"}, "--replace-unk", "leave out --replace-unk"),
         (
-            {"prefix": "Der"},
+            {"required": ["Hund"]},
             "--max-input-length 2",
-            "raise --max-input-length or split it",
+            "which of them is to contain the required phrases is not known",
         ),
         ({"en": " ", "prefix": "Der"}, "", "a blank line has a blank translation"),
     ],

@@ -52,7 +52,8 @@ def test_every_pair_gets_the_teachers_translation(run: Path, tmp_path: Path) -> 
     translator = Translator.load(run)
     result = distill(translator, tmp_path / "out", job=JOB)
     whole = [source for source, target in PAIRS if source and target != BLANK]
-    assert result == DistillationResult(tmp_path / "out/train.en-de.tsv", len(whole), 2)
+    path = tmp_path / "out/train.en-de.tsv"
+    assert result == DistillationResult(path, len(whole), 2, "split")
     expected = list(zip(whole, translator(whole), strict=True))
     assert pairs_in(tmp_path / "out") == expected
     assert len(list((tmp_path / "out").iterdir())) == 1
@@ -80,6 +81,31 @@ def test_sequence_interpolation_takes_the_highest_bleu_of_the_beam(
         assert scores[texts.index(text)] == max(scores)
         better += text != best
     assert better
+
+
+def test_sources_of_several_sentences_lose_none(run: Path, tmp_path: Path) -> None:
+    source = "A red car. Ten dogs. The cat sleeps."
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "train.en").write_text(f"{source}\n")
+    (data / "train.de").write_text("Ein rotes Auto. Zehn Hunde. Die Katze schläft.\n")
+    translator = Translator.load(run)
+    distill(translator, tmp_path / "split", job=JOB, data_path=str(data))
+    single = translator(["A red car.", "Ten dogs.", "The cat sleeps."])
+    assert pairs_in(tmp_path / "split") == [(source, " ".join(single))]
+    # The reference of sequence interpolation is that of the whole line.
+    near = distill(
+        translator,
+        tmp_path / "near",
+        job=JOB,
+        sequence_interpolation=True,
+        data_path=str(data),
+    )
+    size = translator.recipe.search.beam_size
+    options = TranslationOptions(n_best=size, sentences="keep")
+    (whole,) = translator.translate_batch([source], options)
+    assert near.sentences == "keep"
+    assert pairs_in(tmp_path / "near")[0][1] in [h.text for h in whole.hypotheses]
 
 
 def test_a_run_of_the_other_direction_makes_sources(run: Path, tmp_path: Path) -> None:
@@ -126,6 +152,7 @@ def test_an_interrupted_one_continues_to_the_same_bytes(
 def test_the_command_says_what_comes_next(run: Path, tmp_path: Path) -> None:
     out, _ = call("distill", run, tmp_path / "one", "--beam", 1, "--ensemble", run)
     assert "train.en-de.tsv has 42 pairs; 2 with a blank side left out" in out
+    assert "sources of several sentences were translated sentence by sentence" in out
     assert f"data.mix=[{{path: {tmp_path / 'one'}}}]" in out
     alone = Translator.load(run, overrides=["search.beam_size=1"])
     sources = [source for source, _ in pairs_in(tmp_path / "one")]

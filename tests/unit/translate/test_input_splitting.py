@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.translate.input_splitting import split_long_input
+from seq2seq.translate import Translator
+from seq2seq.translate.input_splitting import LineSegmenter, split_long_input
 
 
 @given(
@@ -16,7 +17,7 @@ from seq2seq.translate.input_splitting import split_long_input
 def test_the_segments_of_a_line_are_the_line(
     tokens: list[str], max_length: int
 ) -> None:
-    segments = split_long_input(tokens, max_length)
+    segments = split_long_input(tokens, max_length, [3, 4])
     assert [token for part in segments for token in tokens[part]] == tokens
     assert all(1 <= part.stop - part.start <= max_length for part in segments)
 
@@ -33,7 +34,33 @@ def test_the_segments_of_a_line_are_the_line(
         ("▁a b c d e", 3, [3, 5]),
     ],
 )
-def test_lines_are_split_where_sentences_end(
+def test_clauses_are_split_before_words(
     text: str, max_length: int, ends: list[int]
 ) -> None:
     assert [part.stop for part in split_long_input(text.split(), max_length)] == ends
+
+
+def test_sentences_are_split_before_clauses() -> None:
+    tokens = ["▁a", "▁b", "▁c", "▁d", ",", "▁e", "▁f", "▁g"]
+    assert [part.stop for part in split_long_input(tokens, 6)] == [5, 8]
+    assert [part.stop for part in split_long_input(tokens, 6, [3, 8])] == [3, 8]
+    assert [part.stop for part in split_long_input(tokens, 4, [3, 8])] == [3, 5, 8]
+
+
+def test_a_long_line_that_is_kept_is_split_between_sentences(
+    translator: Translator,
+) -> None:
+    sentences = ["I see.", "Mr. A sees it.", "The man sees a dog, a cat and us."]
+    longest = max(len(ids) for ids in translator.source.encode(sentences))
+    segmenter = LineSegmenter(
+        translator.source, "en", longest, sentences="keep", surfaces=True
+    )
+    (line, short) = segmenter(["  ".join(sentences), sentences[0]])
+    assert [translator.source.decode([s.ids])[0] for s in line.segments] == [
+        " ".join(sentences[:2]),
+        sentences[2],
+    ]
+    assert [segment.gap for segment in line.segments] == ["", "  "]
+    assert all(len(s.ids) == len(s.surfaces) for s in line.segments)
+    assert (line.num_sentences, short.num_sentences) == (3, 1)
+    assert (len(short.segments), line.truncated) == (1, False)

@@ -85,7 +85,7 @@ def test_long_lines_are_translated_in_segments_or_truncated(
 ) -> None:
     line, short = "The man sees a dog. " * 30, "The man sees a dog."
     num_tokens = len(translator.source.encode([short])[0])
-    options = TranslationOptions(max_input_length=num_tokens)
+    options = TranslationOptions(max_input_length=num_tokens, sentences="keep")
     (split,) = translator.translate_batch([line], options)
     assert (split.num_segments, split.truncated) == (30, False)
     alone = translator([short])[0]
