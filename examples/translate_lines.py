@@ -6,6 +6,7 @@ echo "The old man buys a red car." | python examples/translate_lines.py runs/qui
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 
@@ -27,11 +28,13 @@ def main(run: str, lines: Iterable[str]) -> None:
     for line, text in zip(lines, translator(lines), strict=True):
         print(f"{line} -> {text}")
 
-    # The n-best list of each line, with scores: log-probability by length penalty.
+    # The n-best list of each line, with scores (log-probability by length penalty) and
+    # confidence (mean log-probability of the tokens).
     options = TranslationOptions(n_best=3)
     for translation in translator.translate_batch(lines, options):
-        for hypothesis in translation.hypotheses:
-            print(f"  {hypothesis.score:.3f} {hypothesis.text}")
+        for hypothesis in translation.n_best:
+            confidence = math.exp(hypothesis.confidence)
+            print(f"  {hypothesis.score:.3f} {confidence:.0%} {hypothesis.translation}")
 
 
 if __name__ == "__main__":

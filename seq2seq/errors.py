@@ -13,6 +13,25 @@ class UserError(ValueError):
     exit_status = 1
 
 
+def require_list(value: object, name: str) -> None:
+    """Check that an argument of several items is no single text.
+
+    Python would take it apart into characters.
+
+    Args:
+        value: The argument.
+        name: Its name in the error message.
+
+    Raises:
+        UserError: If it is a text or bytes.
+    """
+    if isinstance(value, str | bytes):
+        raise UserError(
+            f"{name} is the single text {value[:60]!r}, but must be a list: put it in "
+            f"brackets, [{value[:60]!r}]."
+        )
+
+
 def misaligned_error(counts: str) -> UserError:
     """Return the error for parallel files or lists of unequal length.
 

@@ -12,6 +12,7 @@ Masks are True at real tokens, False at padding. Lengths count tokens without pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -193,6 +194,8 @@ class Hypothesis:
         finished: False if the length limit was reached before EOS.
         attention: Attention weights of each token, and of EOS if it was generated,
             (length, S), on the CPU; None without attention. Ignored by `==`.
+        token_log_probs: Log-probability of each token, and of EOS if it was generated,
+            in nats; None where the search was not to keep them. Ignored by `==`.
     """
 
     tokens: tuple[int, ...]
@@ -200,3 +203,6 @@ class Hypothesis:
     score: float
     finished: bool
     attention: Tensor | None = field(default=None, compare=False, repr=False)
+    token_log_probs: Sequence[float] | None = field(
+        default=None, compare=False, repr=False
+    )

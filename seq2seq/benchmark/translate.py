@@ -173,13 +173,9 @@ def bench_translate(
 
     metric = bleu_metric(translator.recipe.data.target)
     score = metric.corpus_score(
-        [translation.text for translation in translations], [text.references]
+        [translation.translation for translation in translations], [text.references]
     )
-    num_tokens = sum(
-        translation.hypotheses[0].num_tokens
-        for translation in translations
-        if translation.hypotheses
-    )
+    num_tokens = sum(translation.num_tokens for translation in translations)
     versions = package_versions()
     return round_significant(
         {

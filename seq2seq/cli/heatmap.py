@@ -30,4 +30,4 @@ def heatmap(
     if translation.alignment is None:
         raise UserError("the sentence is blank; give one with words.")
     plot_attention(translation.alignment, output)
-    print(translation.text)
+    print(translation.translation)

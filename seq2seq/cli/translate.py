@@ -45,6 +45,13 @@ class LongInput(Enum):
     truncate = "truncate"
 
 
+class OnError(Enum):
+    """Treatment of lines that cannot be translated."""
+
+    raise_ = "raise"
+    return_ = "return"
+
+
 class MBRMetric(Enum):
     """Utilities of minimum Bayes risk decoding."""
 
@@ -136,6 +143,21 @@ def translate(
             show_default="none",
         ),
     ] = None,
+    token_log_probs: Annotated[
+        bool,
+        typer.Option(
+            "--token-log-probs",
+            help="Add tokens and their log-probabilities, with --output-format jsonl.",
+        ),
+    ] = False,
+    on_error: Annotated[
+        OnError,
+        typer.Option(
+            help="Lines that cannot be translated, such as with --constraints that "
+            "cannot be satisfied: raise an error, or return the error in JSON objects, "
+            "else a blank line."
+        ),
+    ] = OnError.raise_,
     replace_unk: Annotated[
         bool,
         typer.Option(
@@ -213,6 +235,8 @@ def translate(
             max_input_length=max_input_length,
             long_input=long_input.value,
             replace_unk=replace_unk,
+            token_log_probs=token_log_probs,
+            on_error=on_error.value,
             mbr_samples=mbr_samples or 0,
             mbr_metric=(mbr_metric or MBRMetric.chrf).value,
         ),

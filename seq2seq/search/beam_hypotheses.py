@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -120,16 +120,19 @@ class BeamHypotheses:
 
 @dataclass
 class BackpointerTable:
-    """The tokens, backpointers and attention of every step of a beam search.
+    """The tokens, backpointers and what else of every step of a beam search.
 
     Attributes:
         backpointers: For each step the tokens that it read, and the rows of the step
             before that they continue, (2, R).
         attention: For each step its attention weights, (R, S); empty without attention.
+        log_probs: For each step the log-probabilities of the beams that it continues,
+            (R,); empty where those of single tokens are not needed.
     """
 
     backpointers: list[Tensor] = field(default_factory=list)
     attention: list[Tensor] = field(default_factory=list)
+    log_probs: list[Tensor] = field(default_factory=list)
 
     def hypotheses(
         self,
@@ -157,19 +160,25 @@ class BackpointerTable:
         first_rows = [0, *accumulate(sizes)]
         paths = [_best_paths(links, groups, num_hypotheses) for groups in finished]
 
-        # All attention weights in one selection, by their row in all steps together.
+        # All attention weights in one selection, by their row in all steps together;
+        # and so with log-probabilities.
         attention: Tensor | None = None
-        if self.attention:
-            rows = [
-                first_rows[step] + row
-                for of_sentence in paths
-                for path in of_sentence
-                for step, row in enumerate(path.rows)
-            ]
-            all_rows = torch.cat(self.attention)
-            attention = all_rows[
-                torch.tensor(rows, dtype=torch.long, device=all_rows.device)
-            ].cpu()
+        log_probs: list[float] | None = None
+        if self.attention or self.log_probs:
+            rows = torch.tensor(
+                [
+                    first_rows[step] + row
+                    for of_sentence in paths
+                    for path in of_sentence
+                    for step, row in enumerate(path.rows)
+                ],
+                dtype=torch.long,
+                device=self.backpointers[0].device,
+            )
+            if self.attention:
+                attention = torch.cat(self.attention)[rows].cpu()
+            if self.log_probs:
+                log_probs = torch.cat(self.log_probs)[rows].tolist()
         hypotheses: list[list[Hypothesis]] = []
         start = 0
         for of_sentence in paths:
@@ -183,10 +192,17 @@ class BackpointerTable:
                         finished=beam.finished,
                         coverage_penalty=beam.coverage_penalty,
                         attention=None if attention is None else attention[start:stop],
+                        token_log_probs=None
+                        if log_probs is None
+                        else _differences([*log_probs[start:stop], beam.log_prob]),
                     )
                 )
                 start = stop
         return hypotheses
+
+
+def _differences(sums: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise(sums)]
 
 
 class _Path(NamedTuple):

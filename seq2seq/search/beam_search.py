@@ -34,6 +34,7 @@ def beam_search(
     *,
     num_hypotheses: int = 1,
     scored: bool = True,
+    token_log_probs: bool = False,
 ) -> list[list[Hypothesis]]:
     """Keep the K most probable prefixes of each sentence, and return the best endings.
 
@@ -58,6 +59,7 @@ def beam_search(
             hypotheses are scored.
         num_hypotheses: Maximum number to return of each sentence, from 1 to K.
         scored: As in `greedy_search`, where this is greedy search.
+        token_log_probs: Whether to keep the log-probability of each token.
 
     Returns:
         Of each sentence, in order, 1 to num_hypotheses distinct hypotheses, finished
@@ -110,6 +112,8 @@ def beam_search(
         output = step(last, state, memory)
         if output.attention is not None:
             table.attention.append(output.attention)
+        if token_log_probs:
+            table.log_probs.append(beams.log_probs.flatten())
         attended = beams.add_attention(output.attention)
         candidates, constraints_met = _step(
             output.log_probs, beams, length, beam_size, constraints, options

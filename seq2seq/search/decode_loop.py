@@ -197,6 +197,7 @@ def to_hypotheses(
             finished=sequence.finished,
             coverage_penalty=penalty,
             attention=sequence.attention,
+            token_log_probs=sequence.log_probs,
         )
         for sequence, penalty in zip(sequences, penalties, strict=True)
     ]

@@ -102,10 +102,13 @@ class HypothesisScorer:
         finished: bool,
         coverage_penalty: float = 0.0,
         attention: Tensor | None = None,
+        token_log_probs: Sequence[float] | None = None,
     ) -> Hypothesis:
         """Return a scored hypothesis; one that is cut has no EOS to count."""
         score = self.score(log_prob, len(tokens) + finished, coverage_penalty)
-        return Hypothesis(tuple(tokens), log_prob, score, finished, attention)
+        return Hypothesis(
+            tuple(tokens), log_prob, score, finished, attention, token_log_probs
+        )
 
 
 def missing_attention_error() -> UserError:

@@ -30,7 +30,7 @@ from seq2seq.data.collate import collate
 from seq2seq.data.datamodule import ValidationDataLoader
 from seq2seq.data.preprocessing import Tokenizers
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, require_list
 from seq2seq.metrics.sacrebleu_scores import bleu_ci
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import LossOutput
@@ -332,7 +332,11 @@ class TranslationModule(LightningModule):
         """Translate lines greedily; blank ones stay blank.
 
         For beam search, long lines, files and speed use `seq2seq.translate`.
+
+        Raises:
+            UserError: If lines are a single text.
         """
+        require_list(lines, "lines")
         training = self.training
         self.eval()
         encoded = self.tokenizers.source.encode(lines)

@@ -48,8 +48,8 @@ class BatchSearcher:
         segments: Sequence[Segment],
         search: SearchOptions,
         options: TranslationOptions,
-    ) -> list[list[Hypothesis]]:
-        """Return the best hypotheses of each segment, best first.
+    ) -> list[list[Hypothesis] | UserError]:
+        """Return the best hypotheses of each segment, best first, or its error.
 
         Required phrases cost a second search, only for segments that lack one.
 
@@ -59,8 +59,8 @@ class BatchSearcher:
             options: Translation options.
 
         Raises:
-            UserError: If one does not fit in memory, or no hypothesis satisfies its
-                constraints.
+            UserError: Unless on_error is return: if one does not fit in memory, or no
+                hypothesis satisfies its constraints.
         """
         results = self._search_once(segments, search, options)
         retried = [
@@ -70,22 +70,27 @@ class BatchSearcher:
         ]
         forced = [segments[index]._replace(force_required=True) for index in retried]
         retries = self._search_once(forced, search, options)
-        for index, segment, hypotheses in zip(retried, forced, retries, strict=True):
-            violations = self._violations(segment, hypotheses)
-            if segment.constraints and violations and all(violations):
-                raise segment.constraints.unsatisfied_error(violations[0])
+        for index, segment, result in zip(retried, forced, retries, strict=True):
+            results[index] = result
+            violations = self._violations(segment, result)
+            if not violations or isinstance(result, UserError):
+                continue
+            if segment.constraints and all(violations):
+                error = segment.constraints.unsatisfied_error(violations[0])
+                results[index] = _raise_or_return(error, options)
+                continue
             results[index] = [
                 hypothesis
-                for rank, hypothesis in enumerate(hypotheses)
-                if not (violations and violations[rank])
+                for hypothesis, violation in zip(result, violations, strict=True)
+                if not violation
             ]
         return results
 
     def _violations(
-        self, segment: Segment, hypotheses: Sequence[Hypothesis]
+        self, segment: Segment, hypotheses: Sequence[Hypothesis] | UserError
     ) -> list[str]:
         """Return each hypothesis' violated constraints; an empty list if none is."""
-        if segment.constraints is None:
+        if segment.constraints is None or isinstance(hypotheses, UserError):
             return []
         texts = self.target.decode([hypothesis.tokens for hypothesis in hypotheses])
         violations = [segment.constraints.violation(text) for text in texts]
@@ -96,19 +101,46 @@ class BatchSearcher:
         segments: Sequence[Segment],
         search: SearchOptions,
         options: TranslationOptions,
-    ) -> list[list[Hypothesis]]:
-        """Search batch by batch; a batch that does not fit in memory is halved."""
+    ) -> list[list[Hypothesis] | UserError]:
+        """Search batch by batch; a batch that does not fit in memory is halved.
+
+        Segments with constraints have batches of their own, and those whose
+        constraints do not fit into a translation are in none.
+        """
+        results: dict[int, list[Hypothesis] | UserError] = {}
+        free: list[int] = []
+        constrained: list[int] = []
+        for index, segment in enumerate(segments):
+            if segment.constraints is None:
+                free.append(index)
+                continue
+            limits = DecodingConstraints.from_length_ratio(
+                torch.tensor([len(segment.ids) + 1]), search
+            ).max_lengths
+            try:
+                segment.constraints.check_fits(
+                    int(limits[0]), force_required=segment.force_required
+                )
+                constrained.append(index)
+            except UserError as error:
+                results[index] = _raise_or_return(error, options)
         threads = torch.get_num_threads() if self.device == "cpu" else 1
         batch_size = options.batch_size
         if options.mbr_samples:
             fitting = mbr.MAX_SAMPLES_PER_BATCH // options.mbr_samples
             batch_size = min(batch_size, max(1, fitting))
-        pending = batch_by_length(
-            [len(segment.ids) for segment in segments], batch_size=batch_size
-        )
+        pending = [
+            [group[position] for position in positions]
+            for group in (free, constrained)
+            for positions in batch_by_length(
+                [len(segments[index].ids) for index in group], batch_size=batch_size
+            )
+        ]
 
         @torch.inference_mode()  # It holds for a thread.
-        def search_indices(indices: Sequence[int]) -> list[list[Hypothesis]] | None:
+        def search_indices(
+            indices: Sequence[int],
+        ) -> Sequence[list[Hypothesis] | UserError] | None:
             """Search one batch; None if it does not fit in memory."""
             batch = [segments[index] for index in indices]
             try:
@@ -118,13 +150,13 @@ class BatchSearcher:
                     raise
                 if len(indices) > 1 or threads > 1:
                     return None
-                raise UserError(
+                refusal = UserError(
                     f"a line of {len(batch[0].ids):,} tokens does not fit in memory. "
                     "Lower --beam, --mbr-samples or --max-input-length, or give it "
                     "more."
-                ) from error
+                )
+                return [_raise_or_return(refusal, options)]
 
-        results: dict[int, list[Hypothesis]] = {}
         while pending:
             outputs = map_threads(search_indices, pending, threads=threads)
             halves: list[list[int]] = []
@@ -166,7 +198,10 @@ class BatchSearcher:
         arguments = (step, state, memory, constraints, search)
         if search.method == "beam":
             return beam_search(
-                *arguments, num_hypotheses=options.n_best, scored=options.return_scores
+                *arguments,
+                num_hypotheses=options.n_best,
+                scored=options.return_scores or options.token_log_probs,
+                token_log_probs=options.token_log_probs,
             )
         seeds = [sentence_seed(ids) for ids in sources]
         num_samples = options.mbr_samples or options.n_best
@@ -183,3 +218,9 @@ class BatchSearcher:
             samples, texts, metric=options.mbr_metric, language=self.language
         )
         return ranked[: options.n_best]
+
+
+def _raise_or_return(error: UserError, options: TranslationOptions) -> UserError:
+    if options.on_error == "raise":
+        raise error
+    return error

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from seq2seq.data.sentences import split_sentences
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, require_list
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.banned_strings import BannedString, BannedStringTable
 from seq2seq.search.constraints import DecodingConstraints
@@ -64,6 +64,7 @@ class TranslationRequest:
     def __post_init__(self) -> None:
         for name in ("required", "forbidden"):
             phrases = getattr(self, name)
+            require_list(phrases, f"{self.location}: {name}")
             if not all(phrase.strip() for phrase in phrases):
                 raise UserError(
                     f"{self.location}: a {name} phrase is blank; remove it."
@@ -299,16 +300,7 @@ def add_constraints(
         constraints: The constraints of each sentence, N.
         force_required: Whether its required phrases are inserted by the search, N.
         target: The target side's tokenizer.
-
-    Raises:
-        UserError: If a sentence's constraints are longer than its translation may be.
     """
-    max_lengths: list[int] = batch.max_lengths.tolist()
-    for sentence, force, max_length in zip(
-        constraints, force_required, max_lengths, strict=True
-    ):
-        if sentence:
-            sentence.check_fits(max_length, force_required=force)
     lengths = token_lengths(target).to(batch.max_lengths.device)  # (V,)
     return batch.with_tokens(
         prefixes=[sentence.prefix if sentence else () for sentence in constraints],

@@ -136,7 +136,7 @@ def _nonblank(
 
 def _select(translation: Translation, reference: str, language: str) -> str:
     """Return the best translation, or of several the one with the highest BLEU."""
-    texts = [hypothesis.text for hypothesis in translation.hypotheses] or [""]
+    texts = [hypothesis.translation for hypothesis in translation.n_best] or [""]
     text = texts[0]
     if len(texts) > 1:
         scores = bleu_utility(texts, [reference], language=language)

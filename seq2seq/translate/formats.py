@@ -207,11 +207,13 @@ class OutputWriter:
         format: Format of the lines.
         n_best: Maximal number of translations of a line.
         align: Whether JSON objects have a word alignment.
+        token_log_probs: Whether they have tokens and their log-probabilities.
     """
 
     format: Format
     n_best: int = 1
     align: bool = False
+    token_log_probs: bool = False
 
     def format_lines(
         self, record: Record, translation: Translation, index: int
@@ -233,11 +235,11 @@ class OutputWriter:
         if record.header:
             return []
         if self.n_best == 1:
-            return [translation.text]
+            return [translation.translation]
         # The n-best format of Moses.
         return [
-            f"{index} ||| {hypothesis.text} ||| {hypothesis.score:.6f}"
-            for hypothesis in translation.hypotheses
+            f"{index} ||| {hypothesis.translation} ||| {hypothesis.score:.6f}"
+            for hypothesis in translation.n_best
         ] or [f"{index} |||  ||| 0"]
 
     def _tsv(self, record: Record, translation: Translation) -> str:
@@ -247,20 +249,24 @@ class OutputWriter:
                 suffix = f"_{rank}" if rank > 1 else ""
                 cells += [f"translation{suffix}", f"score{suffix}"]
             return "\t".join(cells)
-        for hypothesis in translation.hypotheses:
-            cells += [hypothesis.text.replace("\t", " "), f"{hypothesis.score:.6f}"]
-        missing = 2 * (self.n_best - len(translation.hypotheses))
+        for hypothesis in translation.n_best:
+            text = hypothesis.translation.replace("\t", " ")
+            cells += [text, f"{hypothesis.score:.6f}"]
+        missing = 2 * (self.n_best - len(translation.n_best))
         return "\t".join([*cells, *[""] * missing])
 
     def _json(self, record: Record, translation: Translation) -> str:
-        added: dict[str, Any] = {
-            "translation": translation.text,
-            "score": translation.score,
-        }
+        names = ["translation", "score", "confidence", "num_tokens"]
+        if self.token_log_probs:
+            names += ["tokens", "token_log_probs"]
+        line_names = [*names, "num_sentences", "num_segments", "truncated"]
+        if translation.error:
+            line_names.append("error")
+        added: dict[str, Any] = {n: getattr(translation, n) for n in line_names}
         if self.n_best > 1:
             added["n_best"] = [
-                {"translation": hypothesis.text, "score": hypothesis.score}
-                for hypothesis in translation.hypotheses
+                {name: getattr(hypothesis, name) for name in names}
+                for hypothesis in translation.n_best
             ]
         if self.align:
             alignment = translation.alignment

@@ -23,6 +23,8 @@ class LineStats:
         multi_sentence: Lines that hold several sentences.
         split: Lines that were too long and were translated in segments.
         truncated: Lines that were too long and lost their end.
+        errors: Lines that could not be translated, with on_error="return".
+        first_error: The error of the first of these.
         decode_errors: Lines that were not UTF-8, read with U+FFFD.
         first_decode_error: The location of the first of these.
     """
@@ -33,6 +35,8 @@ class LineStats:
     multi_sentence: int = 0
     split: int = 0
     truncated: int = 0
+    errors: int = 0
+    first_error: str = ""
     decode_errors: int = 0
     first_decode_error: str = ""
 
@@ -44,6 +48,8 @@ class LineStats:
             expected = translation.num_sentences if self.sentences == "split" else 1
             self.split += translation.num_segments > expected
             self.truncated += translation.truncated
+            self.errors += bool(translation.error)
+            self.first_error = self.first_error or translation.error
 
     def add_decode_error(self, location: str) -> None:
         """Count a line that was not UTF-8."""
@@ -75,6 +81,11 @@ class LineStats:
             messages.append(
                 f"{self.split:,} of {self.lines:,} lines had more than {max_length} "
                 "tokens and were translated in segments"
+            )
+        if self.errors:
+            messages.append(
+                f"{self.errors:,} of {self.lines:,} lines could not be translated and "
+                f"are blank; the first error: {self.first_error}"
             )
         if self.decode_errors:
             count = self.decode_errors

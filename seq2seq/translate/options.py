@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -43,7 +43,13 @@ class TranslationOptions:
             it.
         mbr_metric: Its utility: sentence-level chrf or bleu.
         return_scores: Whether scores are needed. Greedy search is faster without, and
-            they are NaN then.
+            they and the confidence are NaN then.
+        token_log_probs: Whether to return tokens and their log-probabilities.
+        on_error: For lines that cannot be translated, such as one whose constraints
+            cannot be satisfied: raise a UserError, so that no line is; or return a
+            `Translation` with the error in the place of each. The other lines are
+            translated as in a call without those that are refused before the search;
+            lines without constraints never share a batch with lines that have some.
 
     Raises:
         UserError: If a number is out of range.
@@ -62,6 +68,8 @@ class TranslationOptions:
     mbr_samples: int = 0
     mbr_metric: Literal["chrf", "bleu"] = "chrf"
     return_scores: bool = True
+    token_log_probs: bool = False
+    on_error: Literal["raise", "return"] = "raise"
 
     def __post_init__(self) -> None:
         for name in (
@@ -82,6 +90,10 @@ class TranslationOptions:
             raise UserError(
                 f"long_input is {self.long_input!r}, but must be split or truncate."
             )
+        if self.on_error not in ("raise", "return"):
+            raise UserError(
+                f"on_error is {self.on_error!r}, but must be raise or return."
+            )
         if self.mbr_samples < 0:
             raise UserError(
                 f"mbr_samples is {self.mbr_samples}, but must be at least 0."
@@ -95,6 +107,21 @@ class TranslationOptions:
                 f"{self.n_best} translations of a line need as many samples, but there "
                 f"are {self.mbr_samples}: draw more or ask for fewer."
             )
+
+    def require_texts_alone(self) -> None:
+        """Check that a call that returns texts alone leaves nothing out.
+
+        Raises:
+            UserError: If an option has its effect on something else.
+        """
+        defaults = {f.name: f.default for f in fields(self)}
+        for name in ("n_best", "align", "token_log_probs", "on_error"):
+            if (value := getattr(self, name)) != defaults[name]:
+                raise UserError(
+                    f"{name} is {value!r}, which changes nothing where only texts are "
+                    "returned. Call translator.translate_batch(lines, options), which "
+                    "returns a Translation with scores and more for each line."
+                )
 
 
 def load_search_options(recipe: Path, overrides: Sequence[str]) -> SearchOptions:
@@ -119,46 +146,77 @@ def load_search_options(recipe: Path, overrides: Sequence[str]) -> SearchOptions
 
 @dataclass(frozen=True)
 class TranslationHypothesis:
-    """One translation of a line.
+    """One translation of a line, with the fields of `--output-format jsonl`.
 
     Attributes:
-        text: The detokenized translation, without line feeds.
+        translation: The detokenized text, without line feeds.
         score: The search's score, by which hypotheses are ranked, or with MBR the mean
             utility, 0 to 100; the mean over the segments of a line that was split.
+        confidence: Mean of the tokens' log-probabilities in nats, EOS included; with a
+            shortlist they are relative to it.
         num_tokens: Number of its target tokens, without EOS.
+        tokens: The target tokens as the tokenizer spells them, with the EOS of each
+            segment unless the length limit cut it; None unless requested.
+        token_log_probs: The log-probability of each of these, in nats, as forced
+            decoding computes it; None unless requested.
     """
 
-    text: str
+    translation: str
     score: float
+    confidence: float
     num_tokens: int
+    tokens: tuple[str, ...] | None = None
+    token_log_probs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Translation:
-    """The translations of one line.
+    """The translations of one line, and the fields of the best one.
 
     Attributes:
-        hypotheses: Distinct translations, best first, but those that the length limit
-            truncated after all others; none for a blank line.
+        n_best: Distinct translations, best first, but those that the length limit
+            truncated after all others; none for a blank line, and after an error.
         alignment: The best translation's word alignment; None unless requested, and for
             a blank line.
         num_segments: Segments that were translated separately; 0 for a blank line.
         num_sentences: Sentences of the line; 0 for a blank line.
         truncated: Whether the line's end was dropped.
+        error: Why the line was not translated, with on_error="return"; empty if it was.
     """
 
-    hypotheses: tuple[TranslationHypothesis, ...] = ()
+    n_best: tuple[TranslationHypothesis, ...] = ()
     alignment: Alignment | None = None
     num_segments: int = 0
     num_sentences: int = 0
     truncated: bool = False
+    error: str = ""
 
     @property
-    def text(self) -> str:
+    def translation(self) -> str:
         """The best translation; empty for a blank line."""
-        return self.hypotheses[0].text if self.hypotheses else ""
+        return self.n_best[0].translation if self.n_best else ""
 
     @property
     def score(self) -> float | None:
         """The best translation's score; None for a blank line."""
-        return self.hypotheses[0].score if self.hypotheses else None
+        return self.n_best[0].score if self.n_best else None
+
+    @property
+    def confidence(self) -> float | None:
+        """The best translation's confidence; None for a blank line."""
+        return self.n_best[0].confidence if self.n_best else None
+
+    @property
+    def num_tokens(self) -> int:
+        """The best translation's number of tokens; 0 for a blank line."""
+        return self.n_best[0].num_tokens if self.n_best else 0
+
+    @property
+    def tokens(self) -> tuple[str, ...] | None:
+        """The best translation's tokens; None for a blank line."""
+        return self.n_best[0].tokens if self.n_best else None
+
+    @property
+    def token_log_probs(self) -> tuple[float, ...] | None:
+        """Their log-probabilities; None for a blank line."""
+        return self.n_best[0].token_log_probs if self.n_best else None

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, require_list
 from seq2seq.recipe import SearchOptions
 from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder
@@ -75,6 +75,7 @@ class FileOptions:
     strict_utf8: bool = False
 
     def __post_init__(self) -> None:
+        require_list(self.inputs, "inputs")
         if self.resume and self.output is None:
             raise UserError("--resume needs --output F, the file to go on with.")
         if self.alignments is not None and self.output is None:
@@ -184,8 +185,16 @@ def translate_file(
     streaming = not files.inputs or (files.output is None and sys.stdout.isatty())
     if not streaming:
         options = replace(options, first_buffer_size=options.buffer_size)
+    if options.token_log_probs and files.output_format != "jsonl":
+        raise UserError(
+            f"--token-log-probs has no place in {files.output_format}. Add "
+            "--output-format jsonl."
+        )
     writer = OutputWriter(
-        files.output_format, options.n_best, files.alignments is not None
+        files.output_format,
+        options.n_best,
+        files.alignments is not None,
+        options.token_log_probs,
     )
     stats = LineStats(
         options.sentences or translator.default_sentences,

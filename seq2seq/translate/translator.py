@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,10 +11,10 @@ from typing import Literal
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine, TorchEngine
 from seq2seq.engines.factory import load_engine, open_runs
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
-from seq2seq.translate import alignment, mbr
+from seq2seq.translate import mbr
 from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
@@ -21,20 +22,13 @@ from seq2seq.translate.constraints import (
     check_supported,
     tokenize_constraints,
 )
-from seq2seq.translate.input_splitting import (
-    LineSegmenter,
-    Segment,
-    SegmentedLine,
-    is_spaced,
-    target_gap,
-)
+from seq2seq.translate.input_splitting import LineSegmenter, is_spaced
+from seq2seq.translate.joining import SegmentJoiner
 from seq2seq.translate.options import (
     Translation,
-    TranslationHypothesis,
     TranslationOptions,
     load_search_options,
 )
-from seq2seq.types import UNK, Hypothesis
 
 MULTI_SENTENCE_THRESHOLD = 0.05
 """Lines are split unless so many of the training's lines hold several sentences."""
@@ -100,6 +94,8 @@ class Translator:
             UserError: If a folder holds no run, or its files are damaged, or the
                 runs' tokenizers differ, or an override is wrong.
         """
+        require_list(ensemble, "ensemble")
+        require_list(overrides, "overrides")
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
         recipe = runs[0].recipe
         if overrides:
@@ -151,12 +147,17 @@ class Translator:
         beam_size: int | None = None,
         options: TranslationOptions | None = None,
     ) -> list[str]:
-        """Translate lines: one translation for each, in order; blank for a blank line.
+        """Translate lines: one text for each, in order; blank for a blank line.
 
         Args:
-            lines: Source text, or requests with constraints.
+            lines: Source text, or requests with constraints. A single string is
+                refused: it would be taken apart into characters.
             beam_size: Beam size; the options' if None.
-            options: Translation options.
+            options: Translation options; those of more than the text (n_best, align,
+                token_log_probs, on_error) are for `translate_batch`.
+
+        Raises:
+            UserError: As `translate_batch`, and for such options.
         """
         options = options or TranslationOptions()
         options = replace(options, first_buffer_size=options.buffer_size)
@@ -172,11 +173,16 @@ class Translator:
         """Translate an endless input, buffer by buffer.
 
         Args:
-            lines: Source text, or requests with constraints.
+            lines: Source text, or requests with constraints, as in a call.
             beam_size: Beam size; the options' if None.
-            options: Translation options.
+            options: Translation options, as in a call.
+
+        Raises:
+            UserError: As in a call.
         """
+        require_list(lines, "lines")
         options = replace(options or TranslationOptions(), return_scores=False)
+        options.require_texts_alone()
         if beam_size is not None:
             options = self.with_beam_size(options, beam_size)
         for buffer in read_buffers(
@@ -186,7 +192,7 @@ class Translator:
             first_buffer_size=options.first_buffer_size,
         ):
             for translation in self.translate_batch(buffer, options):
-                yield translation.text
+                yield translation.translation
 
     def with_beam_size(
         self, options: TranslationOptions, beam_size: int
@@ -198,19 +204,28 @@ class Translator:
         return replace(options, search=search)
 
     def translate_batch(
-        self, lines: Sequence[str | TranslationRequest], options: TranslationOptions
+        self,
+        lines: Sequence[str | TranslationRequest],
+        options: TranslationOptions | None = None,
     ) -> list[Translation]:
         """Translate lines in batches of similar length; return them in input order.
+
+        A `Translation` has the text, its score and confidence, and with the options
+        n_best, align and token_log_probs the runners-up, the word alignment and the
+        log-probability of each token.
 
         Args:
             lines: Source text, or requests with constraints; lone surrogates are read
                 as U+FFFD.
-            options: Translation options.
+            options: Translation options; the default ones if None.
 
         Raises:
-            UserError: If the run does not support the options, or no translation
-                satisfies a request's constraints.
+            UserError: If lines are a single string or the run does not support the
+                options; and, unless on_error is return, if a line is no text or does
+                not fit in memory, or no translation satisfies a request's constraints.
         """
+        require_list(lines, "lines")
+        options = options or TranslationOptions()
         search = options.search or self.recipe.search
         if options.mbr_samples:
             search = mbr.mbr_sampling_options(search)
@@ -228,119 +243,73 @@ class Translator:
             truncate=options.long_input == "truncate",
             surfaces=options.align or options.replace_unk,
         )
-        segmented = segmenter(
-            [_replace_surrogates(_source_text(line)) for line in lines]
-        )
-        for line, (segments, _, _) in zip(lines, segmented, strict=True):
-            if isinstance(line, TranslationRequest) and line.has_constraints:
+        errors: dict[int, UserError] = {}  # By the index of the line.
+        texts = []
+        for index, line in enumerate(lines):
+            texts.append("")
+            with _collect_error(errors, index, options):
+                texts[-1] = _replace_surrogates(_source_text(line))
+        segmented = segmenter(texts)
+        for index, (line, (segments, _, _)) in enumerate(
+            zip(lines, segmented, strict=True)
+        ):
+            if not isinstance(line, TranslationRequest) or not line.has_constraints:
+                continue
+            with _collect_error(errors, index, options):
                 check_supported(line, len(segments), search, options, languages[1])
                 constraints = tokenize_constraints(
                     line, self.target, spaced=is_spaced(languages[1])
                 )
                 segments[:] = [
-                    segment._replace(constraints=constraints.of_segment(index))
-                    for index, segment in enumerate(segments)
+                    segment._replace(constraints=constraints.of_segment(number))
+                    for number, segment in enumerate(segments)
                 ]
+            if index in errors:
+                segments.clear()
         all_segments = [segment for line in segmented for segment in line.segments]
         searcher = BatchSearcher(self.engine, self.target, languages[1], self.device)
         results = iter(searcher.search(all_segments, search, options))
-        return [
-            self._to_translation(line, [next(results) for _ in line.segments], options)
-            for line in segmented
-        ]
-
-    def _to_translation(
-        self,
-        line: SegmentedLine,
-        results: Sequence[Sequence[Hypothesis]],
-        options: TranslationOptions,
-    ) -> Translation:
-        """Join the hypotheses of a line's segments."""
-        segments = line.segments
-        if not segments:
-            return Translation()
-        if options.replace_unk:
-            # Raises for a run without attention even if no token is unknown.
-            _attention_weights(segments[0], results[0][0])
-        data = self.recipe.data
-        gaps = [target_gap(s.gap, data.source, data.target) for s in segments]
-        distinct: dict[str, TranslationHypothesis] = {}
-        for rank in range(max(map(len, results))):
-            # A segment with fewer hypotheses repeats its last one.
-            ranked = [hypotheses[: rank + 1][-1] for hypotheses in results]
-            texts = [
-                self._detokenize(segment, hypothesis, replace_unk=options.replace_unk)
-                for segment, hypothesis in zip(segments, ranked, strict=True)
-            ]
-            score = sum(hypothesis.score for hypothesis in ranked) / len(ranked)
-            num_tokens = sum(len(hypothesis.tokens) for hypothesis in ranked)
-            text = _on_one_line(_join(texts, gaps))
-            distinct.setdefault(text, TranslationHypothesis(text, score, num_tokens))
-        if len(segments) > 1 and segments[0].constraints:
-            distinct = segments[0].constraints.satisfying(distinct)
-        aligned = None
-        if options.align:
-            aligned = alignment.concatenate(
-                [
-                    alignment.align(
-                        segment.surfaces,
-                        self.target.id_to_tokens(hypotheses[0].tokens),
-                        _attention_weights(segment, hypotheses[0]),
-                    )
-                    for segment, hypotheses in zip(segments, results, strict=True)
-                ],
-                source_spaces=[bool(segment.gap) for segment in segments],
-                target_spaces=[*map(bool, gaps)],
-            )
-        return Translation(
-            tuple(distinct.values()),
-            aligned,
-            len(segments),
-            line.num_sentences,
-            line.truncated,
-        )
-
-    def _detokenize(
-        self, segment: Segment, hypothesis: Hypothesis, *, replace_unk: bool
-    ) -> str:
-        ids = hypothesis.tokens
-        if UNK not in ids or not replace_unk:
-            return self.target.decode([ids])[0]
-        return alignment.replace_unknowns(
-            ids,
-            self.target.id_to_tokens(ids),
-            segment.surfaces,
-            _attention_weights(segment, hypothesis),
-        )
+        joiner = SegmentJoiner(self.target, *languages, options)
+        translations = []
+        for index, segmented_line in enumerate(segmented):
+            hypotheses = []
+            for result in [next(results) for _ in segmented_line.segments]:
+                if isinstance(result, UserError):
+                    errors.setdefault(index, result)
+                else:
+                    hypotheses.append(result)
+            translation = Translation()
+            with _collect_error(errors, index, options):
+                if index not in errors:
+                    translation = joiner(segmented_line, hypotheses)
+            if index in errors:
+                translation = Translation(error=str(errors[index]))
+            translations.append(translation)
+        return translations
 
 
-def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.Weights:
-    """Return attention weights, (target tokens, source tokens), without either's EOS.
-
-    Raises:
-        UserError: If the run has no attention.
-    """
-    if hypothesis.attention is None:
-        raise UserError(
-            "the run has no attention, so nothing aligns its words. Use one that "
-            "was trained with attention, for example with "
-            "-o model.attention.kind=general."
-        )
-    weights: alignment.Weights = hypothesis.attention.float().numpy()
-    return weights[: len(hypothesis.tokens), : len(segment.ids)]
+@contextmanager
+def _collect_error(
+    errors: dict[int, UserError], index: int, options: TranslationOptions
+) -> Iterator[None]:
+    """Put the error of a line among the others, where it is not to be raised."""
+    try:
+        yield
+    except UserError as error:
+        if options.on_error == "raise":
+            raise
+        errors[index] = error
 
 
 def _source_text(line: str | TranslationRequest) -> str:
-    return line if isinstance(line, str) else line.text
-
-
-def _join(texts: Sequence[str], gaps: Sequence[str]) -> str:
-    """Join the translations of segments with the white space before each."""
-    joined = ""
-    for text, gap in zip(texts, gaps, strict=True):
-        if text:
-            joined += gap + text if joined else text
-    return joined
+    if isinstance(line, str):
+        return line
+    if isinstance(line, TranslationRequest):
+        return line.text
+    raise UserError(
+        f"a line is {line!r}, of type {type(line).__name__}, but must be text or a "
+        "TranslationRequest."
+    )
 
 
 def _replace_surrogates(line: str) -> str:
@@ -350,8 +319,3 @@ def _replace_surrogates(line: str) -> str:
     except UnicodeEncodeError:
         return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return line
-
-
-def _on_one_line(text: str) -> str:
-    """Replace line feeds, which some tokens spell."""
-    return text.replace("\n", " ").replace("\r", " ")

@@ -99,7 +99,7 @@ class Slow:
             raise UserError("this cannot be done.")
         time.sleep(float(lines[0]))
         text = f"{lines[0]} on {self.device} with {torch.get_num_threads()}"
-        return [Translation((TranslationHypothesis(text, 0.0, 1),))]
+        return [Translation((TranslationHypothesis(text, 0.0, 0.0, 1),))]
 
 
 def slow(*, device: str) -> Any:

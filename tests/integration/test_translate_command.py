@@ -61,8 +61,17 @@ def test_json_keeps_other_fields_and_finds_nested_ones(run: Path) -> None:
     assert first["t"] == {"en": "A dog."}
     assert first["n"] == [1, 2.5, None]
     assert first["score"] < 0
-    assert blank == {"translation": "", "score": None}
-    assert last == {"t": {"en": ""}, "x": 1, "translation": "", "score": None}
+    nothing = {
+        "translation": "",
+        "score": None,
+        "confidence": None,
+        "num_tokens": 0,
+        "num_sentences": 0,
+        "num_segments": 0,
+        "truncated": False,
+    }
+    assert blank == nothing
+    assert last == {"t": {"en": ""}, "x": 1, **nothing}
 
 
 @pytest.mark.parametrize(

@@ -186,14 +186,14 @@ def test_the_most_like_all_samples_comes_first(translator: Translator) -> None:
         LINES, TranslationOptions(mbr_samples=12, n_best=12)
     )
     best = translator(LINES, options=TranslationOptions(mbr_samples=12))
-    assert [translation.text for translation in drawn] == best
+    assert [translation.translation for translation in drawn] == best
     for translation in drawn:
-        scores = [hypothesis.score for hypothesis in translation.hypotheses]
-        texts = [hypothesis.text for hypothesis in translation.hypotheses]
+        scores = [hypothesis.score for hypothesis in translation.n_best]
+        texts = [hypothesis.translation for hypothesis in translation.n_best]
         assert scores == sorted(scores, reverse=True)
         assert len(set(texts)) == len(texts)
         assert all(0 <= score <= 100 + 1e-9 for score in scores)
-    assert any(len(translation.hypotheses) > 3 for translation in drawn)
+    assert any(len(translation.n_best) > 3 for translation in drawn)
 
 
 # Damage -------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_lengths_are_kept(run: Path, lengths: tuple[int, int], beam_size: int) -
         ["A dog.", "No", "The men sleep."], TranslationOptions(search=search)
     )
     for translation in translations:
-        assert lengths[0] <= translation.hypotheses[0].num_tokens <= lengths[1]
+        assert lengths[0] <= translation.n_best[0].num_tokens <= lengths[1]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_an_ensemble_of_a_run_with_itself_is_the_run(runs: Path) -> None:
         twice.translate_batch(LINES, TranslationOptions(align=True)),
         strict=True,
     ):
-        assert double.text == single.text
+        assert double.translation == single.translation
         assert double.score == pytest.approx(single.score, abs=1e-5)
         if single.alignment is not None and double.alignment is not None:
             assert np.allclose(double.alignment.weights, single.alignment.weights)

@@ -119,7 +119,7 @@ def test_text_is_the_same_with_and_without_scores(run: Path) -> None:
     bare, whole = TranslationOptions(return_scores=False), TranslationOptions()
     without = translator.translate_batch(LINES, bare)
     scored = translator.translate_batch(LINES, whole)
-    assert [t.text for t in without] == [t.text for t in scored]
+    assert [t.translation for t in without] == [t.translation for t in scored]
     for one, other in zip(without, scored, strict=True):
         if other.score is not None:
             assert one.score is not None

@@ -132,7 +132,7 @@ def test_alignments_are_of_the_words_that_come_out(runs: Path) -> None:
     for line, text, translation in zip(
         lines, plain, translator.translate_batch(lines, options), strict=True
     ):
-        assert translation.text == text
+        assert translation.translation == text
         if translation.alignment is None:
             assert text == ""
             continue
@@ -172,8 +172,8 @@ def test_unknown_tokens_are_replaced_in_translations(runs: Path) -> None:
         ["The dog."], TranslationOptions(replace_unk=True)
     )
     assert "⁇" in translator(["The dog."])[0]
-    assert "⁇" not in translation.text
-    assert set(translation.text.split()) <= {"The", "dog"}
+    assert "⁇" not in translation.translation
+    assert set(translation.translation.split()) <= {"The", "dog"}
 
 
 def test_a_run_without_attention_aligns_nothing(runs: Path, tmp_path: Path) -> None:

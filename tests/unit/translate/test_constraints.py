@@ -64,15 +64,15 @@ def test_forbidden_text_never_comes(
     (translation,) = translator.translate_batch(
         [request], TranslationOptions(n_best=n_best)
     )
-    assert translation.hypotheses
-    for hypothesis in translation.hypotheses:
+    assert translation.n_best
+    for hypothesis in translation.n_best:
         for phrase in forbidden:
             if phrase.endswith(" "):
                 assert not re.search(
-                    rf"{re.escape(phrase.strip())}(?!\w)", hypothesis.text
+                    rf"{re.escape(phrase.strip())}(?!\w)", hypothesis.translation
                 )
             else:
-                assert phrase not in hypothesis.text
+                assert phrase not in hypothesis.translation
 
 
 @settings(max_examples=30, deadline=None)
@@ -85,9 +85,9 @@ def test_required_phrases_always_come(
     (translation,) = translator.translate_batch(
         [request], TranslationOptions(n_best=n_best)
     )
-    assert translation.hypotheses
-    for hypothesis in translation.hypotheses:
-        assert all(occurs(phrase, hypothesis.text) for phrase in required)
+    assert translation.n_best
+    for hypothesis in translation.n_best:
+        assert all(occurs(phrase, hypothesis.translation) for phrase in required)
 
 
 @settings(max_examples=40, deadline=None)

@@ -75,7 +75,7 @@ def test_sequence_interpolation_takes_the_highest_bleu_of_the_beam(
     for (source, reference), (first, text), (_, best), translation in zip(
         whole, near, likely, translations, strict=True
     ):
-        texts = [hypothesis.text for hypothesis in translation.hypotheses]
+        texts = [hypothesis.translation for hypothesis in translation.n_best]
         scores = [row[0] for row in bleu_utility(texts, [reference], language="de")]
         assert first == source
         assert scores[texts.index(text)] == max(scores)
@@ -105,7 +105,7 @@ def test_sources_of_several_sentences_lose_none(run: Path, tmp_path: Path) -> No
     options = TranslationOptions(n_best=size, sentences="keep")
     (whole,) = translator.translate_batch([source], options)
     assert near.sentences == "keep"
-    assert pairs_in(tmp_path / "near")[0][1] in [h.text for h in whole.hypotheses]
+    assert pairs_in(tmp_path / "near")[0][1] in [h.translation for h in whole.n_best]
 
 
 def test_a_run_of_the_other_direction_makes_sources(run: Path, tmp_path: Path) -> None:

@@ -28,14 +28,14 @@ def test_several_translations_are_sorted_distinct_and_begin_with_the_best(
     options = TranslationOptions(n_best=n_best, max_input_length=20)
     translations = translator.translate_batch(LINES + long, options)
     alone = translator(LINES + long, options=TranslationOptions(max_input_length=20))
-    assert [translation.text for translation in translations] == alone
+    assert [translation.translation for translation in translations] == alone
     for translation in translations:
-        texts = [hypothesis.text for hypothesis in translation.hypotheses]
-        scores = [hypothesis.score for hypothesis in translation.hypotheses]
+        texts = [hypothesis.translation for hypothesis in translation.n_best]
+        scores = [hypothesis.score for hypothesis in translation.n_best]
         assert len(set(texts)) == len(texts) <= n_best
         assert scores == sorted(scores, reverse=True)
         assert bool(texts) == (translation.num_segments > 0)
-    assert any(len(t.hypotheses) == n_best for t in translations)
+    assert any(len(t.n_best) == n_best for t in translations)
 
 
 def test_several_translations_are_written_in_every_form(runs: Path) -> None:
@@ -43,7 +43,7 @@ def test_several_translations_are_written_in_every_form(runs: Path) -> None:
     (translation, blank) = translator.translate_batch(
         ["A dog.", ""], TranslationOptions(n_best=2)
     )
-    (first, second) = translation.hypotheses
+    (first, second) = translation.n_best
     assert blank.score is None
 
     def written(output_format: Any) -> list[str]:
@@ -54,18 +54,20 @@ def test_several_translations_are_written_in_every_form(runs: Path) -> None:
         )
 
     assert written("text") == [
-        f"0 ||| {first.text} ||| {first.score:.6f}",
-        f"0 ||| {second.text} ||| {second.score:.6f}",
+        f"0 ||| {first.translation} ||| {first.score:.6f}",
+        f"0 ||| {second.translation} ||| {second.score:.6f}",
         "1 |||  ||| 0",
     ]
     row, empty = written("tsv")
-    assert row.split("\t")[:2] == ["A dog.", first.text]
-    assert row.split("\t")[3] == second.text
+    assert row.split("\t")[:2] == ["A dog.", first.translation]
+    assert row.split("\t")[3] == second.translation
     assert empty == "\t" * 4
     objects = [json.loads(line) for line in written("jsonl")]
     assert objects[0]["n_best"][1] == {
-        "translation": second.text,
+        "translation": second.translation,
         "score": second.score,
+        "confidence": second.confidence,
+        "num_tokens": second.num_tokens,
     }
     assert objects[1]["n_best"] == []
 
@@ -85,5 +87,5 @@ def test_samples_do_not_depend_on_batches(runs: Path, n_best: int) -> None:
         )[0]
         for line in LINES
     ]
-    assert [t.text for t in whole] == [t.text for t in alone]
-    assert any(len(t.hypotheses) == n_best for t in whole)
+    assert [t.translation for t in whole] == [t.translation for t in alone]
+    assert any(len(t.n_best) == n_best for t in whole)

@@ -120,7 +120,7 @@ def test_results_come_in_order_and_a_fault_in_its_turn() -> None:
     with pool:
         results = pool.results(tasks())
         for number, translations in islice(results, 8):
-            text = "" if translations is None else translations[0].text
+            text = "" if translations is None else translations[0].translation
             texts.append((number, text.split(" on ")[0]))
             assert text == "" or text.endswith((" on a with 1", " on b with 1"))
         with pytest.raises(UserError, match=r"^this cannot be done\.$"):
@@ -172,5 +172,5 @@ def test_a_gpu_translates_as_the_cpu_does(run: Path) -> None:
         Translator.load(run, device=device).translate_batch(LINES, options)
         for device in ("cuda", "cpu")
     )
-    assert [t.text for t in translations] == [t.text for t in expected]
+    assert [t.translation for t in translations] == [t.translation for t in expected]
     assert [t.alignment for t in translations] == [t.alignment for t in expected]

@@ -82,10 +82,10 @@ def test_a_sentence_that_is_too_long_is_split_or_truncated_by_itself(
     assert (line.num_sentences, alone.num_sentences) == (3, 1)
     assert line.num_segments == alone.num_segments + 2 > 4
     short = translator(["A dog.", "No."])
-    assert line.text == f"{short[0]} {alone.text} {short[1]}"
+    assert line.translation == f"{short[0]} {alone.translation} {short[1]}"
     truncate = TranslationOptions(max_input_length=limit, long_input="truncate")
     cut, cut_alone = translator.translate_batch([f"A dog. {long} No.", long], truncate)
-    assert cut.text == f"{short[0]} {cut_alone.text} {short[1]}"
+    assert cut.translation == f"{short[0]} {cut_alone.translation} {short[1]}"
     assert cut.truncated
     assert cut.num_segments == 3
 
@@ -99,11 +99,13 @@ def test_alignments_and_n_best_lists_are_those_of_the_sentences(
     )
     links = [t.alignment.links() for t in (*single, both) if t.alignment]
     source = 3
-    target = len(single[0].text.split())
+    target = len(single[0].translation.split())
     assert links[2] == links[0] + [(s + source, t + target) for s, t in links[1]]
-    ranks = list(zip(*(t.hypotheses for t in single), strict=True))
-    assert [h.text for h in both.hypotheses] == [f"{a.text} {b.text}" for a, b in ranks]
-    assert [h.score for h in both.hypotheses] == pytest.approx(
+    ranks = list(zip(*(t.n_best for t in single), strict=True))
+    assert [h.translation for h in both.n_best] == [
+        f"{a.translation} {b.translation}" for a, b in ranks
+    ]
+    assert [h.score for h in both.n_best] == pytest.approx(
         [(a.score + b.score) / 2 for a, b in ranks]
     )
 
@@ -129,14 +131,16 @@ def test_a_prefix_holds_in_the_first_sentence_and_forbidden_phrases_in_all(
 
 def test_a_forbidden_phrase_may_not_span_two_sentences(translator: Translator) -> None:
     options = TranslationOptions(n_best=3)
-    best, *others = translator.translate_batch([LINE], options)[0].hypotheses
+    best, *others = translator.translate_batch([LINE], options)[0].n_best
     single = translator(["A dog sleeps.", "The cat."])
     spanning = f"{single[0][-3:]} {single[1][:3]}"
-    assert spanning in best.text
-    assert any(spanning not in other.text for other in others)
+    assert spanning in best.translation
+    assert any(spanning not in other.translation for other in others)
     request = TranslationRequest(LINE, forbidden=(spanning,))
     (avoided,) = translator.translate_batch([request], options)
-    assert avoided.text == next(h.text for h in others if spanning not in h.text)
+    assert avoided.translation == next(
+        h.translation for h in others if spanning not in h.translation
+    )
     with pytest.raises(UserError, match=r"no translation was found that avoids"):
         translator([request])
 

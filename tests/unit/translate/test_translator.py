@@ -89,11 +89,11 @@ def test_long_lines_are_translated_in_segments_or_truncated(
     (split,) = translator.translate_batch([line], options)
     assert (split.num_segments, split.truncated) == (30, False)
     alone = translator([short])[0]
-    assert split.text == " ".join([alone] * 30)
+    assert split.translation == " ".join([alone] * 30)
     (truncated,) = translator.translate_batch(
         [line], replace(options, long_input="truncate")
     )
-    assert (truncated.text, truncated.num_segments) == (alone, 1)
+    assert (truncated.translation, truncated.num_segments) == (alone, 1)
     assert truncated.truncated
 
 

@@ -1,0 +1,66 @@
+"""What a Python user gives and gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq.errors import UserError
+from seq2seq.translate import TranslationOptions, TranslationRequest, Translator
+from seq2seq.translate.translate_file import FileOptions
+from tests.helpers.translate_cli import LINES
+
+
+@pytest.mark.parametrize("text", ["The dog sleeps.", b"The dog sleeps.", ""])
+def test_a_single_text_is_not_taken_apart(
+    run: Path, translator: Translator, text: Any
+) -> None:
+    calls: list[Any] = [
+        lambda: translator(text),
+        lambda: list(translator.stream(text)),
+        lambda: translator.translate_batch(text),
+        lambda: TranslationRequest("A dog.", required=text),
+        lambda: TranslationRequest("A dog.", forbidden=text),
+        lambda: Translator.load(run, ensemble=text),
+        lambda: Translator.load(run, overrides=text),
+        lambda: FileOptions(inputs=text),
+    ]
+    for call in calls:
+        with pytest.raises(UserError, match=r"is the single text .*put it in brackets"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_best": 2},
+        {"align": True},
+        {"token_log_probs": True},
+        {"on_error": "return"},
+    ],
+)
+def test_an_option_without_effect_on_texts_is_refused(
+    translator: Translator, change: dict[str, Any]
+) -> None:
+    options = TranslationOptions(**change)
+    message = f"{next(iter(change))} is .* Call translator.translate_batch"
+    with pytest.raises(UserError, match=message):
+        translator(["A dog."], options=options)
+    with pytest.raises(UserError, match=message):
+        next(translator.stream(["A dog."], options=options))
+    assert len(translator.translate_batch(["A dog."], options)) == 1
+
+
+def test_translations_have_the_texts_of_a_call(translator: Translator) -> None:
+    translations = translator.translate_batch(LINES)
+    assert [t.translation for t in translations] == translator(LINES)
+
+
+@pytest.mark.parametrize("line", [None, 3.0, b"bytes", ["A dog."]])
+def test_a_line_that_is_no_text_is_named(translator: Translator, line: Any) -> None:
+    with pytest.raises(UserError, match=r"a line is .*, of type"):
+        translator(["A dog.", line])
+    with pytest.raises(UserError, match=r"a line is .*, of type"):
+        translator.translate_batch(["A dog.", line])
