@@ -6,6 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, and as much time for each as a busy machine needs.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("suite")
 
 # Before torch is imported, here and in what tests start. The number of threads changes
 # sums' last bits; and two tests side by side whose threads wait for each other take ten

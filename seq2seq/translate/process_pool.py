@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BUFFERS_AHEAD = 2
 """Buffers that are read ahead, per process."""
 
-EXIT_SECONDS = 5.0
+EXIT_SECONDS = 60.0
 """Seconds that a process may take to exit before it is killed."""
 
 T = TypeVar("T")

@@ -84,7 +84,7 @@ def test_the_code_for_ray_runs_in_rays_local_mode(place: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     columns = pyarrow.parquet.read_table("out").to_pydict()

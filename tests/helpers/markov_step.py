@@ -283,5 +283,5 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(tables, limits, draw(st.sampled_from([0.0, 0.6, 1.0, 2.0])))
 
 
-many = settings(max_examples=200, deadline=None, derandomize=True, database=None)
-some = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+many = settings(max_examples=200)
+some = settings(max_examples=60)

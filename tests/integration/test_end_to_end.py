@@ -257,7 +257,7 @@ def seq2seq(*arguments: str, cwd: Path, text: bytes = b"") -> tuple[int, str, st
         input=text,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=1200,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 

@@ -210,6 +210,7 @@ def test_killed_by_the_system_and_continued(run: Path, tmp_path: Path) -> None:
         process.stdin.flush()
         journal = tmp_path / "out.partial.journal"
         while not journal.exists() or journal.read_bytes().count(b"\n") < 4:
+            assert process.poll() is None
             time.sleep(0.05)
         process.kill()
     assert not output.exists()

@@ -49,7 +49,7 @@ def test_a_line_has_the_peers_names(run: Path, tmp_path: Path) -> None:
     assert line["sentences"] == 20
     assert 5 <= line["pieces_per_sentence"] <= 6
     rates = line["pieces_per_second"] / line["sentences_per_second"]
-    assert rates == pytest.approx(line["pieces_per_sentence"], rel=1e-3)
+    assert rates == pytest.approx(line["pieces_per_sentence"], rel=3e-3)
     assert "tok:13a" in line["bleu_signature"]
 
 

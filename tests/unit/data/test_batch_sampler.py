@@ -22,7 +22,7 @@ BUDGETS = st.integers(1, 200)
 STEPS = st.integers(1, 5)
 # As many pairs as whole steps can need.
 PLANS = st.tuples(LENGTHS, STEPS).map(lambda plan: (plan[0] * plan[1], plan[1]))
-quick = settings(max_examples=50, deadline=None)
+quick = settings(max_examples=50)
 
 
 @quick

@@ -40,7 +40,7 @@ from tests.helpers.corpora import (
 )
 
 BUDGETS = st.integers(1, 200)
-quick = settings(max_examples=50, deadline=None)
+quick = settings(max_examples=50)
 
 
 @pytest.fixture(autouse=True)
@@ -197,7 +197,7 @@ def test_a_corpus_that_adds_nothing_is_named_and_a_small_one_keeps_a_row(
     assert sources(preprocessed, pairs) == list("abcdefg")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 20), st.floats(0.01, 5.0)), max_size=5))
 def test_every_row_comes_as_often_as_its_weight_says(
     corpora: list[tuple[int, float]],
@@ -236,7 +236,7 @@ def test_temperature_makes_shares_as_the_size_to_the_power_of_one_over_t(
         assert np.bincount(indices)[64:].mean() == pytest.approx(times, rel=0.05)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=5), st.floats(1, 50))
 def test_tempered_weights_give_the_shares_and_leave_nothing_out(
     sizes: list[int], temperature: float

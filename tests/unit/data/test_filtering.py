@@ -10,7 +10,7 @@ from seq2seq.data.filtering import Deduplicator, FilterStats, text_hashes
 from tests.helpers.corpora import data_options
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=12))
 def test_a_hash_is_new_once(batches: list[list[int]]) -> None:
     deduplicator, before = Deduplicator(), set[int]()

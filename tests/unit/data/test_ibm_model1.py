@@ -80,7 +80,7 @@ def textbook_em(
     return table
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(SENTENCES, SENTENCES), max_size=6))
 def test_targets_are_ranked_as_by_the_textbook(
     pairs: list[tuple[list[int], list[int]]],

@@ -62,7 +62,7 @@ def test_every_kind_trains(tokenizer: Tokenizer) -> None:
     assert max(ids) < len(tokenizer)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(ALPHABET, max_size=60))
 def test_text_with_plain_white_space_comes_back(
     tokenizer: Tokenizer, text: str
@@ -73,7 +73,7 @@ def test_text_with_plain_white_space_comes_back(
     assert tokenizer.decode(tokenizer.encode([text])) == [plain]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8))
 def test_any_lines_give_as_many(unigram: Tokenizer, lines: list[str]) -> None:
     ids = unigram.encode(lines)

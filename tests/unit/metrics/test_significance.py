@@ -34,7 +34,7 @@ METRICS: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("metric", "score_from_stats"), METRICS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_score_from_sums_is_the_metrics_own(
     metric: Any, score_from_stats: Any, data: st.DataObject
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import seq2seq
@@ -132,8 +132,6 @@ _RECIPES = st.fixed_dictionaries(
 
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(_RECIPES)
 def test_what_is_written_reads_back_equal(values: dict[str, Any]) -> None:
@@ -230,8 +228,6 @@ def mutated(text: str, mutations: list[tuple[str, int, str]]) -> str:
 
 @settings(
     max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(_MUTATIONS)
 @example([("insert", 0, "%YAML 1." + "1" * 5000 + "\n---\n")])
@@ -245,8 +241,6 @@ def test_a_damaged_recipe_reads_or_is_refused(
 
 @settings(
     max_examples=100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.text(max_size=30) | st.builds("data.path={}".format, _TEXT | _PIECES))
 def test_any_override_works_or_is_refused(override: str) -> None:

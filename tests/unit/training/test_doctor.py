@@ -159,9 +159,9 @@ def test_the_bench_prints_one_line(corpus: Path, tmp_path: Path) -> None:
     line = json.loads(done.stdout)
     assert (line["steps"], line["warm_up_steps"], line["threads"]) == (8, 5, 1)
     rates = line["source_pieces_per_second"] + line["target_pieces_per_second"]
-    assert line["pieces_per_second"] == pytest.approx(rates, rel=1e-3)
+    assert line["pieces_per_second"] == pytest.approx(rates, rel=3e-3)
     assert line["pieces_per_sentence"] == pytest.approx(
-        line["pieces_per_second"] / line["sentences_per_second"], rel=1e-3
+        line["pieces_per_second"] / line["sentences_per_second"], rel=3e-3
     )
     assert 0 < line["padding_efficiency"]["source"] <= 1
     assert line["peak_rss_mib"] > 100

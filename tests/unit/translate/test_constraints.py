@@ -55,7 +55,7 @@ short = st.one_of(
 ).filter(str.strip)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(short, min_size=1, max_size=4), st.integers(1, 3))
 def test_forbidden_text_never_comes(
     translator: Translator, forbidden: list[str], n_best: int
@@ -75,7 +75,7 @@ def test_forbidden_text_never_comes(
                 assert phrase not in hypothesis.translation
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(phrases, min_size=1, max_size=2), st.integers(1, 3))
 def test_required_phrases_always_come(
     translator: Translator, required: list[str], n_best: int
@@ -90,7 +90,7 @@ def test_required_phrases_always_come(
         assert all(occurs(phrase, hypothesis.translation) for phrase in required)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(phrases, short, st.booleans())
 def test_a_prefix_comes_first_and_goes_with_the_rest(
     translator: Translator, prefix: str, forbidden: str, drawn: bool
@@ -139,7 +139,7 @@ def test_requests_do_not_depend_on_their_batch(translator: Translator) -> None:
         assert text == alone or isinstance(line, TranslationRequest)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.integers(4, 199), max_size=6),
     st.text("aehinrstuDW., ⁇", min_size=1, max_size=4).filter(str.strip),

@@ -11,7 +11,7 @@ from seq2seq.translate.formats import OutputWriter
 from tests.helpers.translate_cli import hostile_lines, piped
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(hostile_lines)
 def test_every_form_keeps_every_line(translator: Translator, lines: list[str]) -> None:
     options = translator.with_beam_size(TranslationOptions(max_input_length=30), 1)

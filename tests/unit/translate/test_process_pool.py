@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,11 @@ def test_a_process_that_dies_is_named_and_the_rest_continues_to_one_processs_byt
     options = ["--n-best", "2", "--beam", "2", "--buffer-size", "16"]
     translate_to(run, source, whole, *options, "--alignments", f"{whole}.align")
     options += ["--alignments", f"{output}.align", "--devices"]
-    num_calls = 0
+    calls = count(1)  # Two threads call; only one gets each number.
     translate_batch = TranslatorProcess.translate_batch
 
     def failing(worker: TranslatorProcess, lines: list[str]) -> list[Translation]:
-        nonlocal num_calls
-        num_calls += 1
-        if num_calls == 7:
+        if next(calls) == 7:
             worker.process.kill()
         return translate_batch(worker, lines)
 
@@ -93,7 +92,7 @@ def test_what_is_done_comes_at_once_and_an_interrupt_ends_all(run: Path) -> None
     assert not any(map(alive, workers))
 
 
-def alive(process: int, *, seconds: float = 5) -> bool:
+def alive(process: int, *, seconds: float = 600) -> bool:
     """Return whether a process runs on; a zombie does not."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -143,14 +142,18 @@ def test_no_more_is_read_ahead_than_there_is_room_for() -> None:
         done.set_result([])
         return done
 
+    others = set(threading.enumerate())
     ahead = _read_ahead(tasks(), submit, max_pending=4)
     for number in range(20):
         assert next(ahead)[0] == number
-        time.sleep(0.01)
+        (reader,) = set(threading.enumerate()) - others
+        while num_read < number + 5:
+            time.sleep(0.001)
         assert num_read <= number + 6
     ahead.close()
-    time.sleep(0.05)
-    assert num_read <= 30  # The thread has stopped.
+    reader.join(600)
+    assert not reader.is_alive()
+    assert num_read <= 30
 
 
 def test_a_process_has_a_gpu_of_its_own_or_all_share_the_cpu() -> None:

@@ -20,7 +20,7 @@ from seq2seq.utils.files import decode_lines
 from tests.helpers.translate_cli import LINES, hostile_lines, lines_of, piped
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hostile_lines, st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_as_many_lines_come_out_as_go_in(
     translator: Translator, lines: list[str], end: str, ended: bool
