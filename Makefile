@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c co
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-fast lint format types docs clean
+.PHONY: help quickstart test test-fast mutants lint format types docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ test: lint types ## everything that has to hold: lint, types and tests
 test-fast: $(VENV)/.installed-dev ## the unit tests and those of the documentation, in under a minute
 	@echo "running the fast tests"
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not realdata" tests/unit tests/docs
+
+mutants: $(VENV)/.installed-mutants ## mutate a hundred places of the code; list what no test detects
+	@$(BIN)/python tests/mutants/mutants.py
 
 lint: $(VENV)/.installed-dev ## check style and format
 	@echo "checking style and format"
@@ -59,6 +62,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "adding the tools for development"
 	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-mutants: $(VENV)/.installed-dev
+	@echo "adding the tool for mutants"
+	@$(PIP_INSTALL) -e '.[mutants]'
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

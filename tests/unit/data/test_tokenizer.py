@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,18 @@ def test_control_tokens_are_those_of_the_network() -> None:
     assert tuple(getattr(tokenizer_module, name) for name in names) == CONTROL
 
 
+def test_white_space_of_unicode_becomes_a_space_and_controls_are_removed() -> None:
+    separators = {"\x1c", "\x1d", "\x1e", "\x1f"}
+    characters = [chr(code) for code in range(0x110000)]
+    spaces = {text for text in characters if text.isspace()} - separators - {" "}
+    spaces.add("\0")
+    controls = {text for text in characters if unicodedata.category(text) == "Cc"}
+    mapping = {chr(code): text for code, text in tokenizer_module._MAPPING.items()}
+    assert {text for text in mapping if mapping[text] == " "} == spaces
+    removed = {text for text in mapping if mapping[text] is None}
+    assert removed - set("\xad\u200b\u2060\ufeff") == controls - spaces
+
+
 def test_every_kind_trains(tokenizer: Tokenizer) -> None:
     assert len(ALPHABET) < len(tokenizer) <= 150
     ids = [token for line in tokenizer.encode(LINES) for token in line]
@@ -84,6 +97,14 @@ def test_any_lines_give_as_many(unigram: Tokenizer, lines: list[str]) -> None:
 
 def test_training_text_comes_back(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode(LINES)) == LINES
+
+
+def test_of_too_many_lines_every_second_or_fourth_is_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tokenizer_module, "MAX_LINES", 8)
+    sample = tokenizer_module._sample(map(str, range(20)))
+    assert sample == ["0", "4", "8", "12", "16"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

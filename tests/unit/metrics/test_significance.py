@@ -109,6 +109,16 @@ def test_a_clear_difference_is_found_and_none_is_not() -> None:
     assert same.bootstrap_p == same.randomization_p == 1
 
 
+def test_the_least_p_value_is_one_of_all_samples_and_one_more() -> None:
+    always_0, always_1 = (
+        np.stack([np.full(40, score), np.ones(40)], axis=1) for score in (0.0, 1.0)
+    )
+    test = paired_test(
+        always_0, always_1, mean_from_stats, n_bootstrap=99, n_trials=199
+    )
+    assert (test.bootstrap_p, test.randomization_p) == (1 / 100, 1 / 200)
+
+
 def test_means_of_outside_scores_have_intervals() -> None:
     values = np.linspace(0, 1, 101)
     rows = np.stack([values, np.ones_like(values)], axis=1)
