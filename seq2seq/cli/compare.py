@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,6 @@ import typer
 from seq2seq.cli.options import DataPath, Split
 from seq2seq.cli.report import (
     Language,
-    Output,
     References,
     Samples,
     SegmentScores,
@@ -22,7 +22,10 @@ from seq2seq.errors import UserError
 
 def compare(
     systems: Systems,
-    output: Output = None,
+    output: Annotated[
+        Path,
+        typer.Option(help="Folder to write to; a report in it is not overwritten."),
+    ] = Path("comparison"),
     split: Split = "test",
     data_path: DataPath = None,
     source: SourceFile = None,

@@ -146,6 +146,9 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     from rich.table import Table
     from rich.text import Text
 
+    from seq2seq.evaluation.console import print_metric
+    from seq2seq.evaluation.schema import metric_name
+    from seq2seq.evaluation.summary import format_interval
     from seq2seq.utils.languages import language_warning
 
     if warning := language_warning(evaluation.language):
@@ -159,16 +162,13 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     table.add_column("metric")
     table.add_column("score", justify="right")
     table.add_column("95% interval", justify="right")
-    table.add_column("signature", overflow="fold")
-    for label, score in (
-        ("BLEU", scores.bleu),
-        ("chrF", scores.chrf),
-        ("TER (lower is better)", scores.ter),
-    ):
-        low, high = score.interval
-        interval = f"{low:.2f} to {high:.2f}"
-        table.add_row(label, f"{score.score:.2f}", interval, score.signature)
+    metrics = {"bleu": scores.bleu, "chrf": scores.chrf, "ter": scores.ter}
+    for metric, score in metrics.items():
+        interval = format_interval(score.interval)
+        table.add_row(metric_name(metric), f"{score.score:.2f}", interval)
     console.print(table)
+    for metric, score in metrics.items():
+        print_metric(metric, score.signature, console)
     sources = evaluation.sources
     if not sources:
         return

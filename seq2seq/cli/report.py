@@ -20,13 +20,6 @@ Systems = Annotated[
         metavar="SYSTEM...",
     ),
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder to write to.",
-        show_default="RUN/report/<split>; report or comparison for several systems",
-    ),
-]
 SourceFile = Annotated[
     Path | None, typer.Option(help="File of source lines, if no run has them.")
 ]
@@ -57,7 +50,14 @@ Samples = Annotated[
 
 def report(
     systems: Systems,
-    output: Output = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write to; a report in it is not overwritten.",
+            show_default="RUN/report/<split>, replaced; for files or several systems "
+            "report",
+        ),
+    ] = None,
     split: Split = "test",
     data_path: DataPath = None,
     source: SourceFile = None,
@@ -67,7 +67,7 @@ def report(
     samples: Samples = 1000,
 ) -> None:
     """Write a page about runs: scores, analyses, examples, how they were trained."""
-    from seq2seq.evaluation.systems import ReportRequest
+    from seq2seq.evaluation.systems import ReportRequest, parse_system_arg
 
     request = ReportRequest(
         systems,
@@ -79,28 +79,28 @@ def report(
         segment_scores=segment_scores or (),
         n_bootstrap=samples,
     )
-    write(request, output, full=True)
+    first = parse_system_arg(systems[0])[1]
+    own = len(systems) == 1 and first.is_dir() and output is None
+    output = first / "report" / split if own else output or Path("report")
+    write(request, output, full=True, replace=own)
 
 
-def write(request: ReportRequest, output: Path | None, *, full: bool) -> None:
-    """Write a report, and print its summary and its path."""
+def write(
+    request: ReportRequest, output: Path, *, full: bool, replace: bool = False
+) -> None:
+    """Write a report, and print its summary and its path; see `write_report`."""
     from rich.console import Console
 
     from seq2seq.evaluation.builder import write_report
     from seq2seq.evaluation.console import print_summary
-    from seq2seq.evaluation.systems import parse_system_arg
 
     console = Console(highlight=False)
     errors = Console(stderr=True, highlight=False)
-    if output is None:
-        first = parse_system_arg(request.systems[0])[1]
-        output = Path("report" if full else "comparison")
-        if len(request.systems) == 1 and first.is_dir():
-            output = first / "report" / request.split
     report = write_report(
         request,
         output,
         full=full,
+        replace=replace,
         log=lambda line: errors.print(line, style="dim", markup=False),
     )
     print_summary(report, console)

@@ -107,9 +107,10 @@ def min_word_frequency(lines: Sequence[str], counts: Counter[str]) -> list[int]:
 
 
 def score_histogram(segment_scores: Sequence[float]) -> list[tuple[str, int]]:
-    """Count segments by their own score, in tens from 0 to 100."""
-    counts = Counter(min(int(score // 10), 9) for score in segment_scores)
-    return [(f"{10 * i}-{10 * i + 10}", counts[i]) for i in range(10)]
+    """Count segments by their own score, in tens from 0 to 100, and those with 100."""
+    counts = Counter(min(int((score + 1e-6) // 10), 10) for score in segment_scores)
+    labels = [*(f"{10 * i}-{10 * i + 10}" for i in range(10)), "100"]
+    return [(label, counts[i]) for i, label in enumerate(labels)]
 
 
 def word_f1(
@@ -145,17 +146,20 @@ def word_f1(
 
 def select_examples(
     segment_scores: Sequence[float],
-    source_lengths: Sequence[int],
+    lengths: Sequence[int],
     frequencies: Sequence[int] | None,
     errors: Sequence[int],
+    *,
+    length_side: str,
 ) -> list[Example]:
     """Choose up to five segments that show a system's strengths and weaknesses.
 
     Args:
-        segment_scores: chrF++ of each segment.
-        source_lengths: Words of each source, or of the reference if there is none.
+        segment_scores: chrF of each segment.
+        lengths: Words of each source, or of the reference if there is none.
         frequencies: Training frequency of each segment's rarest word; None if unknown.
         errors: Numbers, from 1, of segments with a detected error.
+        length_side: "source" or "reference": whose words the lengths are.
     """
     rows = range(len(segment_scores))
     ordered = sorted(rows, key=lambda row: (segment_scores[row], row))
@@ -168,10 +172,13 @@ def select_examples(
             "a detected error",
             sorted((n - 1 for n in errors), key=lambda row: (segment_scores[row], row)),
         ),
-        ("the longest source", sorted(rows, key=lambda row: -source_lengths[row])),
+        (
+            f"the longest {length_side}",
+            sorted(rows, key=lambda row: -lengths[row]),
+        ),
         (
             "the longest of the best quarter",
-            sorted(good, key=lambda row: (-source_lengths[row], row)),
+            sorted(good, key=lambda row: (-lengths[row], row)),
         ),
         ("the middle of the lower half", ordered[len(ordered) // 4 :]),
     ]

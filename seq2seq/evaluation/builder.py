@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 
 import numpy as np
 
@@ -65,6 +64,7 @@ def write_report(
     *,
     full: bool,
     log: Log,
+    replace: bool = False,
     date: str | None = None,
 ) -> Report:
     """Build a report and write it as HTML, JSON and Markdown.
@@ -74,14 +74,21 @@ def write_report(
         output: Folder to write to; created if missing.
         full: Whether to analyse models and training histories; a comparison does not.
         log: Called with a line of text before each slow step.
+        replace: Whether to overwrite a report in that folder.
         date: Date to print; today's if None.
 
     Raises:
-        UserError: If something cannot be read or written; no file is written then.
+        UserError: If something cannot be read or written, or the folder holds a report
+            already; no file is written then.
     """
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file. Name a folder for the report.")
     check_overwrites_no_input([output / name for name in FILES], request.files)
+    if not replace and any((output / name).exists() for name in FILES):
+        raise UserError(
+            f"{output} holds a report already. Name another folder, such as "
+            f"--output {output}-2, or remove it first."
+        )
     date = date or time.strftime("%Y-%m-%d")
     report = build_report(request, date=date, full=full, log=log)
     log("drawing")
@@ -166,7 +173,7 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
 
 
 def _score(system: System, test_set: TestSet, n_bootstrap: int) -> Metrics:
-    """Compute BLEU, chrF++ and TER, and the mean of segment scores from files."""
+    """Compute BLEU, chrF and TER, and the mean of segment scores from files."""
     results = score_segments(
         system.hypotheses,
         test_set.references,
@@ -203,7 +210,8 @@ def _training_words(
             try:
                 return word_frequencies(data, cache), ""
             except UserError as error:
-                return None, f"Without word frequencies: {error}"
+                log(str(error))
+                return None, "Without word frequencies: no training text to read."
     return None, (
         "Without word frequencies: a file of hypotheses does not name its system's "
         "training text."
@@ -224,6 +232,7 @@ def _system_report(
         context.lengths,
         context.min_frequencies,
         sorted({number for numbers in errors.values() for number in numbers}),
+        length_side=test_set.length_side,
     )
     notes = [context.missing] if context.missing else []
     analysis: ModelAnalysis | None = None
@@ -242,13 +251,13 @@ def _system_report(
                 aligned=[example.segment for example in examples],
             )
         except UserError as error:
-            short = shorten(str(error), 300, placeholder=" ...")
-            notes.append(f"The model could not be analysed: {short}")
+            log(str(error))
+            notes.append(f"The model of {system.name} could not be analysed.")
     lengths = bleu.statistics.sum(axis=0)
     return SystemReport(
         name=system.name,
         kind="file" if system.run is None else "run",
-        path=str(system.path),
+        path=system.path.resolve().name,
         scores={metric: result.score for metric, result in metrics.items()},
         length_ratio=float(lengths[0] / max(lengths[1], 1)),
         by_length=buckets.bucket_scores(bleu, context.lengths, buckets.LENGTH_EDGES),
@@ -310,6 +319,9 @@ def _test_set_stats(context: _Context, bleu: MetricResult) -> TestSetStats:
     counted = frequencies is not None and bool(test_set.sources)
     return TestSetStats(
         name=test_set.name,
+        revision=test_set.revision,
+        fingerprint=test_set.fingerprint(),
+        length_side=test_set.length_side,
         source_language=test_set.source_language,
         target_language=test_set.target_language,
         tokenizer=signature["tok"],

@@ -43,8 +43,9 @@ class Comparison:
     Attributes:
         baseline: Name of the baseline.
         system: Name of the system.
+        identical: Whether all their translations are the same.
         tests: Paired tests, by metric.
-        wins: Segments for which the system's chrF++ is higher.
+        wins: Segments for which the system's chrF is higher.
         ties: Segments for which both are equal.
         losses: Segments for which it is lower.
         lost: N-grams that the baseline gets right and the system misses.
@@ -55,6 +56,7 @@ class Comparison:
 
     baseline: str
     system: str
+    identical: bool
     tests: dict[str, PairedTestResult]
     wins: int
     ties: int
@@ -118,6 +120,7 @@ def compare_systems(
     lost, gained = salient_ngrams(hypotheses, references)
     return Comparison(
         *names,
+        list(hypotheses[0]) == list(hypotheses[1]),
         tests,
         wins=int((gains > TIE).sum()),
         ties=int((np.abs(gains) <= TIE).sum()),

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from seq2seq.evaluation import summary
 from seq2seq.evaluation.buckets import NUM_EXAMPLES, Example
-from seq2seq.evaluation.schema import Report, metric_name
+from seq2seq.evaluation.schema import Report, metric_meaning, metric_name
 from seq2seq.evaluation.summary import escape_control_chars
 from seq2seq.evaluation.words import diff_spans
 
@@ -22,24 +22,29 @@ def print_summary(report: Report, console: Console) -> None:
     for metric in report.metrics:
         table.add_column(Text(metric_name(metric)), justify="right")
     for system in report.systems:
-        cells = [
-            Text.assemble(
-                f"{score.score:.2f}",
-                (f"\n{summary.format_interval(score.interval)}", "dim"),
+        cells = []
+        for metric in report.metrics:
+            score, digits = system.scores[metric], summary.score_digits(report, metric)
+            interval = summary.format_interval(score.interval, digits)
+            cells.append(
+                Text.assemble(f"{score.score:.{digits}f}", (f"\n{interval}", "dim"))
             )
-            for score in (system.scores[metric] for metric in report.metrics)
-        ]
         table.add_row(Text(escape_control_chars(system.name)), *cells)
     console.print(table)
     for metric in report.metrics:
-        signature = report.systems[0].scores[metric].signature
-        console.print(Text(f"{metric_name(metric)}: {signature}", style="dim"))
+        print_metric(metric, report.systems[0].scores[metric].signature, console)
     for line in summary.summary_lines(report):
         console.print(Text(f"- {escape_control_chars(line)}"))
     for warning in report.all_warnings:
         console.print(Text(escape_control_chars(warning), style="yellow"))
     for example in _examples(report):
         _print_segment(report, example, console)
+
+
+def print_metric(metric: str, signature: str, console: Console) -> None:
+    """Print what a metric counts, and its signature."""
+    for line in (f"{metric_name(metric)}: {metric_meaning(metric)}", f"  {signature}"):
+        console.print(Text(escape_control_chars(line), style="dim"))
 
 
 def _examples(report: Report) -> list[Example]:
@@ -66,7 +71,10 @@ def _print_segment(report: Report, example: Example, console: Console) -> None:
     for translation in segment.translations:
         text = Text(f"{escape_control_chars(translation.system)[:12]:>12}  ")
         for span in diff_spans(translation.text, segment.references[0]):
-            style = "reverse" if span.differs else ""
-            text.append(escape_control_chars(span.text), style=style)
-        text.append(f"  chrF++ {translation.scores['chrf']:.0f}", style="dim")
+            shown = escape_control_chars(span.text)
+            if span.edit == "deletion":  # In brackets, since colours may be off.
+                text.append(f" [-{shown}-]", style="dim")
+            else:
+                text.append(shown, "reverse" if span.edit == "insertion" else "")
+        text.append(f"  chrF {translation.scores['chrf']:.0f}", style="dim")
         console.print(text, soft_wrap=True)

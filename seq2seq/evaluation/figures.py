@@ -14,7 +14,11 @@ from seq2seq.evaluation.buckets import (
     word_counts,
 )
 from seq2seq.evaluation.schema import Report, SystemReport
-from seq2seq.evaluation.summary import escape_control_chars, report_title
+from seq2seq.evaluation.summary import (
+    escape_control_chars,
+    format_range,
+    report_title,
+)
 from seq2seq.evaluation.training_history import Series, TrainingHistory
 
 
@@ -58,7 +62,7 @@ def comparison_figures(report: Report) -> SharedFigures:
         labels = [label for label in range_labels(FREQUENCY_EDGES) if label in present]
         f1 = svg.plot_bars(
             [[values.get(label, 0.0) for label in labels] for values in series],
-            list(map(_short, labels)),
+            list(map(format_range, labels)),
             xlabel="times in the training text",
             ylabel="F1",
             alt=f"F1 of words by frequency: {names}",
@@ -68,18 +72,26 @@ def comparison_figures(report: Report) -> SharedFigures:
             systems,
             lambda system: system.by_length,
             LENGTH_EDGES,
-            xlabel="words",
-            alt=f"BLEU by length: {names}",
+            xlabel=f"words of the {report.test_set.length_side}",
+            alt=f"BLEU by length of the {report.test_set.length_side}: {names}",
         ),
         by_frequency,
         f1,
-        svg.plot_bars(
-            [[count for _, count in system.histogram] for system in systems],
-            [label.split("-")[0] for label, _ in systems[0].histogram],
-            xlabel="chrF++ from",
-            ylabel="segments",
-            alt=f"Segments by chrF++: {names}",
-        ),
+        _histogram(systems, names),
+    )
+
+
+def _histogram(systems: Sequence[SystemReport], names: str) -> str:
+    """Draw how many segments have which score, from the lowest score on."""
+    counts = [[count for _, count in system.histogram] for system in systems]
+    first = min(i for row in counts for i, count in enumerate(row) if count)
+    labels = [format_range(label) for label, _ in systems[0].histogram]
+    return svg.plot_bars(
+        [row[first:] for row in counts],
+        labels[first:],
+        xlabel="chrF",
+        ylabel="segments",
+        alt=f"Segments by chrF: {names}",
     )
 
 
@@ -101,12 +113,8 @@ def _bucket_figure(
         for system in systems
     ]
     return svg.plot_intervals(
-        series, list(map(_short, labels)), xlabel=xlabel, ylabel="BLEU", alt=alt
+        series, list(map(format_range, labels)), xlabel=xlabel, ylabel="BLEU", alt=alt
     )
-
-
-def _short(label: str) -> str:
-    return label.replace(" and more", "+").replace("-", "–")
 
 
 def attention_figures(system: SystemReport) -> list[tuple[int, str]]:
@@ -118,18 +126,13 @@ def attention_figures(system: SystemReport) -> list[tuple[int, str]]:
             attention_map.segment,
             svg.plot_heatmap(
                 attention_map.weights,
-                list(map(_token, attention_map.source)),
-                list(map(_token, attention_map.target)),
+                list(map(escape_control_chars, attention_map.source)),
+                list(map(escape_control_chars, attention_map.target)),
                 alt=f"Attention of {name} over segment {attention_map.segment}",
             ),
         )
         for attention_map in (analysis.attention_maps if analysis else [])
     ]
-
-
-def _token(token: str) -> str:
-    """Show a blank as a dot, which is lighter than SentencePiece's own mark."""
-    return escape_control_chars(token.replace("▁", "·"))
 
 
 def context_figure(system: SystemReport, report: Report) -> str | None:
@@ -183,7 +186,9 @@ def training_figures(name: str, history: TrainingHistory) -> list[Figure]:
 
     losses = [*column("train_loss"), *column("valid_loss")]
     both = "training; dashed: validation" if len(losses) == 2 else ""
-    draw(losses, "Loss", "nats per token", both)
+    values = [y for line in losses for _, y in line]
+    steep = bool(values) and 0 < 20 * min(values) < max(values)
+    draw(losses, "Loss", "nats per token", both, logarithmic=steep)
     band = None
     if "valid_bleu_low" in series and "valid_bleu_high" in series:
         steps = [x for x, _ in series["valid_bleu_low"]]

@@ -20,7 +20,13 @@ from seq2seq.evaluation import figures, summary
 from seq2seq.evaluation.buckets import word_counts
 from seq2seq.evaluation.comparison import Comparison
 from seq2seq.evaluation.error_detectors import RULES
-from seq2seq.evaluation.schema import Report, Segment, Translation, metric_name
+from seq2seq.evaluation.schema import (
+    Report,
+    Segment,
+    Translation,
+    metric_meaning,
+    metric_name,
+)
 from seq2seq.evaluation.summary import escape_control_chars, format_signed
 from seq2seq.evaluation.svg import FEW
 from seq2seq.evaluation.words import diff_spans
@@ -30,7 +36,8 @@ MAX_ROWS = 1000
 """Segments in the page's table; a browser opens so many in under a second."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
-Column = tuple[str, Callable[[Segment], float]]
+Column = tuple[str, str, Callable[[Segment], float]]
+"""A metric, the column's name, and the score of a segment."""
 
 
 def render_html(report: Report, *, full: bool) -> str:
@@ -78,21 +85,24 @@ def render_html(report: Report, *, full: bool) -> str:
         analyses=analyses,
         bottleneck=len(systems) > 1,
         columns=columns,
+        digits=partial(summary.score_digits, report),
         css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
         error_types=_error_types(report),
         few=FEW,
         figures={name: _markup(svg) for name, svg in vars(shared).items()},
         format_interval=summary.format_interval,
+        format_range=summary.format_range,
         full=full,
-        has_sources=report.segments[0].source is not None,
         histories=histories,
         languages=summary.language_pair(report),
         lengths=word_counts(
             [s.references[0] if s.source is None else s.source for s in report.segments]
         ),
         linked={segment.number for segment in rows},
+        metric_meaning=metric_meaning,
         metric_name=metric_name,
         notes=list(dict.fromkeys(note for s in systems for note in s.notes)),
+        number=lambda value, digits: f"{value:.{digits}f}",
         p_value=summary.format_p_value,
         plain=escape_control_chars,
         report=report,
@@ -103,12 +113,13 @@ def render_html(report: Report, *, full: bool) -> str:
         searched=any(system.model_analysis for system in systems),
         sections=_sections(report, bool(analyses), bool(histories), full=full),
         seed=SEED,
-        score_text=partial(_score_text, _small_scores(columns, report)),
+        score_text=partial(_score_text, report),
         signed=format_signed,
         significance=summary.significance_label,
         spans=diff_spans,
         summary=summary.summary_lines(report),
         t=_isolated,
+        test_set_title=summary.test_set_title(report),
         title=summary.report_title(report),
         translations=partial(_translations, report),
     )
@@ -172,27 +183,18 @@ def _columns(report: Report) -> list[Column]:
         name = metric_name(metric)
         for index, system in enumerate(systems):
             label = f"{name} {system.name}" if several else name
-            columns.append((label, partial(score, index, metric)))
+            columns.append((metric, label, partial(score, index, metric)))
         if len(systems) == 2:
-            columns.append((f"{name} gain", partial(gain, metric)))
+            columns.append((metric, f"{name} gain", partial(gain, metric)))
     return columns
 
 
-def _score_text(small: set[str], value: float, name: str) -> str:
+def _score_text(report: Report, value: float, metric: str, name: str) -> str:
     """Format a segment's score to the digits that its column needs."""
-    digits = 3 if name in small else 1
+    digits = summary.score_digits(report, metric, 1)
     if name.endswith(" gain"):
         return format_signed(value, digits)
     return f"{value:.{digits}f}"
-
-
-def _small_scores(columns: list[Column], report: Report) -> set[str]:
-    """Return the columns whose numbers are all small, such as COMET's."""
-    return {
-        name
-        for name, score in columns
-        if all(abs(score(segment)) < 2 for segment in report.segments)
-    }
 
 
 def _error_types(report: Report) -> list[dict[int, list[str]]]:

@@ -11,7 +11,12 @@ from collections.abc import Iterable, Sequence
 from seq2seq.evaluation import summary
 from seq2seq.evaluation.buckets import Bucket
 from seq2seq.evaluation.error_detectors import RULES
-from seq2seq.evaluation.schema import LOWER_IS_BETTER, Report, metric_name
+from seq2seq.evaluation.schema import (
+    LOWER_IS_BETTER,
+    Report,
+    metric_meaning,
+    metric_name,
+)
 from seq2seq.evaluation.summary import (
     escape_control_chars,
     format_p_value,
@@ -41,15 +46,15 @@ def render_markdown(report: Report) -> str:
     references = f"{test_set.references} references" if several else "one reference"
     blocks = [
         f"# {_text(summary.report_title(report))}",
-        f"{_text(summary.language_pair(report))}, {_text(test_set.name)}, "
+        f"{_text(summary.language_pair(report))}, "
+        f"{_text(summary.test_set_title(report))}, "
         f"{test_set.segments:,} segments, {references} each. Made on {report.date}.",
         "\n".join(f"- {_text(line)}" for line in summary.summary_lines(report)),
         *(f"**{_text(line)}**" for line in report.all_warnings),
         "## Scores",
         _scores(report),
-        f"In brackets the 95% interval of {report.n_bootstrap:,} bootstrap resamples. "
-        "Of TER less is better.",
-        _signatures(report),
+        f"In brackets the 95% interval of {report.n_bootstrap:,} bootstrap resamples.",
+        _metrics(report),
         *_comparisons(report),
         *_analyses(report),
         "## Errors",
@@ -71,18 +76,21 @@ def render_markdown(report: Report) -> str:
 def latex(report: Report) -> str:
     """Write the table of scores for a paper, the best of each column in bold."""
     metrics = report.metrics
+    digits = {metric: summary.score_digits(report, metric, 1) for metric in metrics}
     best = {
         metric: (min if metric in LOWER_IS_BETTER else max)(
-            round(system.scores[metric].score, 1) for system in report.systems
+            round(system.scores[metric].score, digits[metric])
+            for system in report.systems
         )
         for metric in metrics
     }
 
     def cell(metric: str, result: Score) -> str:
-        text = f"{result.score:.1f}"
-        if len(report.systems) > 1 and round(result.score, 1) == best[metric]:
+        text = f"{result.score:.{digits[metric]}f}"
+        if len(report.systems) > 1 and float(text) == best[metric]:
             text = rf"\textbf{{{text}}}"
-        return rf"{text} {{\small {_interval(result.interval, 1)}}}"
+        interval = _interval(result.interval, digits[metric])
+        return rf"{text} {{\small {interval}}}"
 
     arrows = {m: r"$\downarrow$" if m in LOWER_IS_BETTER else "" for m in metrics}
     heads = [f"{_latex(metric_name(metric))}{arrows[metric]}" for metric in metrics]
@@ -113,7 +121,10 @@ def _scores(report: Report) -> str:
     rows = [
         [
             _text(system.name),
-            *(_score(system.scores[metric]) for metric in report.metrics),
+            *(
+                _score(system.scores[metric], summary.score_digits(report, metric))
+                for metric in report.metrics
+            ),
             f"{system.length_ratio:.3f}",
         ]
         for system in report.systems
@@ -122,23 +133,23 @@ def _scores(report: Report) -> str:
     return _table(heads, rows)
 
 
-def _score(result: Score | Bucket) -> str:
-    return f"{result.score:.2f} {_interval(result.interval)}"
+def _score(result: Score | Bucket, digits: int = 2) -> str:
+    return f"{result.score:.{digits}f} {_interval(result.interval, digits)}"
 
 
-def _interval(interval: Interval, digits: int = 2) -> str:
+def _interval(interval: Interval, digits: int) -> str:
     return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
-def _signatures(report: Report) -> str:
-    """List each signature once, since systems share them."""
-    return "\n".join(
-        f"- {_text(metric_name(metric))}: {_code(signature)}"
-        for metric in report.metrics
-        for signature in dict.fromkeys(
-            system.scores[metric].signature for system in report.systems
-        )
-    )
+def _metrics(report: Report) -> str:
+    """Explain each metric, and list each signature once, since systems share them."""
+    lines = []
+    for metric in report.metrics:
+        signatures = dict.fromkeys(s.scores[metric].signature for s in report.systems)
+        codes = ", ".join(map(_code, signatures))
+        meaning = _text(metric_meaning(metric))
+        lines.append(f"- {_text(metric_name(metric))}: {meaning}. {codes}")
+    return "\n".join(lines)
 
 
 def _comparisons(report: Report) -> Iterable[str]:
@@ -151,8 +162,9 @@ def _comparisons(report: Report) -> Iterable[str]:
                     _text(group.name),
                     str(len(group.members)),
                     *(
-                        f"{group.means[m]:.2f} ± {group.spreads[m]:.2f}"
+                        f"{group.means[m]:.{digits}f} ± {group.spreads[m]:.{digits}f}"
                         for m in report.metrics
+                        for digits in (summary.score_digits(report, m),)
                     ),
                 ]
                 for group in report.groups
@@ -160,30 +172,35 @@ def _comparisons(report: Report) -> Iterable[str]:
         )
     for comparison in report.comparisons:
         yield f"## {_text(comparison.system)} against {_text(comparison.baseline)}"
+        if comparison.identical:
+            yield "All translations are the same."
+            continue
         yield _table(
             ["metric", "difference", "p, bootstrap", "p, randomization", "so"],
             [
                 [
                     _text(metric_name(metric)),
-                    f"{format_signed(test.difference)} "
-                    f"[{', '.join(map(format_signed, test.interval))}]",
+                    f"{format_signed(test.difference, digits)} "
+                    f"[{format_signed(test.interval.low, digits)}, "
+                    f"{format_signed(test.interval.high, digits)}]",
                     format_p_value(test.bootstrap_p),
                     format_p_value(test.randomization_p),
                     summary.significance_label(comparison, metric),
                 ]
                 for metric, test in comparison.tests.items()
+                for digits in (summary.score_digits(report, metric),)
             ],
         )
 
 
 def _analyses(report: Report) -> Iterable[str]:
-    yield "## BLEU by length of the sentence, in words"
+    yield f"## BLEU by length of the {report.test_set.length_side}, in words"
     yield _table(
         ["system", "words", "segments", "BLEU"],
         [
             [
                 _text(system.name),
-                bucket.label,
+                summary.format_range(bucket.label),
                 f"{bucket.segments:,}",
                 _score(bucket),
             ]

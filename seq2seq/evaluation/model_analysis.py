@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,12 +23,16 @@ from seq2seq.evaluation.schema import (
 from seq2seq.nn.bridge import context_vector
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.translate import Translator
-from seq2seq.types import EOS, PAD
+from seq2seq.translate.alignment import align
+from seq2seq.translate.input_splitting import WORD
+from seq2seq.types import PAD
 
 MAX_COMPARED = 2000  # Segments scored for search errors.
 MAX_TOKENS = 32  # An attention map of more cannot be read.
 MAX_PROJECTED = 20
 BATCH_TOKENS = 2048
+# Thai, Lao, Burmese, Khmer, Japanese and Chinese have no blanks between words.
+_NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff]")
 _EPSILON = 1e-3  # Nats: the same sentence in another batch differs in the last digits.
 
 
@@ -95,15 +102,39 @@ def _attention_maps(
         ).attention
         if weights is None:
             raise UserError("a model with attention gave no weights.")
+        alignment = align(
+            mark_words(translator.source.id_to_tokens(source)),
+            mark_words(translator.target.id_to_tokens(target)),
+            weights[0].numpy(),
+        )
         attention_maps.append(
             AttentionMap(
                 number,
-                translator.source.id_to_tokens([*source, EOS]),
-                translator.target.id_to_tokens([*target, EOS]),
-                [[round(float(w), 4) for w in line] for line in weights[0]],
+                list(alignment.source),
+                list(alignment.target),
+                [[round(float(w), 4) for w in line] for line in alignment.weights],
             )
         )
     return attention_maps
+
+
+def mark_words(tokens: Sequence[str]) -> list[str]:
+    """Mark each token that begins a word, and append EOS.
+
+    The tokenizer marks those after a blank. Punctuation is a word as well, and so is
+    each token of a script without blanks.
+    """
+    marked = [*tokens, f"{WORD}</s>"]
+    for index, (previous, token) in enumerate(pairwise(tokens), 1):
+        within = _continues_word(previous[-1]) and _continues_word(token[0])
+        if not within and token[0] != WORD:
+            marked[index] = f"{WORD}{token}"
+    return marked
+
+
+def _continues_word(char: str) -> bool:
+    """Return whether a character joins its neighbours in a word, as letters do."""
+    return unicodedata.category(char)[0] in "LMN" and not _NO_BLANKS.match(char)
 
 
 def _project_contexts(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from seq2seq.evaluation.buckets import Bucket, Example, WordBucket
@@ -15,20 +16,28 @@ from seq2seq.evaluation.comparison import Comparison, SeedGroup
 from seq2seq.evaluation.training_history import TrainingHistory
 from seq2seq.metrics.sacrebleu_scores import Score
 
-FORMAT = 1
-METRIC_NAMES = {"bleu": "BLEU", "chrf": "chrF++", "ter": "TER"}
+FORMAT = 2
+METRIC_NAMES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 LOWER_IS_BETTER = ("ter",)
+_MEANINGS = {
+    "bleu": "runs of 1 to 4 words as in the reference; 0 to 100, higher is better",
+    "chrf": "runs of 1 to 6 characters as in the reference; 0 to 100, higher is better",
+    "ter": "edits per 100 words to arrive at the reference; lower is better",
+}
 
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Attention weights of one translation under teacher forcing.
+    """Attention weights between words of one translation under teacher forcing.
+
+    Weights are summed over the tokens of a source word and averaged over the tokens of
+    a target word.
 
     Attributes:
         segment: Number of the segment.
-        source: Source tokens, EOS last.
-        target: Tokens of the translation, EOS last.
-        weights: One row per target token, one column per source token; rows sum to 1.
+        source: Source words, EOS last.
+        target: Words of the translation, EOS last.
+        weights: One row per target word, one column per source word; rows sum to 1.
     """
 
     segment: int
@@ -96,7 +105,7 @@ class SystemReport:
     Attributes:
         name: Unique in the report.
         kind: "run" or "file".
-        path: The run folder or the file.
+        path: Name of the run folder or of the file, without the folders that it is in.
         scores: By metric.
         length_ratio: Words of the hypotheses by those of the closest references, as
             BLEU counts them.
@@ -104,7 +113,7 @@ class SystemReport:
         by_frequency: BLEU by the training frequency of the rarest source word; empty
             if unknown.
         word_f1: F1 by the training frequency of the target word; empty if unknown.
-        histogram: Segments by chrF++, in tens.
+        histogram: Segments by chrF, in tens; those with 100 apart.
         errors: Numbers of segments, by type of error.
         warnings: Why its scores may not be comparable.
         notes: What the report leaves out, and why.
@@ -165,6 +174,11 @@ class TestSetStats:
 
     Attributes:
         name: Name of the data and split, or of the reference files.
+        revision: Revision of a Hub dataset; None if the recipe names none.
+        fingerprint: First 12 hexadecimal digits of the SHA-256 of sources and
+            references.
+        length_side: "source", or "reference" if there are no sources: the side whose
+            words are a segment's length.
         source_language: "" if unknown.
         target_language: As the recipe or the command line has it.
         tokenizer: BLEU's tokenizer, chosen by the target language.
@@ -177,6 +191,9 @@ class TestSetStats:
     """
 
     name: str
+    revision: str | None
+    fingerprint: str
+    length_side: str
     source_language: str
     target_language: str
     tokenizer: str
@@ -226,10 +243,29 @@ class Report:
         """Warnings about the references and about every system."""
         return [*self.warnings, *(line for s in self.systems for line in s.warnings)]
 
+    @cached_property
+    def small_metrics(self) -> frozenset[str]:
+        """The metrics from files whose scores are all below 2, such as COMET's."""
+        return frozenset(
+            metric
+            for metric in self.metrics
+            if metric not in METRIC_NAMES
+            and all(
+                abs(translation.scores[metric]) < 2
+                for segment in self.segments
+                for translation in segment.translations
+            )
+        )
+
 
 def metric_name(metric: str) -> str:
     """Return the common name of a metric."""
     return METRIC_NAMES.get(metric, metric)
+
+
+def metric_meaning(metric: str) -> str:
+    """Explain in a line what a metric counts."""
+    return _MEANINGS.get(metric, "scores that another program gave the segments")
 
 
 def report_json(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from seq2seq.evaluation.comparison import Comparison
 from seq2seq.evaluation.schema import LOWER_IS_BETTER, Report, SystemReport, metric_name
@@ -37,6 +38,22 @@ def format_interval(interval: Interval, digits: int = 2) -> str:
     return f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
 
 
+def format_range(label: str) -> str:
+    """Write a range of counts: 6–10, 50+."""
+    return label.replace(" and more", "+").replace("-", "–")
+
+
+def score_digits(report: Report, metric: str, digits: int = 2) -> int:
+    """Return the decimals of a metric's scores and of their intervals.
+
+    Args:
+        report: The report.
+        metric: The metric; one of small numbers, such as COMET, gets two more.
+        digits: Decimals of the others.
+    """
+    return digits + 2 if metric in report.small_metrics else digits
+
+
 def format_p_value(p_value: float) -> str:
     """Write a p-value to the digits that matter."""
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
@@ -44,8 +61,18 @@ def format_p_value(p_value: float) -> str:
 
 def report_title(report: Report) -> str:
     """Join the names of the systems."""
-    names = [system.name for system in report.systems]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return _joined([system.name for system in report.systems])
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def test_set_title(report: Report) -> str:
+    """Name the test set by its data, revision and fingerprint."""
+    test_set = report.test_set
+    revision = f", revision {test_set.revision}" if test_set.revision else ""
+    return f"{test_set.name}{revision}, fingerprint {test_set.fingerprint}"
 
 
 def language_pair(report: Report) -> str:
@@ -59,19 +86,26 @@ def language_pair(report: Report) -> str:
 def summary_lines(report: Report) -> list[str]:
     """Summarise scores, comparisons, errors and the effect of length."""
     systems = report.systems
-    lines = [_scores(systems[0])] if len(systems) == 1 else []
-    lines += map(_comparison, report.comparisons)
+    lines = [_scores(report)] if len(systems) == 1 else []
+    lines += [
+        _identical(comparison, report.test_set.segments)
+        if comparison.identical
+        else _comparison(comparison)
+        for comparison in report.comparisons
+    ]
     lines += [_errors(system, report.test_set.segments) for system in systems]
-    lines += filter(None, map(_by_length, systems))
+    side = report.test_set.length_side
+    lines += filter(None, (_by_length(system, side) for system in systems))
     return lines
 
 
-def _scores(system: SystemReport) -> str:
-    scores = [
-        f"{metric_name(metric)} {score.score:.1f} "
-        f"({format_interval(score.interval, 1)})"
-        for metric, score in system.scores.items()
-    ]
+def _scores(report: Report) -> str:
+    (system,) = report.systems
+    scores = []
+    for metric, score in system.scores.items():
+        digits = score_digits(report, metric, 1)
+        interval = format_interval(score.interval, digits)
+        scores.append(f"{metric_name(metric)} {score.score:.{digits}f} ({interval})")
     return (
         f"{system.name} scores {', '.join(scores)}; the ranges hold 95% of resampled "
         "test sets."
@@ -81,6 +115,8 @@ def _scores(system: SystemReport) -> str:
 def significance_label(comparison: Comparison, metric: str) -> str:
     """Label a difference as significant or not, by both tests."""
     test = comparison.tests[metric]
+    if test.difference == 0 and test.interval == (0, 0):
+        return "the same"
     p_values = (test.bootstrap_p, test.randomization_p)
     if max(p_values) < SIGNIFICANT:
         return "more than chance"
@@ -89,16 +125,26 @@ def significance_label(comparison: Comparison, metric: str) -> str:
     return "may be chance"
 
 
+def _identical(comparison: Comparison, segments: int) -> str:
+    return (
+        f"{comparison.system} and {comparison.baseline} are identical: all "
+        f"{segments:,} translations are the same."
+    )
+
+
 def _comparison(comparison: Comparison) -> str:
     test = comparison.tests["bleu"]
     others = [
         metric_name(metric)
         for metric in comparison.tests
         if metric != "bleu"
-        and (comparison.tests[metric].difference > 0)
-        == ((test.difference > 0) != (metric in LOWER_IS_BETTER))
+        and comparison.tests[metric].difference
+        * test.difference
+        * (-1 if metric in LOWER_IS_BETTER else 1)
+        > 0
     ]
-    agree = f"; {' and '.join(others)} agree" if others else ""
+    verb = "agrees" if len(others) == 1 else "agree"
+    agree = f"; {_joined(others)} {verb}" if others else ""
     low, high = map(format_signed, test.interval)
     return (
         f"{comparison.system} against {comparison.baseline}: "
@@ -106,7 +152,7 @@ def _comparison(comparison: Comparison) -> str:
         f"{significance_label(comparison, 'bleu')} "
         f"(p {format_p_value(test.bootstrap_p)} by bootstrap, "
         f"{format_p_value(test.randomization_p)} by randomization){agree}. By the "
-        f"chrF++ of single segments it is better for {comparison.wins:,}, the same for "
+        f"chrF of single segments it is better for {comparison.wins:,}, the same for "
         f"{comparison.ties:,} and worse for {comparison.losses:,}."
     )
 
@@ -120,27 +166,26 @@ def _errors(system: SystemReport, segments: int) -> str:
         )
     commonest = max(errors, key=lambda name: len(errors[name]))
     return (
-        f"{total:,} of {system.name}'s {segments:,} translations have a detected "
+        f"{total:,} of {system.name}'s {segments:,} translations "
+        f"{'has' if total == 1 else 'have'} a detected "
         f"error, most often: {commonest} ({len(errors[commonest]):,})."
     )
 
 
-def _by_length(system: SystemReport) -> str | None:
+def _by_length(system: SystemReport, side: str) -> str | None:
     large = [bucket for bucket in system.by_length if bucket.segments >= _MIN_SEGMENTS]
     if len(large) < 2:
         return None
     first, last = large[0], large[-1]
+    shortest = f"{first.score:.1f} for {side}s of {format_range(first.label)} words"
+    longest = f"{last.score:.1f} for {format_range(last.label)}"
     if (
         first.interval.low <= last.interval.high
         and last.interval.low <= first.interval.high
     ):
         return (
-            f"{system.name}'s BLEU does not clearly depend on length: "
-            f"{first.score:.1f} for {first.label} words, {last.score:.1f} for "
-            f"{last.label}."
+            f"{system.name}'s BLEU does not clearly depend on length: {shortest}, "
+            f"{longest}."
         )
     trend = "rises" if last.score > first.score else "falls"
-    return (
-        f"{system.name}'s BLEU {trend} from {first.score:.1f} for {first.label} words "
-        f"to {last.score:.1f} for {last.label}."
-    )
+    return f"{system.name}'s BLEU {trend} with length: {shortest}, {longest}."

@@ -104,7 +104,7 @@ def plot_intervals(
                 )
         axes.set_xticks(range(len(categories)), categories)
         axes.set_xlim(-0.5, len(categories) - 0.5)
-        axes.set_ylim(bottom=0)
+        _fit(axes, [end for points in series for p in points for end in p[1:4]])
         _label(axes, xlabel, ylabel)
         return svg()
 
@@ -169,10 +169,12 @@ def plot_lines(
             axes.axhline(limit, color=MUTED, linewidth=0.8, linestyle=":")
         if logarithmic:
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
             axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         else:
-            axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+            ends = [*band[1], *band[2]] if band is not None else []
+            _fit(axes, [*ends, *(y for _, values in lines for y in values)])
         _label(axes, xlabel, ylabel)
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
@@ -263,6 +265,16 @@ def _label_offsets(pixels: Sequence[tuple[float, ...]]) -> list[tuple[float, flo
         offsets.append((float(best[0]), float(best[1])))
         occupied.append((x + best[0], y + best[1]))
     return offsets
+
+
+def _fit(axes: Axes, values: Sequence[float]) -> None:
+    """Let the vertical axis span the values; 0 belongs to it where they come near."""
+    low, high = min(values), max(values)
+    if 0 <= low < high / 2:
+        axes.set_ylim(bottom=0)
+    elif high > low:
+        margin = 0.08 * (high - low)
+        axes.set_ylim(low - margin, high + margin)
 
 
 def _label(axes: Axes, xlabel: str, ylabel: str) -> None:

@@ -7,6 +7,7 @@ nothing but their seed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from seq2seq.data.preprocessing import load_eval_pairs
 from seq2seq.errors import UserError, misaligned_error
 from seq2seq.evaluation.evaluate import evaluate_split
+from seq2seq.evaluation.training_history import public_name
 from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
@@ -30,6 +32,7 @@ class TestSet:
 
     Attributes:
         name: Name of the data and split, or of the reference files.
+        revision: Revision of a Hub dataset; None if the recipe names none.
         sources: Source lines; empty if unknown.
         references: One or more lists of lines.
         source_language: As the recipe names it; "" if unknown.
@@ -37,10 +40,24 @@ class TestSet:
     """
 
     name: str
+    revision: str | None
     sources: list[str]
     references: list[list[str]]
     source_language: str
     target_language: str
+
+    @property
+    def length_side(self) -> str:
+        """The side whose words are a segment's length: "source" or "reference"."""
+        return "source" if self.sources else "reference"
+
+    def fingerprint(self) -> str:
+        """Return the first 12 hexadecimal digits of the SHA-256 of all lines."""
+        digest = hashlib.sha256()
+        for lines in (self.sources, *self.references):
+            text = "".join(f"{line}\n" for line in lines) + "\0"
+            digest.update(text.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -173,7 +190,7 @@ def _unique_names(
     for label, (name, path) in zip(short, arguments, strict=True):
         full = label
         if short.count(label) > 1:
-            full = label if name else str(path)
+            full = label if name else _unique_suffix(path, arguments)
             if name and path in recipes:
                 full = f"{label} (seed {recipes[path].seed})"
         unique, number = full, 2
@@ -181,6 +198,17 @@ def _unique_names(
             unique, number = f"{full} #{number}", number + 1
         names.append(unique)
     return names
+
+
+def _unique_suffix(path: Path, arguments: Sequence[tuple[str, Path]]) -> str:
+    """Return as many of a path's last parts as no other path ends with."""
+    own = path.resolve()
+    others = [other.resolve() for _, other in arguments]
+    for size in range(1, len(own.parts)):
+        same = [other for other in others if other.parts[-size:] == own.parts[-size:]]
+        if set(same) == {own}:
+            return "/".join(own.parts[-size:])
+    return own.name
 
 
 def _seed_group(recipe: Recipe | None, systems: list[System]) -> str | None:
@@ -205,7 +233,7 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
         check_language(request.language)
     references = [list(read_lines(path)) for path in request.references]
     sources = [] if request.source is None else list(read_lines(request.source))
-    name = ", ".join(path.name for path in request.references)
+    name, revision = ", ".join(path.name for path in request.references), None
     first = next(iter(recipes.values()), None)
     if first is None:
         if not references:
@@ -225,7 +253,9 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
             split = data.split_name(request.split)
             run_pairs = load_eval_pairs(data, split)
             if pairs is None:
-                pairs, owner, name = run_pairs, path, name or f"{data.path} {split}"
+                pairs, owner = run_pairs, path
+                name = name or f"{public_name(data.path)} {split}"
+                revision = data.revision
             elif run_pairs != pairs:
                 raise UserError(
                     f"{path} and {owner} have other pairs in their split "
@@ -242,7 +272,7 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
             )
     source_language = "" if first is None else first.data.source
     language = request.language or (first.data.target if first else "")
-    return TestSet(name, sources, references, source_language, language)
+    return TestSet(name, revision, sources, references, source_language, language)
 
 
 def _translations(request: ReportRequest, path: Path, test_set: TestSet) -> list[str]:

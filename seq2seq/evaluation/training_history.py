@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from statistics import median
 from typing import Any
 
@@ -192,8 +192,10 @@ def _settings(recipe: Recipe) -> tuple[str, list[ConfigValue]]:
     settings = []
     for key, value in _flatten(recipe.model_dump(mode="json")).items():
         if key != "description":
-            base_text = _text(base_values[key]) if key in base_values else "not there"
-            text = _text(value)
+            base_text = (
+                _text(_public(base_values[key])) if key in base_values else "not there"
+            )
+            text = _text(_public(value))
             equal = base_text == text
             settings.append(ConfigValue(key, text, None if equal else base_text))
     return name, settings
@@ -211,6 +213,28 @@ def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _public(value: Any) -> Any:
+    """Name the files and folders in a value of a recipe as `public_name` does."""
+    if isinstance(value, dict):
+        return {key: _public(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_public(inner) for inner in value]
+    return public_name(value) if isinstance(value, str) else value
+
+
+def public_name(path: str) -> str:
+    """Return the last part of a path that tells where its author keeps files.
+
+    Such are absolute paths and those that begin with ~ or contain "..". Relative paths,
+    datasets of the Hub and other text are returned as they are.
+    """
+    for kind in (PurePosixPath, PureWindowsPath):
+        parts = kind(path).parts
+        if kind(path).is_absolute() or ".." in parts or path.startswith("~"):
+            return kind(path).name or path
+    return path
 
 
 def format_duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seq2seq.data.preprocessing import open_split
 from seq2seq.errors import UserError
@@ -89,45 +89,53 @@ def _read(cache: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+Edit = Literal["equal", "insertion", "deletion"]
+
+
 @dataclass(frozen=True)
 class DiffSpan:
-    """A span of a line in a word-level diff.
+    """A span of a hypothesis in its word-level diff with a reference.
 
     Attributes:
         text: White space included.
-        differs: Whether the other line lacks these words.
+        edit: "equal"; "insertion", words that the reference lacks here; or "deletion",
+            words of the reference that the hypothesis lacks here.
     """
 
     text: str
-    differs: bool
+    edit: Edit
 
 
-def diff_spans(line: str, other: str) -> list[DiffSpan]:
-    """Mark the words of a line that another line does not share, in order.
+def diff_spans(hypothesis: str, reference: str) -> list[DiffSpan]:
+    """Return the word-level diff that leads from a reference to a hypothesis.
 
-    The spans together are the line, to the last character.
+    The spans other than deletions together are the hypothesis, to the last character.
+    A word that replaces another is an insertion, followed by a deletion.
     """
-    bounds = [match.span() for match in _WORD.finditer(line)]
-    matcher = SequenceMatcher(None, words(line), words(other), autojunk=False)
-    same = [False] * len(bounds)
-    for block in matcher.get_matching_blocks():
-        same[block.a : block.a + block.size] = [True] * block.size
+    here, there = (
+        [match.span() for match in _WORD.finditer(line)]
+        for line in (hypothesis, reference)
+    )
+    matcher = SequenceMatcher(None, words(hypothesis), words(reference), autojunk=False)
     spans: list[DiffSpan] = []
     end = 0
-    for number, (first, last) in enumerate(bounds):
-        if first > end:
-            between = number > 0 and not same[number - 1] and not same[number]
-            spans = _append(spans, line[end:first], between)
-        spans = _append(spans, line[first:last], not same[number])
-        end = last
-    return _append(spans, line[end:], False) if end < len(line) else spans
 
+    def append(text: str, edit: Edit) -> None:
+        if text and spans and spans[-1].edit == edit:
+            text = spans.pop().text + text
+        if text:
+            spans.append(DiffSpan(text, edit))
 
-def _append(spans: list[DiffSpan], text: str, differs: bool) -> list[DiffSpan]:
-    """Append a span, joined to the last one if both differ or both do not."""
-    if spans and spans[-1].differs == differs:
-        return [*spans[:-1], DiffSpan(spans[-1].text + text, differs)]
-    return [*spans, DiffSpan(text, differs)]
+    for tag, first, last, begin, stop in matcher.get_opcodes():
+        if first < last:
+            start = here[first][0]
+            append(hypothesis[end:start], "equal")
+            end = here[last - 1][1]
+            append(hypothesis[start:end], "equal" if tag == "equal" else "insertion")
+        if tag != "equal" and begin < stop:
+            append(reference[there[begin][0] : there[stop - 1][1]], "deletion")
+    append(hypothesis[end:], "equal")
+    return spans
 
 
 def read_segment_scores(path: Path, lines: Sequence[str]) -> list[float]:

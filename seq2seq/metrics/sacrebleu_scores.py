@@ -97,7 +97,7 @@ class MetricResults:
 
     Attributes:
         bleu: Higher is better.
-        chrf: chrF++ (Popović 2017), with word unigrams and bigrams; higher is better.
+        chrf: Popović 2015; higher is better.
         ter: Lower is better.
     """
 
@@ -156,13 +156,13 @@ def score_corpus(
 
     Source: Post 2018 (sacreBLEU).
     """
-    _check(hypotheses, [references])
-    bleu = bleu_metric(language, lowercase=lowercase)
-    chrf = CHRF(lowercase=lowercase)
+    results = score_segments(
+        hypotheses, [references], language=language, lowercase=lowercase
+    )
     return Scores(
-        bleu=_evaluate(bleu, hypotheses, [references], bleu_from_stats).score,
-        chrf=_evaluate(chrf, hypotheses, [references], chrf_from_stats).score,
-        ter=_evaluate(TER(), hypotheses, [references], ter_from_stats).score,
+        bleu=results.bleu.score,
+        chrf=results.chrf.score,
+        ter=results.ter.score,
         sentences=len(references),
     )
 
@@ -172,6 +172,7 @@ def score_segments(
     references: Sequence[Sequence[str]],
     *,
     language: str,
+    lowercase: bool = False,
     n_bootstrap: int = N_BOOTSTRAP,
 ) -> MetricResults:
     """Score hypotheses as a corpus and sentence by sentence.
@@ -183,6 +184,7 @@ def score_segments(
         hypotheses: One line per sentence; a blank one matches nothing.
         references: One or more lists of lines, all of the same length.
         language: Code of the target language; selects BLEU's tokenizer.
+        lowercase: Whether BLEU and chrF ignore case; TER always does.
         n_bootstrap: Bootstrap resamples for the confidence intervals.
 
     Raises:
@@ -190,8 +192,8 @@ def score_segments(
     """
     _check(hypotheses, references)
     metrics = (
-        (bleu_metric(language), bleu_from_stats),
-        (CHRF(word_order=2), chrf_from_stats),
+        (bleu_metric(language, lowercase=lowercase), bleu_from_stats),
+        (CHRF(lowercase=lowercase), chrf_from_stats),
         (TER(), ter_from_stats),
     )
     return MetricResults(

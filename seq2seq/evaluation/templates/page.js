@@ -1,4 +1,25 @@
 "use strict";
+// A text that a spreadsheet would compute begins with a quote.
+const quoted = (text) => `"${text.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+const csv = (table) => {
+  const lines = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => {
+    const record = [];
+    for (const cell of row.cells) {
+      const name = table.tHead.rows[0].cells[cell.cellIndex].textContent;
+      record.push([name, cell.dataset.v]);
+      for (const line of cell.querySelectorAll("dd")) {
+        const text = line.querySelector("bdi").cloneNode(true), label = line.previousSibling.textContent;
+        text.querySelectorAll("del").forEach((missing) => missing.remove());
+        record.push([label, quoted(text.textContent)]);
+        const errors = [...line.querySelectorAll(".tag")].map((tag) => tag.textContent);
+        if (line.className) record.push([`errors of ${label}`, quoted(errors.join(", "))]);
+      }
+    }
+    return record;
+  });
+  const names = lines.length ? lines[0].map(([name]) => quoted(name)) : [];
+  return [names, ...lines.map((line) => line.map(([, value]) => value))].join("\r\n") + "\r\n";
+};
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0], rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
@@ -29,6 +50,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
     count.textContent = words.length ? `${shown} of ${rows.length} shown` : "";
   };
   input.addEventListener("input", filter);
+  tools.querySelector("button").addEventListener("click", () => {
+    const link = document.createElement("a");
+    // Spreadsheets read UTF-8 only after a byte-order mark.
+    link.href = URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv" }));
+    link.download = "segments.csv";
+    link.click();
+  });
   tools.hidden = false;
   addEventListener("hashchange", () => {
     const row = document.getElementById(location.hash.slice(1));

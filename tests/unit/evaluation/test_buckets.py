@@ -68,18 +68,23 @@ def test_word_f1_counts_by_frequency_in_training() -> None:
 
 def test_every_sentence_is_in_the_histogram() -> None:
     histogram = score_histogram([0, 9.99, 10, 55, 100, 100.00000001])
-    assert [count for _, count in histogram] == [2, 1, 0, 0, 0, 1, 0, 0, 0, 2]
+    assert [count for _, count in histogram] == [2, 1, 0, 0, 0, 1, 0, 0, 0, 0, 2]
 
 
 def test_five_different_examples_with_their_reasons() -> None:
     scores = [float(number) for number in range(50)]
     sizes = [number % 13 for number in range(50)]
-    examples = select_examples(scores, sizes, None, errors=[31, 21])
+    examples = select_examples(
+        scores, sizes, None, errors=[31, 21], length_side="source"
+    )
     assert len({example.segment for example in examples}) == 5
     by_reason = {example.reason: example.segment for example in examples}
     assert by_reason["a typical one, with the middle score"] == 26
     assert by_reason["the lowest score"] == 1
     assert by_reason["a detected error"] == 21
     assert by_reason["the longest source"] == 13
-    assert select_examples([1.0], [1], [0], [])[0].segment == 1
-    assert len(select_examples([1.0], [1], [0], [])) == 1
+    (only,) = select_examples([1.0], [1], [0], [], length_side="source")
+    assert only.segment == 1
+    without_source = select_examples(scores, sizes, None, [], length_side="reference")
+    assert "the longest reference" in {example.reason for example in without_source}
+    assert "the longest source" not in {example.reason for example in without_source}

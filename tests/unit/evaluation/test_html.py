@@ -228,6 +228,7 @@ def check(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> None:
         raise AssertionError((value, rule))
     kinds: dict[str, Any] = {"object": dict, "array": list, "string": str}
     kinds |= {"null": type(None), "number": (int, float), "integer": int}
+    kinds["boolean"] = bool
     assert isinstance(value, kinds[rule["type"]]), (value, rule)
     if rule["type"] == "object":
         known = rule.get("properties", {})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import json
+import re
 import shutil
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -103,7 +106,7 @@ def test_the_reports_scores_are_the_evaluations(
     for name, run in runs.items():
         saved = json.loads((run / "evaluation/test/scores.json").read_text())
         scores = system(report, name).scores
-        for metric in ("bleu", "ter"):
+        for metric in ("bleu", "chrf", "ter"):
             assert scores[metric].score == pytest.approx(saved[metric]["score"])
             assert scores[metric].signature == saved[metric]["signature"]
     assert report.test_set.tokenizer == "13a"
@@ -115,7 +118,7 @@ def test_seeds_of_one_recipe_are_a_group(report: Report) -> None:
     assert group.members == ["looking", "looking-2"]
 
 
-def test_attention_sums_to_one_over_the_tokens_of_both_sides(
+def test_attention_sums_to_one_over_the_words_of_both_sides(
     report: Report, runs: dict[str, Path]
 ) -> None:
     reported = system(report, "looking").model_analysis
@@ -134,8 +137,7 @@ def test_attention_sums_to_one_over_the_tokens_of_both_sides(
         (attention_map.source, sources[0]),
         (attention_map.target, targets[0]),
     ):
-        assert tokens[-1] == "</s>"
-        assert "".join(tokens[:-1]).replace("▁", " ").strip() == line
+        assert tokens == [*words(line), "</s>"]
     for weights in attention_map.weights:
         assert len(weights) == len(attention_map.source)
         assert sum(weights) == pytest.approx(1, abs=0.01)
@@ -287,6 +289,59 @@ def seq2seq(
 Command = Callable[..., tuple[int, str, str]]
 
 
+def test_no_output_tells_where_its_author_keeps_files(
+    runs: dict[str, Path], tmp_path: Path, seq2seq: Command
+) -> None:
+    for name in ("one/run", "run"):
+        shutil.copytree(runs["looking"], tmp_path / name)
+    lost = tmp_path / "lost"
+    shutil.copytree(runs["context"], lost)
+    assert str(tmp_path.parent) in (lost / "recipe.yaml").read_text(encoding="utf-8")
+    (lost / "checkpoints/best.ckpt").write_bytes(b"damaged")
+    (lost / "word-counts.json.gz").unlink(missing_ok=True)
+    systems = [str(tmp_path / name) for name in ("one/run", "run", "lost")]
+    data, untrained = tmp_path / "data", shutil.ignore_patterns("train.*")
+    shutil.copytree(runs["context"].parent / "data", data, ignore=untrained)
+    for arguments in (systems, [systems[2], "--data-path", str(data)]):
+        status, _, errors = seq2seq("report", *arguments, "--samples", "50")
+        assert status == 0, errors
+    notes = json.loads((lost / "report/test/report.json").read_text())["systems"][0]
+    assert notes["notes"] == [
+        "Without word frequencies: no training text to read.",
+        "The model of lost could not be analysed.",
+    ]
+    private = {str(tmp_path), str(tmp_path.parent), str(Path.home()), "/tmp/"}
+    private |= {getpass.getuser(), socket.gethostname(), "/checkpoints/"}
+    written = [*tmp_path.glob("report/*"), *lost.glob("report/test/*")]
+    assert len(written) == 6
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        shown = re.sub(r"<script>.*?</script>|<style>.*?</style>", "", text, flags=re.S)
+        assert not [name for name in private if re.search(rf"\b{name}|{name}/", shown)]
+        assert "data test" in shown  # The name of the data and of its split.
+    report = json.loads((tmp_path / "report/report.json").read_text())
+    assert [system["path"] for system in report["systems"]] == ["run", "run", "lost"]
+    assert report["systems"][0]["name"] == "one/run"
+    assert re.fullmatch("[0-9a-f]{12}", report["test_set"]["fingerprint"])
+
+
+def test_a_private_name_of_the_target_language_is_warned_of(
+    runs: dict[str, Path], tmp_path: Path, seq2seq: Command
+) -> None:
+    run, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(runs["looking"], run)
+    shutil.copytree(runs["looking"].parent / "data", data)
+    (data / "test.de").rename(data / "test.deutsch")
+    recipe = (run / "recipe.yaml").read_text(encoding="utf-8")
+    recipe = re.sub("target: .?de.?$", "target: deutsch", recipe, flags=re.M)
+    (run / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    (run / "SHA256SUMS").unlink()
+    for verb in (("evaluate", "run"), ("report", "run", "--samples", "50")):
+        status, out, errors = seq2seq(*verb, "--data-path", str(data))
+        assert status == 0, errors
+        assert "'deutsch' is no language code" in out + errors, verb
+
+
 def test_report_writes_three_files_into_the_run(
     runs: dict[str, Path], tmp_path: Path, seq2seq: Command
 ) -> None:
@@ -302,7 +357,7 @@ def test_report_writes_three_files_into_the_run(
         *("report.html", "report.json", "report.md")
     }
     notes = json.loads((run / "report/test/report.json").read_text())
-    assert "The model could not be analysed" in notes["systems"][0]["notes"][0]
+    assert "The model of run could not be analysed" in notes["systems"][0]["notes"][0]
 
 
 def test_compare_takes_a_run_and_a_file(

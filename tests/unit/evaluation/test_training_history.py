@@ -6,8 +6,10 @@ from pathlib import Path
 
 from seq2seq.evaluation.training_history import (
     format_duration,
+    public_name,
     read_training_history,
 )
+from seq2seq.recipe import Recipe
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.run_folder import RunFolder
@@ -36,3 +38,34 @@ def test_a_recipe_is_compared_with_the_shipped_one_that_it_came_from(
         "0.0",
     )
     assert dict(history.facts) == {"training": "not finished: there is no summary.json"}
+
+
+def test_a_recipe_is_shown_without_the_folders_of_its_author(tmp_path: Path) -> None:
+    for path, name in (
+        ("/home/ann/data/multi30k", "multi30k"),
+        ("~/data/multi30k", "multi30k"),
+        ("~ann/multi30k", "multi30k"),
+        (r"C:\Users\Ann Lee\multi30k", "multi30k"),
+        ("../ann/multi30k", "multi30k"),
+        ("data/multi30k", "data/multi30k"),
+        ("wmt/wmt14", "wmt/wmt14"),
+        ("phrasebook", "phrasebook"),
+    ):
+        assert public_name(path) == name
+    recipe = Recipe.model_validate(
+        {
+            "data": {
+                "path": "/home/ann/data",
+                "source": "en",
+                "target": "de",
+                "mix": [{"path": "/home/ann/more"}],
+            },
+            "train": {"init_from": "/home/ann/runs/old", "max_steps": 1},
+        }
+    )
+    settings = read_training_history(RunFolder(tmp_path), recipe).settings
+    shown = {setting.key: setting.value for setting in settings}
+    assert "ann" not in str(settings)
+    assert shown["data.path"] == '"data"'
+    assert shown["train.init_from"] == '"old"'
+    assert '"path": "more"' in shown["data.mix"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,15 +20,40 @@ def test_words_are_runs_of_letters_and_single_characters() -> None:
 
 
 @given(st.text(alphabet="ab .,我\u202e", max_size=30), st.text("ab .我", max_size=30))
-def test_marked_parts_join_to_the_line(line: str, other: str) -> None:
-    assert "".join(part.text for part in diff_spans(line, other)) == line
-    assert not any(part.differs for part in diff_spans(line, line))
-
-
-def test_words_that_differ_are_marked_with_what_lies_between() -> None:
-    parts = diff_spans("der rote Hund schläft", "der alte Kater schläft")
-    assert [(part.text, part.differs) for part in parts] == [
-        ("der ", False),
-        ("rote Hund", True),
-        (" schläft", False),
+def test_a_diff_holds_the_line_and_every_word_of_the_reference(
+    line: str, other: str
+) -> None:
+    spans = diff_spans(line, other)
+    assert "".join(span.text for span in spans if span.edit != "deletion") == line
+    kept = [
+        word for span in spans if span.edit != "insertion" for word in words(span.text)
     ]
+    assert kept == words(other)
+    assert {span.edit for span in diff_spans(line, line)} <= {"equal"}
+    assert all(one.edit != two.edit for one, two in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "reference", "expected"),
+    [
+        (
+            "der rote Hund schläft",
+            "der alte Kater schläft",
+            ["der ", "+rote Hund", "-alte Kater", " schläft"],
+        ),
+        (
+            "Sie hat Tee.",
+            "Sie hat schon Tee getrunken.",
+            ["Sie hat", "-schon", " Tee", "-getrunken", "."],
+        ),
+        ("Hund", "Der Hund", ["-Der", "Hund"]),
+        ("", "Der Hund", ["-Der Hund"]),
+        ("我在校见了", "我在学校见了", ["我在", "-学", "校见了"]),
+    ],
+)
+def test_wrong_words_and_missing_words_are_marked(
+    hypothesis: str, reference: str, expected: list[str]
+) -> None:
+    signs = {"equal": "", "insertion": "+", "deletion": "-"}
+    spans = diff_spans(hypothesis, reference)
+    assert [signs[span.edit] + span.text for span in spans] == expected

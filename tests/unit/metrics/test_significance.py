@@ -58,13 +58,13 @@ def two_systems() -> tuple[list[str], list[str], list[list[str]]]:
 @pytest.mark.parametrize(("test", "samples"), [("bs", 1000), ("ar", 1500)])
 def test_p_values_are_sacrebleus(test: str, samples: int) -> None:
     one, other, references = two_systems()
-    metrics = {"bleu": BLEU(), "chrf": CHRF(word_order=2), "ter": TER()}
+    metrics = {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}
     named = [("one", one), ("other", other)]
     _, expected = PairedTest(named, metrics, references, test, n_samples=samples)()
     results = [
         score_segments(lines, references, language="de") for lines in (one, other)
     ]
-    for name, key in (("bleu", "BLEU"), ("chrf", "chrF2++"), ("ter", "TER")):
+    for name, key in (("bleu", "BLEU"), ("chrf", "chrF2"), ("ter", "TER")):
         baseline, system = (getattr(scores, name) for scores in results)
         result = paired_test(
             baseline.statistics,
