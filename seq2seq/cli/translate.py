@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +23,11 @@ from seq2seq.cli.options import (
     with_beam,
 )
 from seq2seq.errors import UserError
+from seq2seq.utils.console import is_quiet
 from seq2seq.utils.memory import gc_disabled
+
+if TYPE_CHECKING:
+    from seq2seq.utils.progress import LineProgress
 
 
 class FormatName(Enum):
@@ -212,40 +219,75 @@ def translate(
     with gc_disabled():
         from seq2seq.translate.options import TranslationOptions
         from seq2seq.translate.translate_file import FileOptions, translate_file
+        from seq2seq.utils.progress import LineProgress
 
     with_beam(override, beam)  # Raises where they contradict each other.
-    warnings = translate_file(
-        run,
-        FileOptions(
-            inputs=files or [],
-            output=output,
-            resume=resume,
-            alignments=alignments,
-            input_format=input_format.value if input_format else None,
-            output_format=output_format.value,
-            field=field,
-            constraints=constraints,
-            strict_utf8=strict_utf8,
-        ),
-        options=TranslationOptions(
-            n_best=n_best,
-            batch_size=batch_size,
-            buffer_size=buffer_size,
-            sentences=sentences.value if sentences else None,
-            max_input_length=max_input_length,
-            long_input=long_input.value,
-            replace_unk=replace_unk,
-            token_log_probs=token_log_probs,
-            on_error=on_error.value,
-            mbr_samples=mbr_samples or 0,
-            mbr_metric=(mbr_metric or MBRMetric.chrf).value,
-        ),
-        ensemble=ensemble or [],
-        engine=engine.value,
-        overrides=override or [],
-        beam_size=beam,
-        shortlist=shortlist,
-        devices=devices,
-    )
+    progress = LineProgress(None if is_quiet() else sys.stderr)
+    with _resume_hint(files or [], output, progress):
+        warnings = translate_file(
+            run,
+            FileOptions(
+                inputs=files or [],
+                output=output,
+                resume=resume,
+                alignments=alignments,
+                input_format=input_format.value if input_format else None,
+                output_format=output_format.value,
+                field=field,
+                constraints=constraints,
+                strict_utf8=strict_utf8,
+            ),
+            options=TranslationOptions(
+                n_best=n_best,
+                batch_size=batch_size,
+                buffer_size=buffer_size,
+                sentences=sentences.value if sentences else None,
+                max_input_length=max_input_length,
+                long_input=long_input.value,
+                replace_unk=replace_unk,
+                token_log_probs=token_log_probs,
+                on_error=on_error.value,
+                mbr_samples=mbr_samples or 0,
+                mbr_metric=(mbr_metric or MBRMetric.chrf).value,
+            ),
+            ensemble=ensemble or [],
+            engine=engine.value,
+            overrides=override or [],
+            beam_size=beam,
+            shortlist=shortlist,
+            devices=devices,
+            progress=progress,
+        )
     for warning in warnings:
         print(warning, file=sys.stderr)
+
+
+@contextmanager
+def _resume_hint(
+    files: list[Path], output: Path | None, progress: LineProgress
+) -> Iterator[None]:
+    """Add to an error, or to Ctrl-C, how far it got and how to go on.
+
+    Raises:
+        UserError: What the block raises, with the command that goes on.
+        typer.Exit: After Ctrl-C, with status 130.
+    """
+    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    command = f"go on with: {shlex.join(['seq2seq', *arguments, '--resume'])}"
+    if not files:
+        command += " (and the same input)"
+    resumable = output is not None and (output.is_file() or not output.exists())
+    try:
+        yield
+    except UserError as error:
+        if not resumable or not progress.done:
+            raise
+        done = f"{progress.describe()} are kept"
+        raise UserError(f"{error} {done}; {command}") from error
+    except KeyboardInterrupt:
+        if not resumable:
+            command = "only --output F can be resumed"
+        elif not progress.done:
+            command = "give the same command again"
+        print(f"interrupted after {progress.describe()}; {command}", file=sys.stderr)
+        raise typer.Exit(130) from None

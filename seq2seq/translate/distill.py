@@ -17,8 +17,9 @@ from seq2seq.errors import UserError
 from seq2seq.metrics.pairwise import bleu_utility
 from seq2seq.translate import Translation, TranslationOptions, Translator
 from seq2seq.translate.batching import read_buffers
-from seq2seq.translate.line_stats import Throughput
 from seq2seq.translate.resumable_output import ResumableOutput
+from seq2seq.utils.console import is_quiet
+from seq2seq.utils.progress import LineProgress
 from seq2seq.utils.text import is_blank
 
 SEPARATORS = str.maketrans(dict.fromkeys("\t\n\r", " "))
@@ -87,7 +88,8 @@ def distill(
     if first is None:
         raise UserError(f"{corpora[0].name} has no sentence pairs; add some.")
     folder.mkdir(parents=True, exist_ok=True)
-    progress = Throughput(sys.stderr)
+    progress = LineProgress(None if is_quiet() else sys.stderr)
+    complete = False
     job = {
         **job,
         "sequence_interpolation": sequence_interpolation,
@@ -116,9 +118,10 @@ def distill(
                 output.append([lines])
                 translated = result.num_pairs - output.committed.lines
                 progress.show(result.num_pairs, translated)
+            output.commit()
+            complete = True
         finally:
-            progress.close()
-        output.commit()
+            progress.close(complete=complete)
     return result
 
 

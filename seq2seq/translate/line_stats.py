@@ -1,15 +1,11 @@
-"""Statistics of translated lines, and throughput on a terminal."""
+"""Statistics of translated lines."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TextIO
 
 from seq2seq.translate.options import Translation
-
-REFRESH_SECONDS = 0.5
 
 
 @dataclass
@@ -96,32 +92,3 @@ class LineStats:
                 "lines"
             )
         return messages
-
-
-class Throughput:
-    """Lines done and lines per second, shown on a terminal only."""
-
-    def __init__(self, screen: TextIO) -> None:
-        self.screen = screen if screen.isatty() else None
-        self.start_time = self.last_refresh = time.monotonic()
-
-    def show(self, done: int, translated: int) -> None:
-        """Refresh the line, at most every REFRESH_SECONDS.
-
-        Args:
-            done: Lines that are written.
-            translated: Lines of these that this process translated.
-        """
-        now = time.monotonic()
-        if self.screen is None or now - self.last_refresh < REFRESH_SECONDS:
-            return
-        self.last_refresh = now
-        rate = translated / (now - self.start_time)
-        self.screen.write(f"\r{done:,} lines, {rate:,.0f} a second\x1b[K")
-        self.screen.flush()
-
-    def close(self) -> None:
-        """Erase the line."""
-        if self.screen is not None:
-            self.screen.write("\r\x1b[K")
-            self.screen.flush()

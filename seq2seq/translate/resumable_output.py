@@ -230,7 +230,7 @@ class ResumableOutput:
     def _write_error(self, error: OSError) -> UserError:
         return UserError(
             f"{self.partial[0]} cannot be written: {error.strerror or error}. Mend "
-            "that, then give the same command, of translate with --resume, to go on."
+            "that, then resume."
         )
 
 

@@ -26,7 +26,7 @@ from seq2seq.translate.formats import (
     infer_format,
     read_records,
 )
-from seq2seq.translate.line_stats import LineStats, Throughput
+from seq2seq.translate.line_stats import LineStats
 from seq2seq.translate.options import Translation, TranslationOptions
 from seq2seq.translate.process_pool import (
     InlineTranslator,
@@ -36,9 +36,19 @@ from seq2seq.translate.process_pool import (
 )
 from seq2seq.translate.resumable_output import ResumableOutput
 from seq2seq.translate.translator import Translator
-from seq2seq.utils.files import DecodeErrorHandler, decode_lines, read_lines
+from seq2seq.utils.files import (
+    COMPRESSIONS,
+    DecodeErrorHandler,
+    count_lines,
+    decode_lines,
+    read_lines,
+)
 from seq2seq.utils.memory import gc_disabled
 from seq2seq.utils.overwriting import STDIN, STDOUT, check_overwrites_no_input
+from seq2seq.utils.progress import LineProgress
+
+MAX_COUNTED_BYTES = 256 << 20
+"""Size of a compressed file whose lines are not counted beforehand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +98,12 @@ class FileOptions:
         """The format of each input file."""
         return [self.input_format or infer_format(path) for path in self.inputs]
 
+    def num_lines(self) -> int | None:
+        """Count the lines of all files; None for pipes, and where it takes long."""
+        counts = [count_lines(path) for path in self.inputs if not _is_large(path)]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known and len(known) == len(self.inputs) else None
+
     def read(
         self, stdin: BinaryIO, *, on_decode_error: DecodeErrorHandler | None
     ) -> Iterator[Record]:
@@ -136,6 +152,12 @@ class FileOptions:
         return ResumableOutput(paths, job=job, resume=self.resume, inputs=inputs)
 
 
+def _is_large(path: Path) -> bool:
+    """Return whether decompressing a file to count its lines takes many seconds."""
+    compressed = path.suffix in COMPRESSIONS and path.is_file()
+    return compressed and path.stat().st_size > MAX_COUNTED_BYTES
+
+
 def translate_file(
     run: str | Path,
     files: FileOptions,
@@ -147,6 +169,7 @@ def translate_file(
     beam_size: int | None = None,
     shortlist: int | None = None,
     devices: int | None = None,
+    progress: LineProgress | None = None,
 ) -> list[str]:
     """Translate files, or standard input, with a trained run.
 
@@ -161,6 +184,8 @@ def translate_file(
         shortlist: Target tokens to score for each source token; all if None.
         devices: Number of processes, each on its own GPU where the engine is torch and
             there are any; this process if None.
+        progress: Progress display, which also knows how far an error came; none if
+            None.
 
     Returns:
         Warnings: lines that were split, truncated or not UTF-8.
@@ -235,13 +260,18 @@ def translate_file(
         names = assign_devices(devices, gpus=gpus)
         pool = TranslatorPool(load, options, names, threads=threads)
     folders = [opened.folder for opened in runs]
+    progress = progress or LineProgress(None)
     with files.open_output(job, runs=folders) as output, pool:
+        # Translations on the same terminal are progress enough.
+        visible = files.output is not None or not sys.stdout.isatty()
+        progress.start(total=files.num_lines(), visible=visible)
         translate_records(
             pool,
             files.read(stdin, on_decode_error=on_decode_error),
             writer=writer,
             output=output,
             stats=stats,
+            progress=progress,
         )
     return stats.warnings(options.max_input_length or translator.recipe.data.max_length)
 
@@ -280,7 +310,7 @@ def translate_records(
     writer: OutputWriter,
     output: BinaryIO | ResumableOutput,
     stats: LineStats | None = None,
-    progress: Throughput | None = None,
+    progress: LineProgress | None = None,
 ) -> LineStats:
     """Translate records, and write each buffer as it is finished.
 
@@ -291,16 +321,17 @@ def translate_records(
         output: A stream, or resumable files, of which the second, if any, gets
             alignments.
         stats: Counts to add to; new ones if None.
-        progress: Throughput display; on standard error if None.
+        progress: Progress display; none if None.
 
     Raises:
         UserError: If the input is faulty; what comes before is written.
     """
     stats = stats or LineStats()
-    progress = progress or Throughput(sys.stderr)
+    progress = progress or LineProgress(None)
     resumable = output if isinstance(output, ResumableOutput) else None
-    num_committed = resumable.committed.lines if resumable else 0
+    progress.done = num_committed = resumable.committed.lines if resumable else 0
     num_skipped = 0
+    complete = False
     try:
         tasks = _tasks(records, num_committed, pool.options)
         for buffer, translations in pool.results(tasks):
@@ -325,10 +356,11 @@ def translate_records(
                 output.write("".join(f"{line}\n" for line in lines).encode())
                 output.flush()
             progress.show(stats.lines + num_skipped, stats.lines)
+        if resumable:
+            resumable.commit()
+        complete = True
     finally:
-        progress.close()
-    if resumable:
-        resumable.commit()
+        progress.close(complete=complete)
     return stats
 
 

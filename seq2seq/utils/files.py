@@ -103,6 +103,21 @@ def decode_lines(
         raise UserError(_damaged(name, error)) from error
 
 
+def count_lines(path: Path) -> int | None:
+    """Return a file's number of lines; None for a pipe or what cannot be read."""
+    count, last = 0, b"\n"
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file, _decompressed(file, path.suffix) as stream:
+            while block := stream.read(1 << 20):
+                count += block.count(b"\n")
+                last = block[-1:]
+    except (OSError, *_DECOMPRESSION_ERRORS):
+        return None
+    return count + (last != b"\n")
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> int:
     """Write lines to a text file atomically.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 
 from seq2seq.translate import Translation, TranslationOptions, Translator
-from seq2seq.translate.line_stats import Throughput
 from tests.helpers.runs import make_run
 from tests.helpers.translate_cli import LINES, call, lines_of, translate_to
 
@@ -220,19 +218,6 @@ def test_killed_by_the_system_and_continued(run: Path, tmp_path: Path) -> None:
     assert errors == ""
     call("translate", run, source, "--output", tmp_path / "whole", "--buffer-size", 20)
     assert output.read_bytes() == (tmp_path / "whole").read_bytes()
-
-
-def test_progress_is_for_terminals() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    for screen, says in ((Terminal(), "1,000 lines, "), (io.StringIO(), "")):
-        progress = Throughput(screen)
-        progress.last_refresh -= 10
-        progress.show(1000, 500)
-        assert says in screen.getvalue()
-        assert bool(says) == bool(screen.getvalue())
 
 
 @pytest.mark.parametrize(
