@@ -82,6 +82,12 @@ def test_an_interrupt_says_how_far_it_got_and_how_to_go_on(
         )
         return
     assert done.stderr.startswith("interrupted after 6 of 10 lines (60%); go on with: ")
+    # What an earlier process did counts as well.
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["seq2seq", *pasted(done.stderr)])
+        patch.setattr(ResumableOutput, "append", interrupted)
+        again = CliRunner().invoke(app, sys.argv[1:])
+    assert again.stderr == done.stderr
     assert call(*pasted(done.stderr))[1] == ""
     assert output.read_bytes() == plain.read_bytes()
 

@@ -47,6 +47,7 @@ def searched(**changes: Any) -> TranslationOptions:
 CASES: dict[str, tuple[list[Any], TranslationOptions]] = {
     "greedy": (LINES, searched(beam_size=1)),
     "greedy, cut": (LINES, searched(beam_size=1, min_length_ratio=1.0)),
+    "greedy, no scores": (LINES, replace(searched(beam_size=1), return_scores=False)),
     "beam": (LINES, searched()),
     "n best": (LINES, replace(searched(), n_best=4)),
     "gnmt, coverage": (
