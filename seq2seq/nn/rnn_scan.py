@@ -52,7 +52,17 @@ class ScanRNNLayer(nn.Module):
     def forward(
         self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
     ) -> tuple[Tensor, RNNState]:
-        """Run over whole sequences; shapes as in `FusedRNNLayer.forward`."""
+        """Run over whole sequences; shapes as in `FusedRNNLayer.forward`.
+
+        In 32 bits also under autocast: a scan adds up logarithms over the sequence and
+        subtracts such sums, and g has a kink at 0, so what is rounded to bfloat16
+        gives other gradients.
+        """
+        device = inputs.device.type
+        if torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                state = None if state is None else (state[0].float(),)
+                return self.forward(inputs.float(), state, lengths)
         positions = torch.arange(inputs.shape[1], device=inputs.device)  # (T,)
         mask: Tensor | None = None
         if lengths is not None:
