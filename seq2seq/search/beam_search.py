@@ -16,7 +16,7 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_hypotheses import BackpointerTable, BeamHypotheses
 from seq2seq.search.beam_state import BeamState, Continuations
 from seq2seq.search.beam_step import BeamStep, beam_step, diverse_beam_step
-from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.constraints import DecodingConstraints, per_row
 from seq2seq.search.greedy_search import greedy_search
 from seq2seq.search.lexical_constraints import allocate_beam_banks
 from seq2seq.search.logits_processors import process_logits
@@ -42,10 +42,11 @@ def beam_search(
     best K that are not go on. A sentence ends, and leaves the batch, when no beam can
     still overtake those that will be returned, at its maximum length, or when K
     hypotheses have finished (unless options.early_stopping is "never"). At its maximum
-    length it gets one more step, for EOS; the beams that do not finish in it are cut:
-    their log_prob sums their tokens alone. Beams that nothing can follow (all -inf) are
-    cut as well when no other is left. Cut hypotheses are returned only in place of
-    missing finished ones. None has probability zero.
+    length it gets one more step, in which only EOS may come, so all its beams finish
+    (as in fairseq); those of which EOS is impossible are cut: their log_prob sums their
+    tokens alone. Beams that nothing can follow (all -inf) are cut as well when no other
+    is left. Cut hypotheses are returned only in place of missing finished ones. None
+    has probability zero.
 
     With groups, each has K / groups beams and ends as a sentence does. With required
     phrases, nothing finishes that does not contain them.
@@ -115,8 +116,11 @@ def beam_search(
         if token_log_probs:
             table.log_probs.append(beams.log_probs.flatten())
         attended = beams.add_attention(output.attention)
+        log_probs = output.log_probs  # (R, V)
+        if any(group.max_length <= length for group in active):
+            log_probs = _only_eos_at_limit(log_probs, length, constraints)
         candidates, constraints_met = _step(
-            output.log_probs, beams, length, beam_size, constraints, options
+            log_probs, beams, length, beam_size, constraints, options
         )
         _collect_finished(
             active, candidates, beams, attended, length, constraints, scorer
@@ -150,6 +154,17 @@ def is_greedy(constraints: DecodingConstraints, options: SearchOptions) -> bool:
     """Return whether a beam search is greedy: then steps may be unnormalized."""
     single = options.beam_size == 1 and options.early_stopping is True
     return single and constraints.required_phrases is None
+
+
+def _only_eos_at_limit(
+    log_probs: Tensor, length: int, constraints: DecodingConstraints
+) -> Tensor:
+    """Mask all but EOS in the rows of maximum length: another would take its place."""
+    at_limit = per_row(constraints.max_lengths <= length, len(log_probs))[:, None]
+    eos = log_probs[:, EOS].clone()
+    masked = log_probs.masked_fill(at_limit, -math.inf)  # (R, V)
+    masked[:, EOS] = eos
+    return masked
 
 
 def _step(

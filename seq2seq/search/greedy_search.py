@@ -9,7 +9,7 @@ from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.decode_loop import decode_loop, to_hypotheses
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.search.step import MemoryT, StateT, StepFunction, argmax
-from seq2seq.types import Hypothesis
+from seq2seq.types import EOS, Hypothesis
 
 
 def greedy_search(
@@ -23,8 +23,8 @@ def greedy_search(
 ) -> list[Hypothesis]:
     """Choose the most probable token until it is EOS.
 
-    A sentence of max_lengths tokens gets one more step, for its EOS. Where another
-    token is more probable, it is cut: not finished, and its log_prob sums its tokens
+    A sentence of max_lengths tokens gets one more step, in which only EOS may come.
+    Where it cannot (-inf), it is cut: not finished, and its log_prob sums its tokens
     alone. One that no token can follow (all -inf) is cut there as well. A sentence that
     ends leaves the batch.
 
@@ -47,18 +47,19 @@ def greedy_search(
     constraints.validate()
     if constraints.required_phrases is not None:
         raise ValueError("greedy search keeps no required phrases; use beam search.")
+
+    def most_probable(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
+        below_limit = constraints.max_lengths[rows] > length  # (R,)
+        return argmax(log_probs).where(below_limit, EOS)
+
     sequences = decode_loop(
         step,
         state,
         memory,
         constraints,
         options,
-        select_token=_most_probable,
+        select_token=most_probable,
         scored=scored,
     )
     scorer = HypothesisScorer(options)
     return to_hypotheses(sequences, scorer, constraints.source_lengths)
-
-
-def _most_probable(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
-    return argmax(log_probs)

@@ -167,7 +167,9 @@ def slow_beam(
             candidates = []
             for tokens, total in alive[group]:
                 previous, last = (BOS, BOS, *tokens)[-2:]
-                for token in [*real_tokens(one), EOS]:
+                for token in (
+                    [EOS] if length == max_length else [*real_tokens(one), EOS]
+                ):
                     new = total + float(one[previous, last, token])
                     if new > NEVER:
                         candidates.append((tokens, token, new))

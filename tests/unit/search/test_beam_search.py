@@ -247,14 +247,7 @@ def test_a_sentence_may_end_at_its_limit_and_is_cut_beyond(beam_size: int) -> No
 
 def test_a_cut_hypothesis_counts_its_pieces_alone() -> None:
     a = 4
-    tables = table(
-        5,
-        {
-            (BOS, BOS): {a: 0.5},
-            (BOS, a): {a: 0.8, EOS: 0.2},
-            (a, a): {a: 0.9, EOS: 0.1},
-        },
-    )
+    tables = table(5, {(BOS, BOS): {a: 0.5}, (BOS, a): {a: 0.8}, (a, a): {a: 0.9}})
     cut = greedy(tables, [2], length_penalty=0.5)[0]
     expected = Hypothesis((a, a), math.log(0.4), math.log(0.4) / 2**0.5, False)
     assert_same([cut], [expected])
