@@ -127,6 +127,8 @@ def _facts(
         facts.append(("time of training", format_duration(seconds)))
     if "stopped" in summary:
         facts.append(("why it stopped", str(summary["stopped"])))
+    if summary.get("warning"):
+        facts.append(("last validation loss", str(summary["warning"])))
     if "best_step" in summary:
         value = summary.get(f"best_valid_{recipe.train.monitor}")
         text = f"step {summary['best_step']:,}"

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -304,12 +305,23 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
             "best_step": best.best_step,
             f"best_{monitor}": abs(best.best_score),
             "stopped": reason,
+            "warning": metrics.warning,
         },
     )
     log.info(
         f"finished after {step:,} steps and {seconds / 60:.1f} minutes "
         f"({reason}); best validation at step {best.best_step:,}"
     )
+    if metrics.warning:
+        rate = options.optimizer.learning_rate / 10
+        clip = "" if options.clip_norm else " -o train.clip_norm=1"
+        log.info(
+            f"the last validation loss is {metrics.warning}: the training diverged, "
+            "overfitted or was too short. If train_loss rose, lower the learning rate "
+            f"and clip gradients: seq2seq train {shlex.quote(str(run.recipe))} -o "
+            f"train.optimizer.learning_rate={rate:g}{clip} --output "
+            + shlex.quote(f"{run.path}-2")
+        )
     log.info(f"next: seq2seq evaluate {run.path}")
 
 

@@ -262,3 +262,39 @@ def test_a_training_that_stopped_early_stays_stopped_when_its_folder_has_moved(
     again = json.loads((moved / "summary.json").read_text())
     assert {**again, "seconds": 0} == {**summary, "seconds": 0}
     assert again["seconds"] >= summary["seconds"]
+
+
+def test_a_diverged_run_says_so_and_what_to_do(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny(
+        data,
+        validate_every=3,
+        clip_norm=None,
+        optimizer={"kind": "adam", "learning_rate": 100},
+    )
+    train(recipe, tmp_path / "run")
+    text = capsys.readouterr().out
+    assert "best so far" not in text
+    assert text.count("perplexity >1e6") == 2
+    assert not re.search(r"perplexity \d{7}", text)
+    assert re.search(r"\(worse than uniform guessing, log 200 = 5\.30\)", text)
+    assert (
+        "-o train.optimizer.learning_rate=10 -o train.clip_norm=1 --output "
+        f"{tmp_path / 'run'}-2" in text
+    )
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["warning"].startswith("worse than uniform guessing")
+
+
+def test_a_run_that_learns_is_not_called_diverged(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = {"kind": "adam", "learning_rate": 0.02}
+    train(tiny(data, max_steps=20, validate_every=10, optimizer=rate), tmp_path / "run")
+    text = capsys.readouterr().out
+    assert "best so far" in text
+    assert "uniform guessing" not in text
+    assert "diverged" not in text
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["warning"] == ""

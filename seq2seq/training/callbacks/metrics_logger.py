@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +15,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seq2seq.training.callbacks.checkpointing import BestCheckpoint
 from seq2seq.training.callbacks.csv_log import CSVLog
-from seq2seq.training.lightning_module import log_interval, perplexity
+from seq2seq.training.lightning_module import (
+    TranslationModule,
+    log_interval,
+    perplexity,
+)
 from seq2seq.types import Batch
 
 log = logging.getLogger(__name__)
 
 LINE_EVERY = 4  # Reports between lines where the console is no terminal.
+MAX_PERPLEXITY = 1e6  # More is printed as ">1e6".
+MAX_RISE = 1.0  # Nats above the lowest validation loss that are named.
 
 
 class MetricsLogger(Callback):
@@ -31,6 +38,9 @@ class MetricsLogger(Callback):
         steps_per_epoch: Optimizer steps in an epoch.
         best: Knows whether a validation is the best.
         console: Shows a progress bar if it is a terminal.
+
+    Attributes:
+        warning: What is wrong with the last validation's loss; empty if nothing is.
     """
 
     TRAINING = ("learning_rate", "train_loss", "gradient_norm", "tokens_per_second")
@@ -58,6 +68,8 @@ class MetricsLogger(Callback):
         self.best = best
         self.console = console
         self.seconds = 0.0  # Of earlier calls.
+        self.lowest_loss, self.lowest_step = math.inf, 0  # Of all validations.
+        self.warning = ""
         self._bar: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -98,7 +110,7 @@ class MetricsLogger(Callback):
         loss, rate = metrics["train_loss"], metrics["tokens_per_second"]
         text = (
             f"epoch {step / self.steps_per_epoch:.1f}  loss {loss:.3f}  "
-            f"perplexity {perplexity(loss):.1f}  {rate:,.0f} tokens/s"
+            f"perplexity {_format_perplexity(loss, 1)}  {rate:,.0f} tokens/s"
         )
         if self._bar is not None:
             self._bar.update(self._task, completed=step, description=text)
@@ -111,14 +123,24 @@ class MetricsLogger(Callback):
         """Report a validation."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
+        assert isinstance(pl_module, TranslationModule)
         metrics = _floats(trainer.callback_metrics, self.VALIDATION)
-        best = self.best.is_best(trainer)
+        best, loss = self.best.is_best(trainer), metrics["valid_loss"]
+        self.warning = loss_warning(
+            loss,
+            vocab_size=len(pl_module.tokenizers.target),
+            lowest=self.lowest_loss,
+            lowest_step=self.lowest_step,
+        )
+        if loss < self.lowest_loss:
+            self.lowest_loss, self.lowest_step = loss, trainer.global_step
+        mark = self.warning or ("best so far" if best else "")
         self._write(trainer.global_step, {**metrics, "best": int(best)})
         log.info(
-            f"step {trainer.global_step}  validation loss {metrics['valid_loss']:.3f}  "
-            f"perplexity {metrics['valid_perplexity']:.2f}  "
+            f"step {trainer.global_step}  validation loss {loss:.3f}  "
+            f"perplexity {_format_perplexity(loss, 2)}  "
             f"BLEU {metrics['valid_bleu']:.2f} ({metrics['valid_bleu_low']:.1f} to "
-            f"{metrics['valid_bleu_high']:.1f}){'  (best so far)' if best else ''}"
+            f"{metrics['valid_bleu_high']:.1f}){f'  ({mark})' if mark else ''}"
         )
 
     def _write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -137,12 +159,20 @@ class MetricsLogger(Callback):
         return self.seconds + time.monotonic() - self.started
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the time that training took."""
-        return {"seconds": self.total_seconds}
+        """Return the time that training took, and the lowest validation loss."""
+        return {
+            "seconds": self.total_seconds,
+            "lowest_loss": self.lowest_loss,
+            "lowest_step": self.lowest_step,
+            "warning": self.warning,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting from there."""
         self.seconds = state_dict["seconds"]
+        self.lowest_loss = state_dict.get("lowest_loss", math.inf)
+        self.lowest_step = state_dict.get("lowest_step", 0)
+        self.warning = state_dict.get("warning", "")
 
     def teardown(
         self, trainer: Trainer, pl_module: LightningModule, stage: str
@@ -157,6 +187,31 @@ class MetricsLogger(Callback):
         """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
+
+
+def loss_warning(
+    loss: float, *, vocab_size: int, lowest: float, lowest_step: int
+) -> str:
+    """Return what is wrong with a validation loss, or an empty string.
+
+    Args:
+        loss: The validation loss, in nats a token.
+        vocab_size: V, target tokens: uniform guessing has the loss log V.
+        lowest: The lowest validation loss before, infinite if there is none.
+        lowest_step: The step that had it.
+    """
+    uniform = math.log(vocab_size)
+    if not loss <= uniform:
+        return f"worse than uniform guessing, log {vocab_size} = {uniform:.2f}"
+    if loss > lowest + MAX_RISE:
+        return f"far above the lowest loss, {lowest:.3f} at step {lowest_step}"
+    return ""
+
+
+def _format_perplexity(loss: float, decimals: int) -> str:
+    """Format the perplexity of a loss in nats, which may have dozens of digits."""
+    value = perplexity(loss)
+    return f"{value:.{decimals}f}" if value <= MAX_PERPLEXITY else ">1e6"
 
 
 def _floats(metrics: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:

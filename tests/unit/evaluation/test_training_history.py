@@ -12,7 +12,7 @@ from seq2seq.evaluation.training_history import (
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.recipe.loader import read_recipe
-from seq2seq.runs.run_folder import RunFolder
+from seq2seq.runs.run_folder import RunFolder, write_json
 
 
 def test_durations_have_their_two_largest_units() -> None:
@@ -69,3 +69,12 @@ def test_a_recipe_is_shown_without_the_folders_of_its_author(tmp_path: Path) -> 
     assert shown["data.path"] == '"data"'
     assert shown["train.init_from"] == '"old"'
     assert '"path": "more"' in shown["data.mix"]
+
+
+def test_a_diverged_run_is_named_in_its_facts(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.recipe.write_text(recipe_yaml(read_recipe("quickstart")), encoding="utf-8")
+    for warning in ("", "worse than uniform guessing, log 200 = 5.30"):
+        write_json(run.summary, {"stopped": "all steps done", "warning": warning})
+        facts = dict(read_training_history(run, run.read_recipe()).facts)
+        assert facts.get("last validation loss", "") == warning
