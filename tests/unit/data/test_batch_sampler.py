@@ -164,3 +164,33 @@ def test_padding_is_scarce_in_multi30k(real_data: Path) -> None:
     source, target = make_sampler(lengths, batch_tokens=4096).padding_efficiency()
     assert source >= 0.80
     assert target >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("budget", "sizes"), [(10, [2, 2]), (9, [1] * 4), (11, [2, 2])]
+)
+def test_a_batch_may_fill_its_budget_to_the_last_token(
+    budget: int, sizes: list[int]
+) -> None:
+    sampler = make_sampler([(5, 5)] * 4, batch_tokens=budget)
+    assert [len(batch.indices) for batch in sampler.plan_epoch(1)] == sizes
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_the_first_step_of_all_has_the_largest_batches(step: int) -> None:
+    """Of 12 batches of about 40 tokens a side, pairs of 40 make the largest."""
+    lengths = [(size, size) for size in (40, 30, 21) for _ in range(4)]
+    for seed in range(3):
+        sampler = make_sampler(
+            lengths, batch_tokens=40, batches_per_step=step, seed=seed
+        )
+        first, second = (
+            [
+                lengths[row][0]
+                for rows in indices_of(sampler.plan_epoch(epoch))
+                for row in rows
+            ]
+            for epoch in (0, 1)
+        )
+        assert first[:step] == [40] * step
+        assert sorted(first) == sorted(second)

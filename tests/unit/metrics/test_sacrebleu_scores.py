@@ -170,3 +170,12 @@ def test_unequal_counts_are_not_scored(tmp_path: Path) -> None:
     (tmp_path / "r").write_text("a\nb\n")
     with pytest.raises(UserError, match=r"3 hypotheses came for 2 references"):
         evaluate_hypotheses(tmp_path / "h", tmp_path / "r", language="de")
+
+
+def test_lowercase_makes_bleu_and_chrf_ignore_case() -> None:
+    hypotheses, references = ["THE OLD MAN SLEEPS ."], ["The old man sleeps ."]
+    cased = score_corpus(hypotheses, references, language="en")
+    lowercased = score_corpus(hypotheses, references, language="en", lowercase=True)
+    assert max(cased.bleu.score, cased.chrf.score) < 50
+    assert lowercased.bleu.score == pytest.approx(100)
+    assert lowercased.chrf.score == pytest.approx(100)

@@ -150,6 +150,16 @@ def test_an_untrained_lstm_remembers() -> None:
         assert (read + kept).tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
 
 
+@pytest.mark.parametrize("normalise", [False, True])
+def test_an_untrained_lstm_in_a_loop_remembers(normalise: bool) -> None:
+    layer = LayerNormRNNLayer(
+        4, 3, cell="lstm", bidirectional=True, normalise=normalise, recurrent_dropout=0
+    )
+    for direction in layer.directions:
+        bias = direction.input_to_hidden.bias + direction.hidden_to_hidden.bias
+        assert bias.tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_transitions_start_orthogonal(cell: str) -> None:
     weights = FusedRNNLayer(4, 3, cell=cell, bidirectional=False).rnn.weight_hh_l0

@@ -14,7 +14,7 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
 from seq2seq.search.greedy_search import greedy_search
 from seq2seq.search.lexical_constraints import PhraseConstraints
-from seq2seq.types import UNK
+from seq2seq.types import BOS, UNK
 from tests.helpers.markov_step import (
     assert_same,
     beam,
@@ -205,3 +205,20 @@ def test_phrases_are_refused_where_nothing_would_keep_them() -> None:
         greedy_search(
             step, state, memory, make_constraints([5], **constraints), SearchOptions()
         )
+
+
+def test_a_bank_counts_the_longest_partial_match_and_not_the_sum_of_all() -> None:
+    """After 4, token 7 completes a phrase of two, and 5 begins one and continues one.
+
+    Both make two tokens, so the more probable 7 comes; were partial matches added up,
+    5 would make three.
+    """
+    tables = torch.full((1, 9, 9, 9), 0.1, dtype=torch.float64)
+    tables[..., 7] = 0.6
+    tables[0, BOS, BOS, 4] = 0.9
+    phrases = [(4, 5, 6), (5, 8), (4, 7)]
+    (hypotheses,) = beam(
+        tables.log(), [12], beam_size=1, constraints={"required_phrases": [phrases]}
+    )
+    assert hypotheses[0].tokens[:2] == (4, 7)
+    assert all(contains(hypotheses[0].tokens, phrase) for phrase in phrases)

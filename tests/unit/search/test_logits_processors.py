@@ -16,7 +16,7 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.logits_processors import process_logits
-from seq2seq.search.step import argmax, topk
+from seq2seq.search.step import CHUNK_SIZE, argmax, topk
 from seq2seq.types import BOS, EOS, PAD, UNK
 from tests.helpers.markov_step import (
     beam,
@@ -291,3 +291,29 @@ def test_topk_by_chunks_equals_topk(
     values[1, width // 2] = math.nan
     assert bool(topk(values, count)[0][1].isnan().any())
     assert int(argmax(values)[1]) == width // 2
+
+
+@pytest.mark.parametrize(
+    ("count", "widths"),
+    [
+        (4, [16, 4 * CHUNK_SIZE + 5]),  # Of 16 chunks a quarter is kept.
+        (5, [16 * CHUNK_SIZE + 5]),
+        (17, [16 * CHUNK_SIZE + 5]),  # More than there are chunks.
+    ],
+)
+def test_topk_uses_chunks_where_it_keeps_a_quarter_of_them_or_fewer(
+    count: int, widths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = torch.randn(3, 16 * CHUNK_SIZE + 5)
+    expected = values.topk(count, dim=1)
+    plain, calls = torch.Tensor.topk, []
+
+    def recorded(tensor: torch.Tensor, *args: Any, **options: Any) -> Any:
+        calls.append(tensor.shape[1])
+        return plain(tensor, *args, **options)
+
+    monkeypatch.setattr(torch.Tensor, "topk", recorded)
+    best, indices = topk(values, count)
+    assert calls == widths
+    assert torch.equal(best, expected.values)
+    assert torch.equal(indices, expected.indices)

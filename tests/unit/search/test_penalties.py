@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
 from seq2seq.recipe.loader import read_recipe
+from seq2seq.search.beam_step import diverse_beam_step
+from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.types import BOS, EOS
 from tests.helpers.markov_step import (
+    NEVER,
     Case,
     assert_same,
     beam,
@@ -286,6 +290,22 @@ def test_options_out_of_range_are_refused(
         SearchOptions.model_validate(section)
 
 
+def test_a_least_length_may_equal_the_greatest_but_not_exceed_it() -> None:
+    equal = SearchOptions(min_length_ratio=1.5, max_length_ratio=1.5)
+    constraints = DecodingConstraints.from_length_ratio(torch.tensor([4, 7]), equal)
+    assert constraints.min_lengths is not None
+    assert constraints.min_lengths.tolist() == [6, 10]
+    assert constraints.validate() == [16, 20]
+    with pytest.raises(ValueError, match=r"min_length_ratio: 1\.6 is more"):
+        SearchOptions(min_length_ratio=1.6, max_length_ratio=1.5)
+    exact = DecodingConstraints(
+        max_lengths=torch.tensor([4]), min_lengths=torch.tensor([4])
+    )
+    assert exact.validate() == [4]
+    with pytest.raises(ValueError, match="least length is more than its greatest"):
+        dataclasses.replace(exact, min_lengths=torch.tensor([5])).validate()
+
+
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_half_precision_is_summed_in_single_and_left_unchanged(beam_size: int) -> None:
     tables = random_tables(2, sentences=2, vocabulary=7).to(torch.bfloat16)
@@ -296,3 +316,20 @@ def test_half_precision_is_summed_in_single_and_left_unchanged(beam_size: int) -
     for one, (best,) in zip(tables, hypotheses, strict=True):
         total = log_prob_of(one, best.tokens, finished=best.finished)
         assert best.log_prob == pytest.approx(total, abs=1e-5)
+
+
+def test_a_beam_that_cannot_go_on_penalises_nothing_in_later_groups() -> None:
+    """Its copy of the best continuation is no second hypothesis with that token."""
+    a, b = 4, 5
+    probabilities = torch.zeros(4, 6)  # Two groups of two beams.
+    probabilities[0, a] = 1.0  # The only continuation of the first group.
+    probabilities[2, a], probabilities[2, b] = 0.65, 0.35  # A difference of 0.62 nats.
+    chosen = diverse_beam_step(
+        probabilities.log(),
+        torch.tensor([[0.0, NEVER], [0.0, NEVER]]),
+        2,
+        num_groups=2,
+        diversity_penalty=0.5,
+    )
+    assert chosen.log_probs[0].tolist() == [0.0, NEVER]
+    assert chosen.tokens[1].tolist() == [a, b]

@@ -247,3 +247,15 @@ def test_arguments_out_of_range_are_refused(
 
 def test_no_sentences_need_no_draw() -> None:
     assert drawn(random_tables(0, sentences=0, vocabulary=6), [], []) == []
+
+
+def test_the_epsilon_cutoff_is_of_probabilities_renormalised_after_the_rules() -> None:
+    """Where half of the mass is ruled out, what is left has twice its probability."""
+    probabilities = torch.tensor([[0.0, 0.3, 0.14, 0.06]])  # 0.6, 0.28 and 0.12.
+    for cutoff, kept in ((0.11, 3), (0.13, 2), (0.27, 2), (0.29, 1)):
+        options = SamplingOptions(epsilon_cutoff=cutoff)
+        logits = warp_logits(probabilities.log(), options)
+        assert int(logits.isfinite().sum()) == kept, cutoff
+    # Temperature comes first: the roots, renormalised, are 0.47, 0.32 and 0.21.
+    warm = SamplingOptions(epsilon_cutoff=0.22, temperature=2.0)
+    assert int(warp_logits(probabilities.log(), warm).isfinite().sum()) == 2

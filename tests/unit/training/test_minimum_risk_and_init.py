@@ -178,6 +178,23 @@ def test_the_slope_is_that_of_the_expected_cost(kind: str) -> None:
     torch.testing.assert_close(slope, plain)
 
 
+def test_candidates_are_drawn_without_dropout_also_while_training() -> None:
+    model = exact(dropout=0.5)
+    batch = collate(SOURCES, TARGETS)
+    drawn: list[list[tuple[int, ...]]] = []
+
+    def recorded(hypotheses: Sequence[Sequence[int]], _: Sequence[int]) -> list[float]:
+        drawn.append([tuple(tokens) for tokens in hypotheses])
+        return [0.5] * len(hypotheses)
+
+    expected = candidates(model.eval(), batch, 7)
+    model.train()
+    expected_risk(model, batch, RISK, recorded, seed=7, max_length_ratio=2.0)
+    assert model.training
+    assert all(expected)  # Each sentence has a finished candidate.
+    assert drawn == expected
+
+
 def test_what_the_model_says_costs_less_and_less() -> None:
     model = exact(attention={"kind": "general"}).train()
     batch = collate(SOURCES, TARGETS)

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.translate import Translator
-from seq2seq.translate.input_splitting import LineSegmenter, split_long_input
+from seq2seq.translate.input_splitting import (
+    LineSegmenter,
+    split_long_input,
+    target_gap,
+)
 
 
 @given(
@@ -64,3 +68,17 @@ def test_a_long_line_that_is_kept_is_split_between_sentences(
     assert all(len(s.ids) == len(s.surfaces) for s in line.segments)
     assert (line.num_sentences, short.num_sentences) == (3, 1)
     assert (len(short.segments), line.truncated) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        *((code, "") for code in ("zh", "ja", "th", "lo", "km", "my", "zh-Hant")),
+        *((code, " ") for code in ("de", "ko", "vi")),
+    ],
+)
+def test_segments_are_joined_without_a_blank_where_words_are(
+    language: str, expected: str
+) -> None:
+    assert target_gap(" ", "en", language) == expected
+    assert target_gap("", "zh", language) == expected
