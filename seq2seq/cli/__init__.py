@@ -5,11 +5,14 @@ Heavy modules are imported only when a command runs.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+import seq2seq
 from seq2seq.cli.average import average
 from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
@@ -22,35 +25,60 @@ from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
 from seq2seq.cli.score import score
 from seq2seq.cli.shortlist import shortlist
+from seq2seq.cli.standard_output import OutputClosed, closable_output
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
+from seq2seq.cli.verbs import Quiet, Verbose, add_verb, apply_verbosity, new_group
 from seq2seq.errors import Interrupted, UserError
 
-app = typer.Typer(
-    help="Recurrent machine translation: train from a recipe, translate, evaluate.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+log = logging.getLogger(__name__)
+app = new_group(
+    "Recurrent machine translation: train from a recipe, translate, evaluate."
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [score, heatmap, average, distill, export, shortlist]
 for verb in VERBS:
-    app.command()(verb)
+    add_verb(app, verb)
 app.add_typer(recipes, name="recipe")
 app.add_typer(bench, name="bench")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"seq2seq {seq2seq.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Apply the options that stand before the command."""
+    apply_verbosity(quiet=quiet, verbose=verbose)
 
 
 def main() -> None:
     """Run the command line; a UserError becomes one line and an exit status."""
     try:
-        app()
+        with closable_output():
+            app(prog_name="seq2seq")
     except UserError as error:
+        log.debug("where the error was raised:", exc_info=True)
         text = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
         print(f"error: {text}" if error.exit_status == 1 else text, file=sys.stderr)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+    except OutputClosed as closed:
+        sys.exit(closed.exit_status)
     except (OSError, MemoryError) as error:
         # Not handled where it occurred, but caused by the machine.
         print(f"error: {str(error) or 'memory is full'}", file=sys.stderr)
@@ -58,6 +86,3 @@ def main() -> None:
     except Interrupted as signal:
         print("interrupted; the same command continues", file=sys.stderr)
         sys.exit(signal.exit_status)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)

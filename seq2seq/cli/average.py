@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from seq2seq.utils.console import print_hint
+
 
 def average(
     runs: Annotated[
@@ -19,4 +21,5 @@ def average(
     from seq2seq.training.average_checkpoints import average as average_checkpoints
 
     average_checkpoints(runs, output)
-    print(f"{output} holds the mean of {len(runs)}; next: seq2seq evaluate {output}")
+    print(f"{output} holds the mean of {len(runs)}")
+    print_hint(f"next: seq2seq evaluate {output}")

@@ -20,15 +20,12 @@ from seq2seq.cli.options import (
     RunPath,
     ShortList,
 )
+from seq2seq.cli.verbs import add_verb, new_group
 from seq2seq.errors import UserError
 
-bench = typer.Typer(
-    help="Measure the speed of training or translation on this machine.",
-    no_args_is_help=True,
-)
+bench = new_group("Measure the speed of training or translation on this machine.")
 
 
-@bench.command("train")
 def bench_train(
     recipe: RecipeName,
     override: Overrides = None,
@@ -61,7 +58,6 @@ def bench_train(
         print(json.dumps(line))
 
 
-@bench.command("translate")
 def bench_translate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="Split to translate.")] = "test",
@@ -123,3 +119,7 @@ def bench_translate(
         lengths=lengths,
     )
     print(json.dumps(line))
+
+
+for verb in (bench_train, bench_translate):
+    add_verb(bench, verb, "bench")

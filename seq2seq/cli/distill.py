@@ -16,6 +16,7 @@ from seq2seq.cli.options import (
     RunPath,
     with_beam,
 )
+from seq2seq.utils.console import print_hint
 
 
 def distill(
@@ -68,4 +69,4 @@ def distill(
         f"{result.path} has {result.num_pairs:,} pairs{dropped}; sources of several "
         f"sentences were translated {how}"
     )
-    print(f"next: seq2seq train RECIPE -o 'data.mix=[{{path: {folder}}}]'")
+    print_hint(f"next: seq2seq train RECIPE -o 'data.mix=[{{path: {folder}}}]'")

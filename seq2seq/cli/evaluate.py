@@ -16,6 +16,7 @@ from seq2seq.cli.options import (
     with_beam,
 )
 from seq2seq.errors import UserError
+from seq2seq.utils.console import is_quiet, make_console, print_hint, print_table
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.evaluate import Evaluation
@@ -142,8 +143,6 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from seq2seq.evaluation.console import print_metric
@@ -156,17 +155,16 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     if as_json:
         print(json.dumps(asdict(evaluation.scores), ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = make_console()
     scores = evaluation.scores
-    table = Table(title=Text(f"{name}: {scores.sentences:,} sentences"))
-    table.add_column("metric")
-    table.add_column("score", justify="right")
-    table.add_column("95% interval", justify="right")
     metrics = {"bleu": scores.bleu, "chrf": scores.chrf, "ter": scores.ter}
-    for metric, score in metrics.items():
-        interval = format_interval(score.interval)
-        table.add_row(metric_name(metric), f"{score.score:.2f}", interval)
-    console.print(table)
+    rows = [
+        (metric_name(metric), f"{score.score:.2f}", format_interval(score.interval))
+        for metric, score in metrics.items()
+    ]
+    title = f"{name}: {scores.sentences:,} sentences"
+    columns = ("metric", "score", "95% interval")
+    print_table(console, title, columns, rows, numeric=columns[1:])
     for metric, score in metrics.items():
         print_metric(metric, score.signature, console)
     sources = evaluation.sources
@@ -180,15 +178,14 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
             ("hypothesis", evaluation.hypotheses[row]),
             ("reference", evaluation.references[row]),
         ):
-            console.print(Text(f"{label:>10}  {line}"), soft_wrap=True)
+            console.print(Text(f"{label:>10}  {line}"))
+    if is_quiet():
+        return
     rate = len(sources) / max(evaluation.seconds, 1e-9)
     console.print(
         f"\ntranslated in {evaluation.seconds:.1f} s, {rate:,.0f} sentences a second"
     )
-    console.print(
-        f'next: echo "The old man buys a red car." | seq2seq translate {name}',
-        soft_wrap=True,
-    )
+    print_hint(f'next: echo "The old man buys a red car." | seq2seq translate {name}')
 
 
 def _sweep(
@@ -203,10 +200,7 @@ def _sweep(
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
-    from rich.text import Text
 
     from seq2seq.evaluation.search_sweep import (
         BEAMS,
@@ -217,36 +211,28 @@ def _sweep(
     from seq2seq.utils.figures import check_figure_suffix
 
     check_figure_suffix(path)
-    console = Console(highlight=False)
+    console = make_console()
     searches = search_sweep(run, *lines, overrides=overrides)
     total = len(BEAMS) * len(PENALTIES)
-    errors = Console(stderr=True)
-    points = list(
-        track(
-            searches, "searching", total, console=errors, disable=not errors.is_terminal
-        )
-    )
+    errors = make_console(stderr=True)
+    hidden = is_quiet() or not errors.is_terminal
+    points = list(track(searches, "searching", total, console=errors, disable=hidden))
     plot_search_sweep(points, path, title=f"{run}: {len(lines[0]):,} sentences")
     if as_json:
         print(json.dumps([asdict(point) for point in points]))
         return
     best = max(points, key=lambda point: point.bleu)
     title = f"{run}: BLEU of {len(lines[0]):,} sentences by beam and length penalty"
-    table = Table(title=Text(title))
-    for name in ("beam", *map(str, PENALTIES), "seconds"):
-        table.add_column(name, justify="right")
+    columns = ("beam", *map(str, PENALTIES), "seconds")
+    rows = []
     for beam in BEAMS:
         row = [point for point in points if point.beam_size == beam]
-        scores = [
-            f"[bold]{point.bleu:.2f}*[/bold]" if point is best else f"{point.bleu:.2f}"
-            for point in row
-        ]
+        scores = [f"{point.bleu:.2f}{'*' if point is best else ''}" for point in row]
         seconds = sum(point.seconds for point in row) / len(row)
-        table.add_row(str(beam), *scores, f"{seconds:.1f}")
-    console.print(table)
+        rows.append((str(beam), *scores, f"{seconds:.1f}"))
+    print_table(console, title, columns, rows, numeric=columns)
     console.print(
         f"best: -o search.beam_size={best.beam_size} "
         f"-o search.length_penalty={best.length_penalty}; choose on a validation "
-        f"split, not on the test split\nwritten: {path}",
-        soft_wrap=True,
+        f"split, not on the test split\nwritten: {path}"
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.options import RunPath
+from seq2seq.utils.console import print_hint
 
 
 class ExportFormat(Enum):
@@ -33,4 +34,4 @@ def export(
         f"tokens; log-probabilities differ by at most "
         f"{comparison.max_difference:.2g} nats"
     )
-    print(f"next: seq2seq translate {run} --engine {engine.value}{'-int8' * int8}")
+    print_hint(f"next: seq2seq translate {run} --engine {engine.value}{'-int8' * int8}")

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.options import Overrides, RecipeName
+from seq2seq.cli.verbs import add_verb, new_group
 from seq2seq.errors import UserError
+from seq2seq.utils.console import print_hint
 
-recipes = typer.Typer(
-    help="List, print, copy and validate recipes.", no_args_is_help=True
-)
+recipes = new_group("List, print, copy and validate recipes.")
 
 
-@recipes.command("ls")
 def recipe_ls() -> None:
     """List the shipped recipes: those without a download first, benchmarks last."""
     from seq2seq.recipe.loader import read_recipe, recipe_names
@@ -35,7 +34,6 @@ def recipe_ls() -> None:
         print(f"{name:<{width}}  {recipes[name].description}")
 
 
-@recipes.command("show")
 def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
     """Print a recipe with all keys, defaults and overrides included."""
     from seq2seq.recipe.loader import show_recipe
@@ -43,7 +41,6 @@ def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
     print(show_recipe(recipe, override or []), end="")
 
 
-@recipes.command("cp")
 def recipe_cp(
     recipe: RecipeName,
     target: Annotated[
@@ -61,10 +58,9 @@ def recipe_cp(
         text = show_recipe(recipe)
     with atomic_file(target) as file:
         file.write(text.encode())
-    print(f"{target} is yours to change; then: seq2seq train {target}")
+    print_hint(f"{target} is yours to change; then: seq2seq train {target}")
 
 
-@recipes.command("validate")
 def recipe_validate(recipe: RecipeName, override: Overrides = None) -> None:
     """Validate a recipe and list all of its errors."""
     from seq2seq.recipe.loader import read_recipe
@@ -73,7 +69,6 @@ def recipe_validate(recipe: RecipeName, override: Overrides = None) -> None:
     print(f"{recipe} is valid")
 
 
-@recipes.command("schema")
 def recipe_schema() -> None:
     """Print the JSON schema of recipes."""
     import json
@@ -81,3 +76,7 @@ def recipe_schema() -> None:
     from seq2seq.recipe import Recipe
 
     print(json.dumps(Recipe.model_json_schema(), indent=2))
+
+
+for verb in (recipe_ls, recipe_show, recipe_cp, recipe_validate, recipe_schema):
+    add_verb(recipes, verb, "recipe")

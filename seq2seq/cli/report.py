@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seq2seq.cli.options import DataPath, Split
+from seq2seq.utils.console import is_quiet, make_console
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.systems import ReportRequest
@@ -89,13 +90,12 @@ def write(
     request: ReportRequest, output: Path, *, full: bool, replace: bool = False
 ) -> None:
     """Write a report, and print its summary and its path; see `write_report`."""
-    from rich.console import Console
-
     from seq2seq.evaluation.builder import write_report
     from seq2seq.evaluation.console import print_summary
 
-    console = Console(highlight=False)
-    errors = Console(stderr=True, highlight=False)
+    console = make_console()
+    errors = make_console(stderr=True)
+    errors.quiet = is_quiet()
     report = write_report(
         request,
         output,
@@ -107,6 +107,5 @@ def write(
     console.print()
     console.print(
         f"{output / 'report.html'} is the page; beside it report.json and report.md",
-        soft_wrap=True,
         markup=False,
     )

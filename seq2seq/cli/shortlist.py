@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seq2seq.cli.options import DataPath, RunPath
+from seq2seq.utils.console import print_hint
 
 if TYPE_CHECKING:
     from seq2seq.runs.run import Run
@@ -27,7 +28,7 @@ def shortlist(run: RunPath, data_path: DataPath = None) -> None:
     )
     path = save_table(trained.folder.path, table)
     print(f"{path} was learned from {table.num_pairs:,} pairs")
-    print(f"next: seq2seq translate {run} --shortlist 50")
+    print_hint(f"next: seq2seq translate {run} --shortlist 50")
 
 
 def _encoded_pairs(

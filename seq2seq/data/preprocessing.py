@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,6 +143,8 @@ def preprocess(
     fingerprint = _fingerprint(corpora, data, options, tokenizers)
     folder = cache_dir() / fingerprint[:32]
     cached = _load_cached(folder, fingerprint, log=lambda line: None)
+    cache = "made before" if cached else "to be made"
+    logging.getLogger(__name__).debug("encoded pairs in %s, %s", folder, cache)
     if cached is None:
         with _cache_lock(folder, log):
             # Another process may have finished it while this one waited.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.shortlist import ShortlistEngine, load_table
 from seq2seq.errors import UserError
 from seq2seq.runs.run import Run
+
+log = logging.getLogger(__name__)
 
 
 def open_runs(
@@ -72,6 +75,7 @@ def load_engine(
         engines.append(
             engine if shortlist is None else _with_shortlist(engine, run, shortlist)
         )
+    log.debug("engine %s on %s of %d runs", kind, device, len(engines))
     return engines[0] if len(engines) == 1 else Ensemble(engines)
 
 

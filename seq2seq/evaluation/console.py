@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from seq2seq.evaluation import summary
@@ -11,26 +10,22 @@ from seq2seq.evaluation.buckets import NUM_EXAMPLES, Example
 from seq2seq.evaluation.schema import Report, metric_meaning, metric_name
 from seq2seq.evaluation.summary import escape_control_chars
 from seq2seq.evaluation.words import diff_spans
+from seq2seq.utils.console import print_table
 
 
 def print_summary(report: Report, console: Console) -> None:
     """Print a summary; text is never parsed as markup."""
-    table = Table(
-        title=Text(f"{summary.language_pair(report)}, {report.test_set.name}")
-    )
-    table.add_column("system", overflow="fold")
-    for metric in report.metrics:
-        table.add_column(Text(metric_name(metric)), justify="right")
+    names = [metric_name(metric) for metric in report.metrics]
+    rows = []
     for system in report.systems:
-        cells = []
+        cells = [escape_control_chars(system.name)]
         for metric in report.metrics:
             score, digits = system.scores[metric], summary.score_digits(report, metric)
             interval = summary.format_interval(score.interval, digits)
-            cells.append(
-                Text.assemble(f"{score.score:.{digits}f}", (f"\n{interval}", "dim"))
-            )
-        table.add_row(Text(escape_control_chars(system.name)), *cells)
-    console.print(table)
+            cells.append(f"{score.score:.{digits}f}\n{interval}")
+        rows.append(cells)
+    title = f"{summary.language_pair(report)}, {report.test_set.name}"
+    print_table(console, title, ("system", *names), rows, numeric=names)
     for metric in report.metrics:
         print_metric(metric, report.systems[0].scores[metric].signature, console)
     for line in summary.summary_lines(report):
@@ -67,7 +62,7 @@ def _print_segment(report: Report, example: Example, console: Console) -> None:
     lines += [("reference", line) for line in segment.references]
     for label, line in lines:
         text = Text(f"{label:>12}  {escape_control_chars(line)}")
-        console.print(text, soft_wrap=True)
+        console.print(text)
     for translation in segment.translations:
         text = Text(f"{escape_control_chars(translation.system)[:12]:>12}  ")
         for span in diff_spans(translation.text, segment.references[0]):
@@ -77,4 +72,4 @@ def _print_segment(report: Report, example: Example, console: Console) -> None:
             else:
                 text.append(shown, "reverse" if span.edit == "insertion" else "")
         text.append(f"  chrF {translation.scores['chrf']:.0f}", style="dim")
-        console.print(text, soft_wrap=True)
+        console.print(text)

@@ -5,6 +5,7 @@ All errors of a recipe are reported at once, each with file and line or the over
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -38,6 +39,8 @@ from seq2seq.recipe.validation import (
     format_choices,
     section_models,
 )
+
+log = logging.getLogger(__name__)
 
 MAX_CHAIN = 8
 """So many recipes may build on one another, the first and the last included."""
@@ -198,6 +201,7 @@ def _read_chain(name: str) -> Node:
 
 def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
     """Read one file; `extends` comes apart from the rest."""
+    log.debug("recipe %s", path)
     tree = read_yaml(path, source)
     if not isinstance(tree.value, dict):
         came = "it is empty" if tree.value is None else f"{format_value(tree)} is none"

@@ -7,6 +7,7 @@ checkpoint exists on disk. Reading never unpickles code.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -22,6 +23,8 @@ from seq2seq.runs.checkpoint_reader import (
     read_checkpoint,
 )
 from seq2seq.utils.files import atomic_file, temp_path
+
+log = logging.getLogger(__name__)
 
 # The entries that Lightning resumes training from.
 _TRAINING_STATE = {
@@ -71,6 +74,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: If the disk is full or the folder cannot be written.
         """
         path = Path(path)
+        log.debug("writing %s", path)
         if path in self.inference:
             checkpoint = {key: checkpoint[key] for key in _WEIGHTS if key in checkpoint}
         try:

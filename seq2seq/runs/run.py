@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from seq2seq.recipe import Recipe
 from seq2seq.runs.checkpoint_reader import network_weights, read_checkpoint
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import sha256_file
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Run:
             path = folder.best if checkpoint == "best" else folder.last
             if not path.is_file() and folder.last.is_file():
                 path = folder.last
+        log.debug("run %s, weights of %s", folder.path, path.name)
         return cls(folder, path, recipe, source, target)
 
     def network(self) -> EncoderDecoder:

@@ -85,6 +85,7 @@ from seq2seq.training.resume import (
 )
 from seq2seq.training.trainer import make_trainer
 from seq2seq.utils.checksums import CHECKSUM_FILE
+from seq2seq.utils.console import is_quiet
 from seq2seq.utils.files import atomic_file
 from seq2seq.utils.languages import language_warning
 from seq2seq.utils.progress import PreprocessingProgress
@@ -116,10 +117,13 @@ def train(
     """
     run = RunFolder(output)
     console = console or Console(highlight=False)
-    console.quiet = not distributed.is_main
+    handler: logging.Handler = logging.NullHandler()
+    if distributed.is_main:
+        handler = _console_handler(console)
+    console.quiet = not distributed.is_main or is_quiet()
     validate_resume_recipe(run, recipe)
     validate_resume_world_size(run, distributed.world_size)
-    with _logging(_ConsoleHandler(console)):
+    with _logging(handler):
         if run.summary.is_file():
             log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
             return
@@ -329,11 +333,20 @@ class _ConsoleHandler(logging.Handler):
     """Print log lines on a rich console, below which a progress bar may stand."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__()
+        super().__init__(logging.INFO)
         self.console = console
 
     def emit(self, record: logging.LogRecord) -> None:
         self.console.print(record.getMessage(), soft_wrap=True, markup=False)
+
+
+def _console_handler(console: Console) -> logging.Handler:
+    """Print log lines on the console, or with -q warnings alone on standard error."""
+    if not is_quiet():
+        return _ConsoleHandler(console)
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    return handler
 
 
 def _file_handler(path: Path) -> logging.Handler:
@@ -350,7 +363,7 @@ def _logging(handler: logging.Handler) -> Iterator[None]:
     package = logging.getLogger("seq2seq")
     level, propagate = package.level, package.propagate
     package.addHandler(handler)
-    package.setLevel(logging.INFO)
+    package.setLevel(min(level or logging.INFO, logging.INFO))  # train.log is whole.
     package.propagate = False
     try:
         yield

@@ -1,0 +1,38 @@
+"""Examples of every command, as `--help` shows them."""
+
+EXAMPLES = {
+    "train": [
+        "seq2seq train quickstart",
+        "seq2seq train multi30k-en-de -o data.path=data/multi30k --output runs/m30k",
+    ],
+    "doctor": ["seq2seq doctor quickstart -o train.batch_tokens=8192"],
+    "translate": [
+        'echo "The old man buys a red car." | seq2seq translate runs/quickstart',
+        "seq2seq translate runs/quickstart in.txt --output out.txt --resume",
+        "seq2seq translate runs/quickstart in.jsonl --field en --n-best 3",
+    ],
+    "evaluate": [
+        "seq2seq evaluate runs/quickstart --split test",
+        "seq2seq evaluate --hypothesis out.de --reference test.de --language de",
+    ],
+    "report": ["seq2seq report runs/quickstart --output report"],
+    "compare": [
+        "seq2seq compare runs/a runs/b",
+        "seq2seq compare a.de b.de --reference test.de --language de",
+    ],
+    "score": ["seq2seq score runs/quickstart --source in.txt --target out.txt"],
+    "heatmap": [
+        'seq2seq heatmap runs/quickstart "The dog sleeps." --output attention.svg'
+    ],
+    "average": ["seq2seq average runs/a runs/b --output runs/mean"],
+    "distill": ["seq2seq distill runs/quickstart data/distilled --beam 4"],
+    "export": ["seq2seq export runs/quickstart --engine onnx --int8"],
+    "shortlist": ["seq2seq shortlist runs/quickstart"],
+    "recipe ls": ["seq2seq recipe ls"],
+    "recipe show": ["seq2seq recipe show quickstart -o model.dropout=0.2"],
+    "recipe cp": ["seq2seq recipe cp quickstart my.yaml"],
+    "recipe validate": ["seq2seq recipe validate my.yaml"],
+    "recipe schema": ["seq2seq recipe schema > recipe.schema.json"],
+    "bench train": ["seq2seq bench train quickstart --steps 50"],
+    "bench translate": ["seq2seq bench translate runs/quickstart --beam 5"],
+}

@@ -1,0 +1,90 @@
+"""Commands with what all of them have: -h, -q, -v and examples."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from seq2seq.cli.examples import EXAMPLES
+from seq2seq.utils.console import set_verbosity
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+Quiet = Annotated[
+    bool,
+    typer.Option("-q", "--quiet", help="Print results, warnings and errors alone."),
+]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Print debug lines to standard error.")
+]
+
+
+def apply_verbosity(*, quiet: bool, verbose: bool) -> None:
+    """Apply -q and -v, which stand before or behind the command's name.
+
+    Raises:
+        typer.BadParameter: If both are given.
+    """
+    if quiet and verbose:
+        raise typer.BadParameter("-q and -v contradict each other; give one of them.")
+    if quiet or verbose:
+        set_verbosity(quiet=quiet, verbose=verbose)
+
+
+def add_verb(app: typer.Typer, function: Callable[..., None], prefix: str = "") -> None:
+    """Add a command to an app: its name is that of the function behind the prefix.
+
+    Args:
+        app: The app, or the group of commands called `prefix`.
+        function: Takes the command's arguments, annotated for Typer.
+        prefix: Name of the group; functions of it start with the name and `_`.
+    """
+    name = function.__name__.removeprefix(f"{prefix}_")
+    examples = EXAMPLES[f"{prefix} {name}".strip()]
+    app.command(
+        name,
+        context_settings=HELP_OPTIONS,
+        short_help=(function.__doc__ or "").split("\n")[0],  # Else it is cut.
+        epilog="\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples),
+    )(_with_verbosity(function))
+
+
+def new_group(help_text: str) -> typer.Typer:
+    """Return an app without commands: plain help, which no width cuts."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        context_settings=HELP_OPTIONS,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
+    """Add -q and -v to a function's signature."""
+    signature = inspect.signature(function, eval_str=True)
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation
+        )
+        for name, annotation in (("quiet", Quiet), ("verbose", Verbose))
+    ]
+    parameters = [*signature.parameters.values(), *more]
+
+    @functools.wraps(function)
+    def command(*, quiet: bool, verbose: bool, **arguments: Any) -> None:
+        apply_verbosity(quiet=quiet, verbose=verbose)
+        try:
+            function(**arguments)
+        except KeyboardInterrupt:  # Typer would end without a word.
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
