@@ -52,8 +52,8 @@ clean: ## remove caches and build products; .venv and runs stay
 # The stamps stand in the environment, so deleting it is enough to start afresh.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@python="$(PYTHON)"; if [ -x "$(BIN)/python" ]; then python="$(BIN)/python"; fi; \
-	"$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
-	echo "seq2seq needs Python 3.10 to 3.13, but $$python is $$("$$python" --version 2>/dev/null || echo not one). Name another, such as: make quickstart PYTHON=python3.12 VENV=.venv-3.12" >&2; exit 1; }
+	"$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
+	echo "seq2seq needs Python 3.10 to 3.14, but $$python is $$("$$python" --version 2>/dev/null || echo not one). Name another, such as: make quickstart PYTHON=python3.12 VENV=.venv-3.12" >&2; exit 1; }
 	@echo "setting up $(VENV): 2 to 4 minutes on a fresh machine"
 	@[ -x "$(BIN)/pip" ] || "$(PYTHON)" -m venv "$(VENV)"
 	@$(PIP_INSTALL) -e .

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from seq2seq.utils.memory import peak_rss_mib
 
 IMPORTED = time.time()
 
@@ -56,12 +57,8 @@ class ResourceMeter:
         """
         wall = self.seconds()
         usage: dict[str, Any] = {"wall_seconds": wall}
-        if sys.platform != "win32":
-            import resource
-
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-            usage["peak_rss_mib"] = peak // unit
+        if (peak := peak_rss_mib()) is not None:
+            usage["peak_rss_mib"] = peak
         system_cpu = system_cpu_seconds()
         if system_cpu is not None and self.start_system_cpu is not None:
             process_cpu = time.process_time() - self.start_process_cpu

@@ -99,9 +99,9 @@ def bench_training(
         run = Path(folder) / "run"
         train(shortened, run, distributed=ranks, console=console, callbacks=[timer])
         # Written by the main process, the only one that reports.
-        data = json.loads((run / "data.json").read_text()) if ranks.is_main else {}
+        data = json.loads((run / "data.json").read_bytes()) if ranks.is_main else {}
         summary = (
-            json.loads((run / "summary.json").read_text()) if ranks.is_main else {}
+            json.loads((run / "summary.json").read_bytes()) if ranks.is_main else {}
         )
     cost = meter.cost()
     end_times, counts = timer.end_times, timer.counts

@@ -26,7 +26,8 @@ class OutputClosed(BaseException):
 def closable_output() -> Iterator[None]:
     """Let a write to standard output raise OutputClosed when its reader has left.
 
-    What is written afterwards is dropped, and the buffer is flushed at the end.
+    What is written afterwards is dropped, and the buffer is flushed at the end. Text is
+    UTF-8, as in files; a terminal shows what it cannot encode as question marks.
     """
     output = sys.stdout
     try:
@@ -34,13 +35,16 @@ def closable_output() -> Iterator[None]:
     except (AttributeError, OSError, ValueError):
         number = -1  # No standard output, or one without a file.
     if number < 0:
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="replace")
         yield
         return
     output.flush()
+    encoding = output.encoding if os.environ.get("PYTHONIOENCODING") else "utf-8"
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(_Pipe(number, "wb", closefd=False)),
-        encoding=output.encoding,
-        errors=output.errors,
+        encoding=encoding,
+        errors="surrogateescape",
         line_buffering=getattr(output, "write_through", False),  # python -u
     )
     try:

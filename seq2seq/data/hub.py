@@ -70,7 +70,8 @@ def load_folder(
     if streaming:
         # A stream has no fingerprint of its own: all files that may hold its rows.
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        files = [f"{path.relative_to(folder)} {sha256_file(path)}" for path in paths]
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        files = [f"{n} {sha256_file(p)}" for n, p in zip(names, paths, strict=True)]
         identity = "\0".join([*files, str(config), split])
         return LoadedSplit(dataset, hashlib.sha256(identity.encode()).hexdigest())
     return LoadedSplit(dataset, str(dataset._fingerprint))

@@ -229,7 +229,7 @@ def _load_cached(folder: Path, fingerprint: str, log: Log) -> PreprocessedData |
     return PreprocessedData(
         Tokenizers(Tokenizer.load(source), Tokenizer.load(target)),
         pairs,
-        FilterStats(**json.loads(counts.read_text())),
+        FilterStats(**json.loads(counts.read_bytes())),
         fingerprint,
     )
 

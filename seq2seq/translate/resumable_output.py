@@ -95,6 +95,9 @@ class ResumableOutput:
         trace: TracebackType | None,
     ) -> None:
         """Close the files; partial ones remain."""
+        self._close()
+
+    def _close(self) -> None:
         for stream in [*self._streams, self._journal_stream]:
             stream.close()
 
@@ -152,6 +155,7 @@ class ResumableOutput:
                 f"{self.partial[0]} to begin anew."
             )
         try:
+            self._close()  # Windows renames no open file.
             # The main file last: once it exists, all do.
             for path, partial in reversed(
                 list(zip(self.paths, self.partial, strict=True))

@@ -243,8 +243,8 @@ def _damaged(name: str, reason: object) -> str:
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename survive a power cut, where folders can be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:

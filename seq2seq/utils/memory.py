@@ -1,8 +1,9 @@
-"""Memory: out-of-memory errors, and Python's garbage collector during start-up."""
+"""Memory: its peak, out-of-memory errors, garbage collection during start-up."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,8 +14,21 @@ def is_oom_error(error: BaseException) -> bool:
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # The CPU's allocator has no class of its own.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    # The CPU's allocator has no class of its own; Windows has other words.
+    full = ("can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in full
+    )
+
+
+def peak_rss_mib() -> int | None:
+    """Return this process's peak resident memory in MiB; None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
 @contextmanager
