@@ -21,13 +21,13 @@ def recipe_ls() -> None:
 
     recipes = {name: read_recipe(name) for name in recipe_names()}
 
-    def purpose(name: str) -> tuple[bool, bool, bool, bool, str]:
+    def purpose(name: str) -> tuple[bool, bool, bool, str]:
         description = recipes[name].description
         built_in = recipes[name].data.path == "phrasebook"
         folder = "/" in name
         series = description if folder else name  # Those of a series are numbered.
         bench = name.startswith("bench/")
-        return bench, folder, not built_in, name != "quickstart", series
+        return bench, folder, not built_in, series
 
     width = max(map(len, recipes))
     for name in sorted(recipes, key=purpose):

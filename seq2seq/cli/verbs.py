@@ -13,8 +13,6 @@ import typer
 from seq2seq.cli.examples import EXAMPLES
 from seq2seq.utils.console import set_verbosity
 
-HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
-
 Quiet = Annotated[
     bool,
     typer.Option("-q", "--quiet", help="Print results, warnings and errors alone."),
@@ -48,8 +46,6 @@ def add_verb(app: typer.Typer, function: Callable[..., None], prefix: str = "") 
     examples = EXAMPLES[f"{prefix} {name}".strip()]
     app.command(
         name,
-        context_settings=HELP_OPTIONS,
-        short_help=(function.__doc__ or "").split("\n")[0],  # Else it is cut.
         epilog="\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples),
     )(_with_verbosity(function))
 
@@ -59,7 +55,7 @@ def new_group(help_text: str) -> typer.Typer:
     return typer.Typer(
         help=help_text,
         no_args_is_help=True,
-        context_settings=HELP_OPTIONS,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -78,4 +78,4 @@ def print_table(
         table.add_column(Text(name), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table, soft_wrap=False)
+    console.print(table)

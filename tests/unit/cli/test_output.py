@@ -74,15 +74,19 @@ def test_results_whose_reader_has_left_end_as_by_sigpipe(
 
 
 def test_what_is_printed_after_the_reader_has_left_is_dropped() -> None:
+    dropped = []
+
     def write() -> None:
         with abandoned_output(), closable_output():
             try:
                 print("x" * 100_000)
             finally:
                 print("y" * 100_000)
+                dropped.append("y")
 
     with pytest.raises(OutputClosed):
         write()
+    assert dropped == ["y"]
 
 
 def test_an_interrupted_verb_says_so(
@@ -176,6 +180,7 @@ def test_quiet_training_prints_nothing_but_warnings(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from seq2seq.runs.run import Run
+    from seq2seq.training import train as training
     from seq2seq.training.train import train
     from tests.helpers.runs import make_run
 
@@ -183,8 +188,16 @@ def test_quiet_training_prints_nothing_but_warnings(
     (run / "summary.json").write_text("{}", encoding="utf-8")
     for quiet in (False, True):
         set_verbosity(quiet=quiet, verbose=False)
-        train(Run.open(run).recipe, run)
+        console = Console()
+        train(Run.open(run).recipe, run, console=console)
         assert ("is finished" in capfd.readouterr().out) is not quiet
+        assert console.quiet is quiet  # Progress bars.
+        with training._logging(training._console_handler(console)):
+            logging.getLogger("seq2seq").info("a step")
+            logging.getLogger("seq2seq").warning("a warning")
+        assert capfd.readouterr() == (
+            ("", "a warning\n") if quiet else ("a step\na warning\n", "")
+        )
 
 
 def test_quiet_and_verbose_contradict_each_other(

@@ -100,6 +100,19 @@ def test_a_suggestion_is_written_as_it_is_typed(override: str, suggestion: str) 
     assert line.endswith(f", did you mean {suggestion}?")
 
 
+def test_a_key_like_none_is_not_taken_for_one_that_is_half_alike() -> None:
+    (line,) = refused(write(VALID), "batch_size=3")  # Not search.beam_size.
+    assert "unknown key, valid here are 'description'" in line
+
+
+def test_keys_joined_by_dots_in_a_file_are_suggested_as_sections() -> None:
+    for key in ("train.optimizer.learning_rate", "train.learning_rate"):
+        (line,) = refused(write(f"{VALID}{key}: 1\n"))
+        assert line.endswith("did you mean train: {optimizer: {learning_rate: 1}}?")
+    (line,) = refused(write(f"{VALID}encoder.layers: 1\n"))
+    assert line.endswith("did you mean model: {encoder: {layers: 1}}?")
+
+
 def test_a_hint_that_changes_with_another_override_blames_the_same_one() -> None:
     lines = refused(write(VALID), "train.momentum=0.9", "train.optimizer.kind=sgd")
     assert lines == [
@@ -198,7 +211,10 @@ def test_comments_of_a_base_are_shown_with_those_of_the_recipe() -> None:
     from seq2seq.recipe.loader import show_recipe
 
     write(COMMENTED, "base.yaml")
-    text = show_recipe(write("extends: base.yaml\nseed: 5  # mine\n"))
+    text = show_recipe(
+        write("extends: base.yaml\nseed: 5  # mine\ntrain: {patience: 3}\n")
+    )
+    assert "# stops\ntrain:" in text
     assert "# mine\nseed: 5" in text
     assert "# a seed" not in text
     assert "  # soon\n  max_steps: 10" in text
