@@ -151,7 +151,7 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     from seq2seq.utils.languages import language_warning
 
     if warning := language_warning(evaluation.language):
-        Console(stderr=True).print(warning, style="yellow", markup=False)
+        make_console(stderr=True).print(warning, style="yellow", markup=False)
     if as_json:
         print(json.dumps(asdict(evaluation.scores), ensure_ascii=False))
         return

@@ -46,6 +46,7 @@ def add_verb(app: typer.Typer, function: Callable[..., None], prefix: str = "") 
     examples = EXAMPLES[f"{prefix} {name}".strip()]
     app.command(
         name,
+        short_help=(function.__doc__ or "").split("\n")[0],  # Else it is cut.
         epilog="\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples),
     )(_with_verbosity(function))
 
@@ -78,7 +79,7 @@ def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(**arguments)
         except KeyboardInterrupt:  # Typer would end without a word.
-            print("interrupted", file=sys.stderr)
+            pass
             raise typer.Exit(130) from None
 
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
