@@ -79,7 +79,7 @@ def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(**arguments)
         except KeyboardInterrupt:  # Typer would end without a word.
-            pass
+            print("interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
 
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
