@@ -6,9 +6,9 @@
 Cosmic Ray (https://cosmic-ray.readthedocs.io) makes the mutants: another operator,
 constant, condition or decorator, a loop without iterations. A place is drawn, then one
 of its mutants, since some operators have eleven. Not drawn are mutants that do not
-compile, and those of annotations and of the kinds of parameters; there are none of
-text. Each is put into a copy of the commit, and the tests of its package and of those
-that use it run until one fails, in a process that is forked once torch is loaded.
+compile, and those of types and of the kinds of parameters; there are none of text. Each
+is put into a copy of the commit, and the tests of its package and of those that use it
+run until one fails, in a process that is forked once torch is loaded.
 
 The seed is the first eight hex digits of the commit. Results are appended to
 .mutants/COMMIT-SEED.jsonl, and the same command goes on from there. A time-out does not
@@ -64,7 +64,7 @@ IMPORTS = (
 
 
 def meaning(code: str) -> str:
-    """Return the syntax tree without annotations and kinds of parameters.
+    """Return the syntax tree without types and kinds of parameters.
 
     Raises:
         SyntaxError: If it is no Python.
@@ -75,6 +75,8 @@ def meaning(code: str) -> str:
             node.annotation = ast.Constant(None)
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.test = ast.Constant(None)
         elif isinstance(node, ast.arguments):  # Which ones only have names, or none.
             node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
             node.defaults = [d for d in (*node.defaults, *node.kw_defaults) if d]
@@ -83,7 +85,7 @@ def meaning(code: str) -> str:
 
 
 def mutant(mutation: MutationSpec) -> str | None:
-    """Return the mutated code; None if it does not compile or changes annotations."""
+    """Return the mutated code; None if it does not compile or changes types alone."""
     code = mutation.module_path.read_text(encoding="utf-8")
     operator = get_operator(mutation.operator_name)()
     mutated = mutate_code(code, operator, mutation.occurrence)

@@ -153,7 +153,7 @@ def test_nothing_hostile_runs_in_a_browser(html: str, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(html, encoding="utf-8")
     browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     assert browser is not None
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=5000"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=300000"]
     options.append(f"--user-data-dir={tmp_path / 'browser'}")
     done = subprocess.run(
         [browser, *options, "--dump-dom", (tmp_path / "page.html").as_uri()],
