@@ -99,6 +99,14 @@ def test_training_text_comes_back(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode(LINES)) == LINES
 
 
+def test_characters_get_the_tokens_that_control_tokens_leave() -> None:
+    sample = [chr(0x4E00 + number) for number in range(150)]
+    options = TokenizerOptions(model_type="char", vocab_size=152)
+    assert tokenizer_module._coverage(sample, options) == 148 / 150
+    larger = options.model_copy(update={"vocab_size": 154})
+    assert tokenizer_module._coverage(sample, larger) == 1
+
+
 def test_of_too_many_lines_every_second_or_fourth_is_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
