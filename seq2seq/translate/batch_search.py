@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,6 +48,7 @@ class BatchSearcher:
         segments: Sequence[Segment],
         search: SearchOptions,
         options: TranslationOptions,
+        on_batch: Callable[[float], None] | None = None,
     ) -> list[list[Hypothesis] | UserError]:
         """Return the best hypotheses of each segment, best first, or its error.
 
@@ -57,12 +58,14 @@ class BatchSearcher:
             segments: Source segments.
             search: Search options.
             options: Translation options.
+            on_batch: Called after each batch with the share of the source tokens that
+                are searched, 0 to 1.
 
         Raises:
             UserError: Unless on_error is return: if one does not fit in memory, or no
                 hypothesis satisfies its constraints.
         """
-        results = self._search_once(segments, search, options)
+        results = self._search_once(segments, search, options, on_batch)
         retried = [
             index
             for index, segment in enumerate(segments)
@@ -101,6 +104,7 @@ class BatchSearcher:
         segments: Sequence[Segment],
         search: SearchOptions,
         options: TranslationOptions,
+        on_batch: Callable[[float], None] | None = None,
     ) -> list[list[Hypothesis] | UserError]:
         """Search batch by batch; a batch that does not fit in memory is halved.
 
@@ -157,6 +161,7 @@ class BatchSearcher:
                 )
                 return [_raise_or_return(refusal, options)]
 
+        num_tokens, num_searched = sum(len(s.ids) for s in segments), 0
         while pending:
             outputs = map_threads(search_indices, pending, threads=threads)
             halves: list[list[int]] = []
@@ -166,6 +171,9 @@ class BatchSearcher:
                     halves += filter(None, (indices[:middle], indices[middle:]))
                 else:
                     results.update(zip(indices, output, strict=True))
+                    num_searched += sum(len(segments[index].ids) for index in indices)
+                    if on_batch is not None:
+                        on_batch(num_searched / num_tokens)
             pending, threads = halves, 1  # What did not fit has all memory now.
         return [results[index] for index in range(len(segments))]
 

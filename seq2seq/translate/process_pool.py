@@ -55,11 +55,15 @@ class InlineTranslator:
     Args:
         translator: The translator.
         options: Translation options.
+
+    Attributes:
+        on_progress: Called as `Translator.translate_batch` does; may be set.
     """
 
     def __init__(self, translator: Translator, options: TranslationOptions) -> None:
         self.translator = translator
         self.options = options
+        self.on_progress: Callable[[int], None] | None = None
 
     def __enter__(self) -> InlineTranslator:
         return self
@@ -73,7 +77,12 @@ class InlineTranslator:
             if lines is None:
                 yield item, None
             else:
-                yield item, self.translator.translate_batch(lines, self.options)
+                yield (
+                    item,
+                    self.translator.translate_batch(
+                        lines, self.options, on_progress=self.on_progress
+                    ),
+                )
 
 
 def assign_devices(count: int, *, gpus: int) -> list[str]:

@@ -332,6 +332,12 @@ def translate_records(
     progress.done = num_committed = resumable.committed.lines if resumable else 0
     num_skipped = 0
     complete = False
+
+    def show_pending(count: int) -> None:
+        progress.show(progress.done, stats.lines, pending=count)
+
+    if isinstance(pool, InlineTranslator):
+        pool.on_progress = show_pending
     try:
         tasks = _tasks(records, num_committed, pool.options)
         for buffer, translations in pool.results(tasks):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -207,6 +207,8 @@ class Translator:
         self,
         lines: Sequence[str | TranslationRequest],
         options: TranslationOptions | None = None,
+        *,
+        on_progress: Callable[[int], None] | None = None,
     ) -> list[Translation]:
         """Translate lines in batches of similar length; return them in input order.
 
@@ -218,6 +220,8 @@ class Translator:
             lines: Source text, or requests with constraints; lone surrogates are read
                 as U+FFFD.
             options: Translation options; the default ones if None.
+            on_progress: Called after each batch with about how many lines are done, in
+                proportion to their tokens.
 
         Raises:
             UserError: If lines are a single string or the run does not support the
@@ -268,7 +272,14 @@ class Translator:
                 segments.clear()
         all_segments = [segment for line in segmented for segment in line.segments]
         searcher = BatchSearcher(self.engine, self.target, languages[1], self.device)
-        results = iter(searcher.search(all_segments, search, options))
+        results = iter(
+            searcher.search(
+                all_segments,
+                search,
+                options,
+                on_progress and (lambda share: on_progress(int(share * len(lines)))),
+            )
+        )
         joiner = SegmentJoiner(self.target, *languages, options)
         translations = []
         for index, segmented_line in enumerate(segmented):

@@ -99,22 +99,23 @@ class LineProgress:
         self._screen = self._screen if visible else None
         self._start = self._last = self._clock()
 
-    def show(self, done: int, translated: int) -> None:
+    def show(self, done: int, translated: int, *, pending: int = 0) -> None:
         """Refresh the display, unless it is too soon.
 
         Args:
             done: Lines that are written.
             translated: Lines of these that this process translated.
+            pending: Further lines that are translated, but not yet written.
         """
-        self.done, self._translated = done, translated
+        self.done, self._translated = done, translated + pending
         now = self._clock()
         pause = REFRESH_SECONDS if self._refreshes else LOG_SECONDS
         if now - self._last < pause:
             return
         self._last = now
-        text = f"{self.describe()}, {self._rate(now):,.3g} a second"
-        if self.total is not None and translated:
-            left = max(self.total - done, 0) / self._rate(now)
+        text = f"{self.describe(pending)}, {self._rate(now):,.3g} a second"
+        if self.total is not None and self._translated:
+            left = max(self.total - done - pending, 0) / self._rate(now)
             text += f", {_duration(left)} left"
         self._write(f"\r{text}\x1b[K" if self._refreshes else f"{text}\n")
 
@@ -129,12 +130,14 @@ class LineProgress:
                 f"{self._rate(now):,.3g} a second\n"
             )
 
-    def describe(self) -> str:
+    def describe(self, pending: int = 0) -> str:
         """Return how many lines are done, and of how many if that is known."""
+        done = self.done + pending
         if self.total is None:
-            return f"{self.done:,} lines"
-        share = self.done / self.total if self.total else 1.0
-        return f"{self.done:,} of {self.total:,} lines ({share:.0%})"
+            return f"{done:,} lines"
+        done = min(done, self.total)
+        share = done / self.total if self.total else 1.0
+        return f"{done:,} of {self.total:,} lines ({share:.0%})"
 
     def _rate(self, now: float) -> float:
         return self._translated / max(now - self._start, 1e-9)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq.translate import Translation, TranslationOptions, Translator
+from seq2seq.translate import Translation, Translator
 from tests.helpers.runs import make_run
 from tests.helpers.translate_cli import LINES, call, lines_of, translate_to
 
@@ -124,10 +124,10 @@ def test_small_buffers_are_for_streams(
     translate_batch, sizes = Translator.translate_batch, []
 
     def record_size(
-        self: Translator, lines: Any, options: TranslationOptions
+        self: Translator, lines: Any, *rest: Any, **more: Any
     ) -> list[Translation]:
         sizes.append(len(lines))
-        return translate_batch(self, lines, options)
+        return translate_batch(self, lines, *rest, **more)
 
     monkeypatch.setattr(Translator, "translate_batch", record_size)
     call("translate", run, source, "--output", output)

@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seq2seq.cli import app
+from seq2seq.translate import TranslationOptions
 from seq2seq.translate.resumable_output import ResumableOutput
 from seq2seq.translate.translate_file import FileOptions, translate_file
 from seq2seq.utils.files import count_lines
@@ -158,6 +159,19 @@ def test_files_have_their_total_on_the_screen(
     assert " a second, 0:00:00 left" in shown
     assert shown.endswith(" a second\n")
     assert shown.splitlines()[-1].split("5 lines in ")[1]
+
+
+def test_progress_is_that_of_batches_not_of_buffers(run: Path, tmp_path: Path) -> None:
+    source, screen = tmp_path / "in", Terminal()
+    source.write_text("A dog.\n" * 40)
+    translate_file(
+        run,
+        FileOptions(inputs=[source], output=tmp_path / "out"),
+        options=TranslationOptions(batch_size=10),
+        progress=LineProgress(screen, Minutes()),
+    )
+    shown = [line.split(" ")[0] for line in screen.getvalue().split("\r") if line]
+    assert shown[:5] == ["10", "20", "30", "40", "40"]
 
 
 def test_translations_on_the_same_terminal_are_progress_enough(

@@ -58,6 +58,18 @@ def test_translations_have_the_texts_of_a_call(translator: Translator) -> None:
     assert [t.translation for t in translations] == translator(LINES)
 
 
+def test_a_call_tells_how_many_lines_are_done(translator: Translator) -> None:
+    counts: list[int] = []
+    options = TranslationOptions(batch_size=2)
+    silent = translator.translate_batch(LINES, options)
+    assert silent == translator.translate_batch(
+        LINES, options, on_progress=counts.append
+    )
+    assert len(counts) > 2
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1] == len(LINES)
+
+
 @pytest.mark.parametrize("line", [None, 3.0, b"bytes", ["A dog."]])
 def test_a_line_that_is_no_text_is_named(translator: Translator, line: Any) -> None:
     with pytest.raises(UserError, match=r"a line is .*, of type"):

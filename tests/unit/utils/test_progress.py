@@ -86,6 +86,16 @@ def test_what_is_interrupted_or_hidden_leaves_no_totals(visible: bool) -> None:
     assert progress.describe() == "4 of 10 lines (40%)"
 
 
+def test_lines_that_are_not_yet_written_are_shown_and_not_kept() -> None:
+    screen, clock = Terminal(), Clock()
+    progress = LineProgress(screen, clock)
+    progress.start(total=100)
+    clock.now += 5
+    progress.show(20, 10, pending=30)
+    assert "50 of 100 lines (50%), 8 a second, 0:00:06 left" in screen.getvalue()
+    assert progress.describe() == "20 of 100 lines (20%)"
+
+
 def test_no_screen_and_no_time_are_no_error() -> None:
     progress = LineProgress(None, Clock())
     progress.start(total=0)
