@@ -141,7 +141,6 @@ def evaluate(
 def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> None:
     """Print scores and five translations."""
     import json
-    from dataclasses import asdict
 
     from rich.text import Text
 
@@ -153,7 +152,7 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     if warning := language_warning(evaluation.language):
         make_console(stderr=True).print(warning, style="yellow", markup=False)
     if as_json:
-        print(json.dumps(asdict(evaluation.scores), ensure_ascii=False))
+        print(json.dumps(evaluation.to_json(), ensure_ascii=False))
         return
     console = make_console()
     scores = evaluation.scores
@@ -167,6 +166,8 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     print_table(console, title, columns, rows, numeric=columns[1:])
     for metric, score in metrics.items():
         print_metric(metric, score.signature, console)
+    if evaluation.sentence_splitting:
+        console.print(evaluation.sentence_splitting, soft_wrap=True)
     sources = evaluation.sources
     if not sources:
         return

@@ -11,6 +11,8 @@ import re
 
 from sentencex import segment
 
+from seq2seq.utils.languages import primary_subtag
+
 # What ends no sentence: the beginning of "1. The dog sleeps." or "- The dog sleeps."
 _LIST_MARKER = re.compile(r"\W*(?:\d{1,3}[.)]\s*)?")
 # What begins none: only punctuation, or punctuation that continues or closes.
@@ -25,6 +27,34 @@ _NO_ABBREVIATIONS = {
     }.items()
 }
 
+# sentencex knows languages by ISO 639-1.
+_TWO_LETTERS = {
+    code: two
+    for two, codes in {
+        "ar": "ara",
+        "cs": "ces cze",
+        "da": "dan",
+        "de": "deu ger",
+        "el": "ell gre",
+        "en": "eng",
+        "es": "spa",
+        "fi": "fin",
+        "fr": "fra fre",
+        "hi": "hin",
+        "it": "ita",
+        "ja": "jpn",
+        "nl": "nld dut",
+        "pl": "pol",
+        "pt": "por",
+        "ru": "rus",
+        "sv": "swe",
+        "tr": "tur",
+        "uk": "ukr",
+        "zh": "zho chi cmn",
+    }.items()
+    for code in codes.split()
+}
+
 
 def split_sentences(line: str, language: str) -> list[str]:
     """Split a line at the ends of its sentences.
@@ -37,7 +67,8 @@ def split_sentences(line: str, language: str) -> list[str]:
         Its sentences, each with the white space after it; together they are the line.
         At least one.
     """
-    language = base_language(language)
+    language = primary_subtag(language)
+    language = _TWO_LETTERS.get(language, language)
     masked = line
     if pattern := _NO_ABBREVIATIONS.get(language):
         masked = pattern.sub(_mask, line)
@@ -59,8 +90,3 @@ def split_sentences(line: str, language: str) -> list[str]:
 def _mask(match: re.Match[str]) -> str:
     """Return as many letters of the same case that abbreviate nothing."""
     return ("D" if match[0][0].isupper() else "d") + "d" * (len(match[0]) - 1)
-
-
-def base_language(language: str) -> str:
-    """Return a language without script and region: zh for zh_CN and zh-Hant."""
-    return language.lower().replace("_", "-").partition("-")[0]

@@ -6,8 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from seq2seq.data.preprocessing import load_eval_pairs
+from seq2seq.data.sentences import split_sentences
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
@@ -25,6 +27,9 @@ class Evaluation:
         references: Reference translations.
         language: Code of the target language.
         seconds: Time that translating took; 0 if nothing was translated.
+        sentences: Whether sources of several sentences were split or kept; empty if
+            nothing was translated.
+        sentence_splitting: How many sources that concerned; empty if none.
     """
 
     scores: Scores
@@ -33,6 +38,15 @@ class Evaluation:
     references: list[str]
     language: str
     seconds: float
+    sentences: str = ""
+    sentence_splitting: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores and what they depend on, as plain values."""
+        content = asdict(self.scores)
+        if self.sentences:
+            content["sentence_splitting"] = self.sentences
+        return content
 
 
 def evaluate_split(
@@ -78,7 +92,7 @@ def evaluate_split(
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", evaluation.hypotheses)
     name = "scores-lowercase.json" if lowercase else "scores.json"
-    write_json(folder / name, asdict(evaluation.scores))
+    write_json(folder / name, evaluation.to_json())
     return evaluation
 
 
@@ -148,6 +162,7 @@ def _translate_and_score(
     lowercase: bool,
 ) -> Evaluation:
     from seq2seq.translate import Translator
+    from seq2seq.translate.line_stats import LineStats
 
     translator = Translator.load(runs[0], ensemble=runs[1:], overrides=overrides)
     started = time.perf_counter()
@@ -157,4 +172,19 @@ def _translate_and_score(
     scores = score_corpus(
         hypotheses, references, language=language, lowercase=lowercase
     )
-    return Evaluation(scores, sources, hypotheses, references, language, seconds)
+    stats = LineStats(translator.default_sentences, translator.default_sentences_reason)
+    source_language = translator.recipe.data.source
+    stats.lines = len(sources)
+    stats.multi_sentence = sum(
+        len(split_sentences(source, source_language)) > 1 for source in sources
+    )
+    return Evaluation(
+        scores,
+        sources,
+        hypotheses,
+        references,
+        language,
+        seconds,
+        stats.sentences,
+        stats.sentence_splitting() if stats.multi_sentence else "",
+    )

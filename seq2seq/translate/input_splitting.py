@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from seq2seq.data.sentences import base_language, split_sentences
+from seq2seq.data.sentences import split_sentences
 from seq2seq.data.tokenizer import Tokenizer
+from seq2seq.utils.languages import primary_subtag
 from seq2seq.utils.text import is_blank
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ _CLOSERS = "\"'»”’)]}」』）】"
 # Sentences end clauses, too: within quotes and brackets they are not split.
 _WIDE_CLAUSE, _CLAUSE = "，、；：。！？｡", ",;:–—.!?…"
 
-_UNSPACED = ("zh", "ja", "th", "lo", "km", "my")
+_UNSPACED = (
+    *("zh", "zho", "chi", "cmn", "yue", "ja", "jpn"),
+    *("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bur"),
+)
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
 
@@ -211,7 +215,7 @@ def _chunks(line: str) -> list[str]:
 
 def is_spaced(language: str) -> bool:
     """Return whether a language has blanks between words."""
-    return base_language(language) not in _UNSPACED
+    return primary_subtag(language) not in _UNSPACED
 
 
 def target_gap(gap: str, source: str, target: str) -> str:

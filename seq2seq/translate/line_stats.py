@@ -52,6 +52,14 @@ class LineStats:
         self.decode_errors += 1
         self.first_decode_error = self.first_decode_error or location
 
+    def sentence_splitting(self) -> str:
+        """Return how many lines hold several sentences, and what becomes of them."""
+        how = "sentence by sentence" if self.sentences == "split" else "whole"
+        return (
+            f"{self.multi_sentence:,} of {self.lines:,} lines hold several sentences "
+            f"and were translated {how}, {self.reason}"
+        )
+
     def warnings(self, max_length: int) -> list[str]:
         """Return a message for each kind of exceptional line.
 
@@ -60,14 +68,10 @@ class LineStats:
         """
         messages = []
         if self.multi_sentence and self.reason:
-            how, other = "whole", "split translates each sentence by itself"
+            other = "split translates each sentence by itself"
             if self.sentences == "split":
-                how, other = "sentence by sentence", "keep translates lines whole"
-            messages.append(
-                f"{self.multi_sentence:,} of {self.lines:,} lines hold several "
-                f"sentences and were translated {how}, {self.reason}; --sentences "
-                f"{other}"
-            )
+                other = "keep translates lines whole"
+            messages.append(f"{self.sentence_splitting()}; --sentences {other}")
         if self.truncated:
             messages.append(
                 f"{self.truncated:,} of {self.lines:,} lines were truncated to "

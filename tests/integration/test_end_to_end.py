@@ -218,7 +218,8 @@ def test_evaluating_keeps_scores_and_hypotheses(run: Path) -> None:
     assert scores["sentences"] == len(found.hypotheses) == 500
     assert scores["bleu"]["score"] == found.scores.bleu.score
     assert "tok:13a" in scores["bleu"]["signature"]
-    assert {"bleu", "chrf", "ter", "sentences"} == set(scores)
+    assert {"bleu", "chrf", "ter", "sentences", "sentence_splitting"} == set(scores)
+    assert scores["sentence_splitting"] == "split"
     lines = (place / "hypotheses.txt").read_text(encoding="utf-8").split("\n")
     assert lines == [*found.hypotheses, ""]
 

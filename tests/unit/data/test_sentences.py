@@ -46,6 +46,7 @@ def test_the_sentences_of_a_line_are_the_line(line: str, language: str) -> None:
         ("en_US", "Mr. Smith sleeps.\t|We go."),
         ("de", "Am 3. Mai kam Dr. Huber, bzw. Anna. |Er sah mich. |Er ging."),
         ("de_AT", "Am 3. Mai ging er."),
+        ("deu_Latn", "Am 3. Mai ging er."),
         ("zh_CN", "我爱你。|你好！ |他说：“走吧。好。”"),
         ("ja", "これは犬です。　|あれは猫です。"),
         ("hi", "यह है। |वह है।"),

@@ -64,6 +64,7 @@ def test_sentences_are_joined_with_the_white_space_between_them(
         ("　", "ja", "en", " "),
         ("　", "ja", "zh", "　"),
         ("", "zh", "ja", ""),
+        *[(" ", "eng_Latn", code, "") for code in ("th", "lo", "km", "my", "jpn_Jpan")],
     ],
 )
 def test_white_space_between_sentences_is_that_of_the_target_language(
@@ -108,6 +109,17 @@ def test_alignments_and_n_best_lists_are_those_of_the_sentences(
     assert [h.score for h in both.n_best] == pytest.approx(
         [(a.score + b.score) / 2 for a, b in ranks]
     )
+
+
+def test_alignments_count_the_words_of_the_line(translator: Translator) -> None:
+    options = TranslationOptions(align=True)
+    line = "A dog sleeps.The cat. We go."
+    (translation,) = translator.translate_batch([line], options)
+    assert translation.num_segments == 3
+    assert translation.alignment is not None
+    words = ("A", "dog", "sleeps.The", "cat.", "We", "go.")
+    assert translation.alignment.source == words
+    assert list(translation.alignment.target) == translation.translation.split()
 
 
 LINE = "A dog sleeps. The cat."
