@@ -8,6 +8,29 @@ import torch
 from torch import Tensor, nn
 
 
+def dropout_mask(units: Tensor, p: float, *, scaled: bool = True) -> Tensor:
+    """Draw what to multiply units by: 0 with probability p.
+
+    On a CPU each unit has 16 bits of a 64-bit draw, a fifth of the time of
+    `bernoulli_`. So p is rounded to a multiple of 2^-16, and kept units are scaled by
+    the probability that they were drawn with.
+
+    Args:
+        units: Their shape, type and device are the mask's.
+        p: Probability of 0, in (0, 1).
+        scaled: Whether the others are 1 / (1 - p), which keeps the mean, or 1.
+    """
+    if units.device.type != "cpu":
+        mask = torch.empty_like(units).bernoulli_(1 - p)
+        return mask.div_(1 - p) if scaled else mask
+    keep = min(max(1, round((1 - p) * 2**16)), 2**16 - 1)  # Of 2^16.
+    draws = torch.empty(-(-units.numel() // 4), dtype=torch.int64)
+    draws.random_(-(2**63), None)  # All 64 bits; without bounds the sign would be 0.
+    numbers = draws.view(torch.int16)[: units.numel()].view(units.shape)
+    mask = (numbers < keep - 2**15).to(units.dtype)
+    return mask.mul_(2**16 / keep) if scaled else mask
+
+
 class SequenceDropout(nn.Module):
     """Dropout on a sequence of vectors, in training only.
 
@@ -27,10 +50,10 @@ class SequenceDropout(nn.Module):
         """Apply dropout to (N, T, units)."""
         if not self.training or self.p == 0:
             return inputs
-        if not self.locked:
-            return nn.functional.dropout(inputs, self.p)
-        mask = nn.functional.dropout(torch.ones_like(inputs[:, :1]), self.p)
-        return inputs * mask  # (N, 1, units) for all positions
+        if not self.locked and inputs.device.type != "cpu":
+            return nn.functional.dropout(inputs, self.p)  # One fused kernel.
+        units = inputs[:, :1] if self.locked else inputs  # One mask for all positions.
+        return inputs * dropout_mask(units, self.p)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -53,7 +76,7 @@ class WordDropout(nn.Module):
         """Drop from (N, T, E); the rest is not scaled, since words do not add up."""
         if not self.training or self.p == 0:
             return embedded
-        mask = torch.rand_like(embedded[:, :, :1]) >= self.p  # (N, T, 1)
+        mask = dropout_mask(embedded[:, :, :1], self.p, scaled=False)  # (N, T, 1)
         return embedded * mask
 
     if TYPE_CHECKING:

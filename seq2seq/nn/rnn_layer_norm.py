@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from seq2seq.nn.dropout import SequenceDropout
 from seq2seq.types import RNNState
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -123,7 +124,7 @@ class _RNNDirection(nn.Module):
         self.input_norm = norm(width)
         self.hidden_norm = norm(width, LSTM_STATE_GAIN if cell == "lstm" else 1.0)
         self.cell_norm = norm(size) if cell == "lstm" else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = SequenceDropout(dropout, locked=False)
 
     def forward(
         self, inputs: Tensor, state: RNNState, mask: Tensor | None, *, backwards: bool
