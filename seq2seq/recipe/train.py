@@ -121,10 +121,12 @@ class TrainOptions(RecipeSection):
     label_smoothing: Share = Field(
         0.1, description="Share of probability spread over the vocabulary."
     )
-    precision: Literal["32-true", "bf16-mixed"] = Field(
-        "32-true",
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        "auto",
         description="Numeric precision. bf16-mixed: matrix products in bfloat16, for "
-        "GPUs and CPUs that support it; weights and sums stay in 32 bits.",
+        "GPUs and CPUs that support it; weights and sums stay in 32 bits. auto: "
+        "bf16-mixed where the hardware multiplies bfloat16 and a layer has 256 units "
+        "or more, else 32-true; a run keeps what it was begun with.",
     )
     ema_decay: Share | None = Field(
         None,

@@ -61,6 +61,11 @@ class RunFolder:
         return self.path / "checkpoints" / "previous.ckpt"
 
     @property
+    def has_training_state(self) -> bool:
+        """Whether there is a training to continue."""
+        return self.last.is_file() or self.previous.is_file()
+
+    @property
     def best(self) -> Path:
         """The checkpoint with the best validation score."""
         return self.path / "checkpoints" / "best.ckpt"

@@ -89,7 +89,7 @@ def validate_resume_recipe(run: RunFolder, recipe: Recipe) -> None:
     Raises:
         UserError: If it was begun with another one, or its recipe is damaged.
     """
-    if not run.recipe.is_file() or not (run.last.is_file() or run.previous.is_file()):
+    if not run.recipe.is_file() or not run.has_training_state:
         return
     before = run.read_recipe().model_dump(mode="json")
     now = recipe.model_dump(mode="json")
@@ -113,7 +113,7 @@ def validate_resume_world_size(run: RunFolder, count: int) -> None:
             so each would be dealt others.
     """
     notes = run.data
-    if not (run.last.is_file() or run.previous.is_file()) or not notes.is_file():
+    if not run.has_training_state or not notes.is_file():
         return
     try:
         before = int(json.loads(notes.read_bytes()).get("processes", 1))
@@ -133,7 +133,7 @@ def validate_resume_data(run: RunFolder, data: PreprocessedData) -> None:
     Raises:
         UserError: If they are not what the run was begun with.
     """
-    if not (run.last.is_file() or run.previous.is_file()):
+    if not run.has_training_state:
         return
     notes = run.data
     try:

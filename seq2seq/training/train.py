@@ -74,6 +74,7 @@ from seq2seq.training.callbacks.signals import SignalHandler
 from seq2seq.training.callbacks.validation import StopAtLastStep, TranslationSamples
 from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.precision import resolve_precision
 from seq2seq.training.resume import (
     find_resume_checkpoint,
     load_initial_run,
@@ -121,6 +122,7 @@ def train(
     if distributed.is_main:
         handler = _console_handler(console)
     console.quiet = not distributed.is_main or is_quiet()
+    recipe, precision = resolve_precision(recipe, run, distributed.accelerator)
     validate_resume_recipe(run, recipe)
     validate_resume_world_size(run, distributed.world_size)
     with _logging(handler):
@@ -151,6 +153,8 @@ def train(
             log_file = run.log if distributed.is_main else Path(os.devnull)
             lock = run_lock(run) if distributed.is_main else nullcontext()
             with lock, _logging(_file_handler(log_file)):
+                if precision is not None:
+                    log.info(precision)
                 if distributed.is_main:
                     _write_run(run, recipe, data)
                 training = _Training(

@@ -46,6 +46,7 @@ def make_trainer(
         distributed: The processes that train together.
     """
     options = recipe.train
+    assert options.precision != "auto"  # `resolve_precision` came before.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # About workers, loggers and progress bars, which are left out on purpose.

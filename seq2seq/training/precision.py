@@ -1,0 +1,57 @@
+"""The numeric precision of a training whose recipe leaves it to the machine."""
+
+from __future__ import annotations
+
+import torch
+
+from seq2seq.recipe import Recipe
+from seq2seq.runs.run_folder import RunFolder
+
+MIN_SIZE = 256
+"""Units of a layer from which bfloat16 is faster, conversions included."""
+
+
+def resolve_precision(
+    recipe: Recipe, run: RunFolder, accelerator: str
+) -> tuple[Recipe, str | None]:
+    """Replace `train.precision: auto` by what this training computes in.
+
+    A run that has a checkpoint keeps its own precision, on any machine. Another gets
+    bf16-mixed where the hardware multiplies bfloat16 and a layer is wide enough.
+
+    Args:
+        recipe: The recipe.
+        run: The run folder, perhaps empty.
+        accelerator: auto, cpu or gpu, as in `DistributedConfig`.
+
+    Returns:
+        The recipe without auto, and the choice with its reason in one line; None where
+        the recipe made it.
+    """
+    if recipe.train.precision != "auto":
+        return recipe, None
+    model = recipe.model
+    size = max(model.encoder.hidden_size, model.decoder.hidden_size)
+    if run.has_training_state and run.recipe.is_file():
+        precision = run.read_recipe().train.precision
+        reason = "it is what the run was begun with"
+    elif not has_bfloat16(accelerator):
+        precision, reason = "32-true", "this machine does not multiply bfloat16"
+    elif size < MIN_SIZE:
+        precision, reason = "32-true", f"no layer has {MIN_SIZE} units or more"
+    else:
+        precision, reason = "bf16-mixed", "this machine multiplies bfloat16"
+    train = recipe.train.model_copy(update={"precision": precision})
+    line = f"train.precision is auto: {precision}, since {reason}"
+    return recipe.model_copy(update={"train": train}), line
+
+
+def has_bfloat16(accelerator: str) -> bool:
+    """Whether the GPU, or the processor where none is used, multiplies bfloat16."""
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if accelerator != "cpu" and torch.backends.mps.is_available():
+        return False  # Not tried.
+    # Internal to torch; torch.cpu.get_capabilities is public, but missing before 2.13.
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
