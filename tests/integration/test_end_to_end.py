@@ -153,10 +153,11 @@ def test_the_best_checkpoint_holds_the_averaged_weights(tmp_path: Path) -> None:
 
 
 def test_an_average_is_short_at_first_and_long_later() -> None:
-    average = weight_averaging(0.9)._kwargs["avg_fn"]
-    old, new = torch.zeros(2), torch.ones(2)
-    assert average(old, new, torch.tensor(1))[0] == pytest.approx(1 - 2 / 11)
-    assert average(old, new, torch.tensor(1000))[0] == pytest.approx(0.1)
+    average = weight_averaging(0.9)._kwargs["multi_avg_fn"]
+    for updates, share in ((1, 1 - 2 / 11), (1000, 0.1)):
+        old, new = [torch.zeros(2), torch.zeros(3)], [torch.ones(2), torch.ones(3)]
+        average(old, new, torch.tensor(updates))
+        assert torch.cat(old).tolist() == pytest.approx([share] * 5)
 
 
 def test_a_run_without_averages_continues_too(tmp_path: Path) -> None:

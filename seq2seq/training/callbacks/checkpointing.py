@@ -31,13 +31,14 @@ def weight_averaging(decay: float) -> WeightAveraging:
     ExponentialMovingAverage.
     """
 
-    def average(old: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
+    def average(old: list[Tensor], new: list[Tensor], updates: Tensor | int) -> None:
         share = 1 - torch.clamp(
             torch.as_tensor((1 + updates) / (10 + updates)), max=decay
         )
-        return old + share.to(old) * (new - old)
+        for mean, weight in zip(old, new, strict=True):
+            mean.lerp_(weight, share.to(mean))  # In place: a fifth of the time.
 
-    return WeightAveraging(avg_fn=average)
+    return WeightAveraging(multi_avg_fn=average)
 
 
 class BestCheckpoint(Checkpoint):
