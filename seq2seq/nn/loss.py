@@ -128,32 +128,36 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight) if needs_grad else None
         grad_bias = torch.zeros_like(bias) if needs_grad else None
         grad_features: list[Tensor] = []
+        matrix = weight.to(features.dtype)  # Once for all chunks.
         tensors = (features, targets, weights[:, None])
         chunks = (tensor.split(rows) for tensor in tensors)
         for chunk, target, chunk_weights in zip(*chunks, strict=True):  # (m, E), (m,)
-            logits = F.linear(chunk, weight, bias).to(dtype)
-            log_probs = F.log_softmax(logits, dim=-1)  # (m, V)
-            nll -= (log_probs.gather(1, target[:, None]) * chunk_weights).sum()
+            logits = F.linear(chunk, matrix, bias.to(matrix.dtype)).to(dtype)  # (m, V)
+            target_logits = logits.gather(1, target[:, None])  # (m, 1)
+            mean = logits.mean(dim=1, keepdim=True) if smoothing else 0.0
+            largest = logits.amax(dim=1, keepdim=True)
+            probs = torch.softmax(logits, dim=1)
+            # The largest probability is at least 1 / V, so its logarithm is finite, and
+            # gives the normaliser without another exponential of all.
+            log_sum = largest - probs.amax(dim=1, keepdim=True).log()  # (m, 1)
+            nll += ((log_sum - target_logits) * chunk_weights).sum()
             if smoothing:
-                mean = log_probs.mean(dim=1, keepdim=True)  # (m, 1)
-                uniform -= (mean * chunk_weights).sum()
+                uniform += ((log_sum - mean) * chunk_weights).sum()
             if grad_weight is None or grad_bias is None:
                 continue
             # d loss / d logits = predicted - smoothed target distribution.
-            grad_logits = log_probs.exp_()
             minus_target = torch.full_like(chunk_weights, smoothing - 1)
-            grad_logits.scatter_add_(1, target[:, None], minus_target)
+            probs.scatter_add_(1, target[:, None], minus_target)
             if smoothing:
-                grad_logits -= smoothing / weight.shape[0]
-            grad_logits *= chunk_weights
-            narrow = chunk.dtype
-            grad_chunk = grad_logits.to(narrow) @ weight.to(narrow)  # (m, E)
-            grad_features.append(grad_chunk.to(narrow))
-            if grad_weight.dtype == narrow:
+                probs -= smoothing / weight.shape[0]
+            probs *= chunk_weights
+            grad_bias += probs.sum(dim=0)
+            grad_logits = probs.to(chunk.dtype)
+            grad_features.append(grad_logits @ matrix)  # (m, E)
+            if grad_weight.dtype == chunk.dtype:
                 grad_weight.addmm_(grad_logits.t(), chunk)
             else:
-                grad_weight += grad_logits.to(narrow).t() @ chunk
-            grad_bias += grad_logits.sum(dim=0)
+                grad_weight += grad_logits.t() @ chunk
         if needs_grad:
             ctx.save_for_backward(torch.cat(grad_features), grad_weight, grad_bias)
         loss = (1 - smoothing) * nll + smoothing * uniform

@@ -107,3 +107,16 @@ def test_narrow_numbers_learn_as_wide_ones_do() -> None:
                     )
                     > 0.999
                 )
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e4, -1e4])
+def test_logits_of_any_size_have_a_finite_loss(shift: float) -> None:
+    """A target whose probability is 0 in float32 costs its logits' difference."""
+    output = nn.Linear(1, 3, bias=True)
+    with torch.no_grad():
+        output.weight.zero_()
+        output.bias.copy_(torch.tensor([0.0, 1000.0, 0.0]) + shift)
+    features, targets = torch.ones(2, 1), torch.tensor([2, 1])
+    loss = chunked_cross_entropy(features, output, targets, smoothing=0.1)
+    assert loss.nll.item() == pytest.approx(1000.0)
+    assert torch.isfinite(torch.autograd.grad(loss.loss, output.bias)[0]).all()
