@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -54,13 +55,17 @@ def distill(
         "engine": engine.value,
         "search": translator.recipe.search.model_dump(),
     }
-    result = write_corpus(
-        translator,
-        folder,
-        job=job,
-        sequence_interpolation=sequence_interpolation,
-        data_path=data_path,
-    )
+    try:
+        result = write_corpus(
+            translator,
+            folder,
+            job=job,
+            sequence_interpolation=sequence_interpolation,
+            data_path=data_path,
+        )
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from None
     dropped = ""
     if result.num_blank:
         dropped = f"; {result.num_blank:,} with a blank side left out"

@@ -280,6 +280,10 @@ def _resume_hint(
     try:
         yield
     except UserError as error:
+        from seq2seq.translate.resumable_output import UnfinishedOutputError
+
+        if isinstance(error, UnfinishedOutputError):
+            raise UserError(f"{error} To {command}") from error
         if not resumable or not progress.done:
             raise
         done = f"{progress.describe()} are kept"

@@ -22,6 +22,10 @@ from seq2seq.utils.files import COMPRESSIONS, atomic_file, decode_lines, write_l
 from seq2seq.utils.overwriting import check_overwrites_no_input
 
 
+class UnfinishedOutputError(UserError):
+    """An interrupted translation's partial files are there, and resume is False."""
+
+
 @dataclass(frozen=True)
 class CommittedState:
     """What the partial files durably contain.
@@ -198,7 +202,7 @@ class ResumableOutput:
         if not committed.lines:
             return empty
         if not resume:
-            raise UserError(
+            raise UnfinishedOutputError(
                 f"{self.partial[0]} holds {committed.lines:,} lines of a translation "
                 "that was interrupted. Add --resume to go on, or remove it to begin "
                 "anew."

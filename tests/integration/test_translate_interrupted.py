@@ -89,6 +89,11 @@ def test_an_interrupt_says_how_far_it_got_and_how_to_go_on(
         patch.setattr(ResumableOutput, "append", interrupted)
         again = CliRunner().invoke(app, sys.argv[1:])
     assert again.stderr == done.stderr
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["seq2seq", *arguments, str(output)])
+        says = call(*sys.argv[1:])[1]
+    assert "holds 6 lines of a translation that was interrupted" in says
+    assert pasted(says) == pasted(done.stderr)
     assert call(*pasted(done.stderr))[1] == ""
     assert output.read_bytes() == plain.read_bytes()
 
@@ -131,6 +136,18 @@ def test_what_goes_to_standard_output_cannot_be_resumed(
     assert done.stderr == (
         "interrupted after 0 lines; only --output F can be resumed\n"
     )
+
+
+def test_an_interrupted_distillation_goes_on_by_the_same_command(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seq2seq.translate.distill.distill", interrupted)
+    done = CliRunner().invoke(app, ["distill", str(run), str(tmp_path / "corpus")])
+    assert done.exit_code == 130
+    assert done.stderr == "interrupted; the same command goes on from there\n"
 
 
 class Minutes(Clock):
