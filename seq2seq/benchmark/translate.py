@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.benchmark.machine import ResourceMeter, process_uptime, round_significant
-from seq2seq.data.preprocessing import load_eval_pairs
+from seq2seq.data.splits import load_eval_pairs
 from seq2seq.engines.engine import Engine, RequiredTokens
 from seq2seq.errors import UserError
 from seq2seq.runs.run_folder import package_versions

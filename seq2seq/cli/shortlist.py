@@ -37,7 +37,7 @@ def _encoded_pairs(
     """Encode the training pairs of at most data.max_length tokens, in chunks."""
     from itertools import chain, islice
 
-    from seq2seq.data.preprocessing import training_corpora
+    from seq2seq.data.splits import training_corpora
 
     data = run.recipe.data.with_path(data_path)
     pairs = chain.from_iterable(corpus.read() for corpus in training_corpora(data))

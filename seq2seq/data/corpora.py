@@ -7,38 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from seq2seq.data import hub
-from seq2seq.data.readers import (
-    TextPair,
-    dataset_pairs,
-    json_pairs,
-    parallel_pairs,
-    parquet_pairs,
-    tsv_pairs,
+from seq2seq.data.folders import (
+    file_error,
+    find_split,
+    has_dataset_files,
+    list_splits,
+    missing_files_error,
+    similar_folder,
 )
+from seq2seq.data.readers import PairReader, TextPair, dataset_pairs
+from seq2seq.data.split_names import MissingSplitError, find_alias
 from seq2seq.errors import UserError
-from seq2seq.utils.files import COMPRESSIONS, sha256_file
+from seq2seq.utils.files import sha256_file
 
 PHRASEBOOK_PAIRS = {"train": 120_000, "valid": 500, "test": 500}
 """Pairs of each split of the phrasebook, unless max_pairs sets another number."""
 
 _PHRASEBOOK_SEED = 0
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_COMPRESSION = r"(?:\.gz|\.xz|\.zst)?"
-_ROW_FILE = re.compile(
-    # A number alone is no shard: test-2016.jsonl is a split of its own.
-    r"(?P<split>.+?)(?:-(?P<shard>\d+)-of-(?P<shards>\d+)(?:-[0-9a-f]+)?)?"
-    rf"(?P<kind>\.jsonl{_COMPRESSION}|\.parquet)"
-)
-
-PairReader = Callable[[], Iterator[TextPair]]
 
 
 class SentencePair(NamedTuple):
@@ -54,6 +48,10 @@ class ParallelCorpus:
 
     Attributes:
         name: Its files or its dataset, as messages call it.
+        split: Its name there, which may be another than the one that was opened: val
+            where there is no valid.
+        content: SHA-256 of what it is read from, in hexadecimal; equal where the same
+            text is opened under two names.
         fingerprint: SHA-256 of content, languages and max_pairs, in hexadecimal;
             changes when the pairs may change.
         read: Returns a new stream of the pairs. It raises UserError where the content
@@ -61,6 +59,8 @@ class ParallelCorpus:
     """
 
     name: str
+    split: str
+    content: str
     fingerprint: str
     read: Callable[[], Iterator[SentencePair]]
 
@@ -98,10 +98,34 @@ def open_corpus(
         The corpus; an empty one is not an error.
 
     Raises:
-        UserError: If there is no such corpus, split or language, or if several files
-            could be the split.
+        MissingSplitError: If there is no such split, and not one other name of it:
+            valid, validation, val and dev are one split, and so are train and training,
+            test and testing.
+        UserError: If there is no such corpus or language, or if several files could be
+            the split.
     """
-    languages = source, target
+    open_exact = partial(
+        _open_exact, path, (source, target), config, revision, max_pairs, streaming
+    )
+    try:
+        return open_exact(split)
+    except MissingSplitError as error:
+        alias = find_alias(split, error.splits)
+        if alias is None:
+            raise
+        return open_exact(alias)
+
+
+def _open_exact(
+    path: str,
+    languages: tuple[str, str],
+    config: str | None,
+    revision: str | None,
+    max_pairs: int | None,
+    streaming: bool,
+    split: str,
+) -> ParallelCorpus:
+    """Open the split of exactly this name."""
     folder = Path(path).expanduser()
     if path == "phrasebook":
         _check_hub_only("the phrasebook", config=config, revision=revision)
@@ -111,10 +135,13 @@ def open_corpus(
         _check_hub_only(f"{path}, a folder", revision=revision)
         return _open_folder(folder, languages, split, config, max_pairs, streaming)
     if folder.exists():
-        raise UserError(
-            f"{path} is a file. data.path names the folder that holds the files of "
-            "all splits."
-        )
+        raise file_error(folder)
+    # Only a dataset of the Hub has a revision or a configuration.
+    if not (revision or config or streaming) and (similar := similar_folder(folder)):
+        message = f"There is no folder {path}, but {similar}: -o data.path={similar}"
+        if _HUB_ID.fullmatch(path):
+            message += " (For a dataset of the Hub: -o data.revision=main)"
+        raise UserError(message)
     if not _HUB_ID.fullmatch(path):
         raise UserError(
             f"There is no folder {folder.resolve()}. Correct data.path, or make the "
@@ -123,7 +150,7 @@ def open_corpus(
     loaded = hub.load_hub(
         path, split=split, config=config, revision=revision, streaming=streaming
     )
-    return _dataset_corpus(f"{path}, split {split}", loaded, languages, max_pairs)
+    return _dataset_corpus(path, split, loaded, languages, max_pairs)
 
 
 def _check_hub_only(name: str, **options: str | bool | None) -> None:
@@ -142,19 +169,19 @@ def _open_phrasebook(
     if sorted(languages) != ["de", "en"]:
         raise UserError(
             "The phrasebook translates between en and de, not from "
-            f"{languages[0]} to {languages[1]}. Set data.source and data.target to en "
-            "and de, or choose another data.path."
+            f"{languages[0]} to {languages[1]}: -o data.source=en -o data.target=de, "
+            "or choose another data.path."
         )
     if split not in PHRASEBOOK_PAIRS:
-        raise UserError(
-            hub.missing_split_error("The phrasebook", split, PHRASEBOOK_PAIRS)
-        )
+        raise MissingSplitError("The phrasebook", split, PHRASEBOOK_PAIRS)
     from seq2seq.data.phrasebook.corpus import VERSION
 
     count = PHRASEBOOK_PAIRS[split] if max_pairs is None else max_pairs
     pairs = partial(_read_phrasebook, languages, split, count)
     content = ["phrasebook", VERSION, split, count, _PHRASEBOOK_SEED]
-    return _make_corpus(f"phrasebook, split {split}", content, pairs, languages, count)
+    name = f"phrasebook, split {split}"
+    corpus = _make_corpus(name, split, content, pairs, languages, count)
+    return replace(corpus, content=name)
 
 
 def _read_phrasebook(
@@ -176,7 +203,7 @@ def _open_folder(
     streaming: bool,
 ) -> ParallelCorpus:
     # Only the conventions of the Hub have configurations.
-    if config is None and (files := _find_split(folder, languages, split)):
+    if config is None and (files := find_split(folder, languages, split)):
         _check_hub_only(
             f"{folder}, which is streamed in any case", streaming=streaming or None
         )
@@ -185,9 +212,11 @@ def _open_folder(
         name = " and ".join(map(str, paths))
         if len(paths) > 2:
             name = f"{paths[0]} and {len(paths) - 1} more"
-        return _make_corpus(name, content, files.pairs, languages, max_pairs)
-    splits = _list_splits(folder, languages)
-    if _has_dataset_files(folder):
+        return _make_corpus(name, split, content, files.pairs, languages, max_pairs)
+    splits = list_splits(folder, languages)
+    if config is None and find_alias(split, splits):
+        raise MissingSplitError(str(folder), split, splits)
+    if has_dataset_files(folder):
         loaded = hub.load_folder(
             folder,
             split=split,
@@ -195,148 +224,45 @@ def _open_folder(
             known_splits=splits,
             streaming=streaming,
         )
-        return _dataset_corpus(f"{folder}, split {split}", loaded, languages, max_pairs)
+        return _dataset_corpus(str(folder), split, loaded, languages, max_pairs)
     _check_hub_only(f"{folder}, a folder of text files", config=config)
-    names = [path.name for path in _list_files(folder)]
-    others = [name for name in names if name.startswith(f"{split}.")]
-    if others:
-        raise UserError(
-            f"{folder} has no files of split {split!r} for {languages[0]} and "
-            f"{languages[1]}, only {', '.join(others)}. Check data.source and "
-            "data.target, or name another split in data.splits."
-        )
-    raise UserError(hub.missing_split_error(str(folder), split, splits))
-
-
-class _SplitFiles(NamedTuple):
-    paths: list[Path]
-    kind: str
-    pairs: PairReader
-
-
-def _find_split(
-    folder: Path, languages: tuple[str, str], split: str
-) -> _SplitFiles | None:
-    """Find the files that are named exactly after the split."""
-    source, target = languages
-    source_path = _find_text_file(folder, f"{split}.{source}")
-    target_path = _find_text_file(folder, f"{split}.{target}")
-    if source_path and target_path:
-        pairs = partial(parallel_pairs, source_path, target_path)
-        return _SplitFiles([source_path, target_path], "parallel", pairs)
-    for suffix, swapped in (
-        (f".{source}-{target}", False),
-        (f".{target}-{source}", True),
-        ("", False),
-    ):
-        if path := _find_text_file(folder, f"{split}{suffix}.tsv"):
-            kind = "swapped tsv" if swapped else "tsv"
-            return _SplitFiles([path], kind, partial(tsv_pairs, path, swapped))
-    if paths := _find_row_files(folder, split):
-        reader = parquet_pairs if paths[0].suffix == ".parquet" else json_pairs
-        return _SplitFiles(paths, "rows", partial(reader, paths, languages))
-    return None
-
-
-def _find_text_file(folder: Path, name: str) -> Path | None:
-    """Find a file, compressed or not; two of them are ambiguous."""
-    candidates = [folder / f"{name}{suffix}" for suffix in ("", *COMPRESSIONS)]
-    paths = [path for path in candidates if path.is_file()]
-    if len(paths) > 1:
-        raise _ambiguous_error(folder, paths)
-    return paths[0] if paths else None
-
-
-def _find_row_files(folder: Path, split: str) -> list[Path]:
-    """Find the JSONL or Parquet files of a split, all of its shards in order."""
-    groups: dict[tuple[Path, str, str | None], dict[int, Path]] = {}
-    for path in _list_files(folder, folder / "data"):
-        match = _ROW_FILE.fullmatch(path.name)
-        if match and match["split"] == split:
-            key = path.parent, match["kind"], match["shards"]
-            shards = groups.setdefault(key, {})
-            shard = int(match["shard"] or 0)
-            if shard in shards:
-                raise _ambiguous_error(folder, [shards[shard], path])
-            shards[shard] = path
-    if len(groups) > 1:
-        raise _ambiguous_error(folder, [min(g.values()) for g in groups.values()])
-    for (_, _, shard_count), shards in groups.items():
-        count = int(shard_count or 1)
-        missing = [i for i in range(count) if i not in shards]
-        if missing:
-            raise UserError(
-                f"{folder} has {len(shards)} of the {count} files of split {split!r}; "
-                f"number {missing[0]} is missing. Fetch it, or remove all of them."
-            )
-        return [shards[shard] for shard in sorted(shards)]
-    return []
-
-
-def _ambiguous_error(folder: Path, paths: Iterable[Path]) -> UserError:
-    names = " and ".join(str(path.relative_to(folder)) for path in paths)
-    return UserError(f"{folder} has both {names}, and either may be meant. Remove one.")
-
-
-def _list_files(*folders: Path) -> list[Path]:
-    """List the files directly in these folders, sorted by name."""
-    return [
-        path
-        for folder in folders
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-    ]
-
-
-def _has_dataset_files(folder: Path) -> bool:
-    """Return whether there are files that `datasets` reads faithfully, at any depth."""
-    names = re.compile(rf".+\.(?:jsonl?{_COMPRESSION}|parquet|arrow)")
-    return any(names.fullmatch(path.name) for path in folder.rglob("*.*"))
-
-
-def _list_splits(folder: Path, languages: tuple[str, str]) -> list[str]:
-    """List the splits that _find_split would find."""
-    source, target = map(re.escape, languages)
-    names = [path.name for path in _list_files(folder)]
-    sides = [
-        {m[1] for n in names if (m := re.fullmatch(rf"(.+)\.{s}{_COMPRESSION}", n))}
-        for s in (source, target)
-    ]
-    suffix = rf"(?:\.{source}-{target}|\.{target}-{source})"
-    tsv = re.compile(rf"(.+?){suffix}?\.tsv{_COMPRESSION}")
-    tables = {match[1] for name in names if (match := tsv.fullmatch(name))}
-    other_languages = {name for name in tables if re.search(r"\.\w+-\w+$", name)}
-    rows = {
-        match["split"]
-        for path in _list_files(folder, folder / "data")
-        if (match := _ROW_FILE.fullmatch(path.name))
-    }
-    return sorted((sides[0] & sides[1]) | (tables - other_languages) | rows)
+    raise missing_files_error(folder, languages, split)
 
 
 def _dataset_corpus(
-    name: str,
+    path: str,
+    split: str,
     loaded: hub.LoadedSplit,
     languages: tuple[str, str],
     max_pairs: int | None,
 ) -> ParallelCorpus:
+    name = f"{path}, split {split}"
     pairs = partial(dataset_pairs, loaded.dataset, languages, name)
     content = ["dataset", loaded.fingerprint]
-    return _make_corpus(name, content, pairs, languages, max_pairs)
+    return _make_corpus(name, split, content, pairs, languages, max_pairs)
 
 
 def _make_corpus(
     name: str,
-    content: Iterable[object],
+    split: str,
+    content: Sequence[object],
     pairs: PairReader,
     languages: tuple[str, str],
     max_pairs: int | None,
 ) -> ParallelCorpus:
     """Make a corpus whose fingerprint covers content, languages and max_pairs."""
-    identity = "\0".join(map(str, (*content, *languages, max_pairs)))
-    fingerprint = hashlib.sha256(identity.encode()).hexdigest()
-    return ParallelCorpus(name, fingerprint, partial(_read, pairs, max_pairs))
+    return ParallelCorpus(
+        name,
+        split,
+        # The first says how the text is read, not which it is.
+        content=_sha256(content[1:]),
+        fingerprint=_sha256([*content, *languages, max_pairs]),
+        read=partial(_read, pairs, max_pairs),
+    )
+
+
+def _sha256(parts: Iterable[object]) -> str:
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
 def _read(pairs: PairReader, max_pairs: int | None) -> Iterator[SentencePair]:

@@ -17,13 +17,14 @@ from seq2seq.data.dataset import (
     open_dataset,
     validation_batches,
 )
+from seq2seq.data.overlap import SplitOverlap, find_overlap
 from seq2seq.data.preprocessing import (
     PreprocessedData,
     ProgressCallback,
     Tokenizers,
-    load_eval_pairs,
     preprocess,
 )
+from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.types import Batch
@@ -59,6 +60,7 @@ class TranslationDataModule(LightningDataModule):
         super().__init__()
         self.recipe = recipe
         self.valid_pairs: list[SentencePair] = []
+        self.overlaps: list[SplitOverlap] = []
         self._given_tokenizers = tokenizers
         self._progress = progress or (lambda stage, num_pairs: None)
         self._preprocessed: PreprocessedData | None = None
@@ -92,7 +94,7 @@ class TranslationDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Fill the cache; Lightning calls this in one process of each machine."""
         self.load_validation()
-        _ = self.preprocessed
+        self._measure_overlaps()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data; Lightning calls this in every process."""
@@ -102,7 +104,26 @@ class TranslationDataModule(LightningDataModule):
         """Read the validation split, once."""
         if not self.valid_pairs:
             data = self.recipe.data
+            refuse_shared_splits(data)
             self.valid_pairs = load_eval_pairs(data, data.splits.valid)
+
+    def _measure_overlaps(self) -> None:
+        """Compare the held-out splits with the training data, once, and log it."""
+        if self.overlaps:
+            return
+        splits = self.recipe.data.splits
+        pairs = {splits.valid: self.valid_pairs}
+        try:
+            pairs[splits.test] = load_eval_pairs(self.recipe.data, splits.test)
+        except UserError as error:  # Only the evaluation needs it.
+            log.info(f"the test split is not compared with the training data: {error}")
+        for split, split_pairs in pairs.items():
+            overlap = find_overlap(split, split_pairs, self.preprocessed.path)
+            self.overlaps.append(overlap)
+            if overlap.is_notable:
+                log.info(f"warning: {split}: {overlap.summary()}; scores will flatter")
+            elif overlap.num_sources:
+                log.info(f"{split}: {overlap.summary()}")
 
     def batch_sampler(
         self, accumulate_grad_batches: int = 1, world_size: int = 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.data.readers import one_line
+from seq2seq.data.split_names import MissingSplitError
 from seq2seq.errors import UserError
 from seq2seq.utils.files import sha256_file
 
@@ -185,25 +185,11 @@ def _load(
         reason = one_line(error)
         if "split" in reason and "Should be one of" in reason:
             splits = re.findall(r"'([^']+)'", reason.partition("Should be one of")[2])
-            raise UserError(
-                missing_split_error(name, split, [*splits, *known_splits])
-            ) from error
+            raise MissingSplitError(name, split, [*splits, *known_splits]) from error
         raise UserError(
             f"{name} cannot be loaded: {reason}. Check data.path, data.config and "
             "data.splits."
         ) from error
-
-
-def missing_split_error(name: str, split: str, splits: Iterable[str]) -> str:
-    """Return a message that lists the splits and suggests the most similar one."""
-    names = sorted(set(splits))
-    available = ", ".join(names) or "none that can be read"
-    similar = get_close_matches(split, names, n=1, cutoff=0.4)
-    hint = f"; did you mean {similar[0]}?" if similar else "."
-    return (
-        f"{name} has no split {split!r}: it has {available}{hint} Name one in "
-        "data.splits."
-    )
 
 
 def _commit(dataset: Any) -> str:

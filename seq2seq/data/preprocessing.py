@@ -14,22 +14,24 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from seq2seq.data.corpora import ParallelCorpus, SentencePair, open_corpus
-from seq2seq.data.filtering import Deduplicator, FilterStats, filter_pairs
+from seq2seq.data.corpora import ParallelCorpus, SentencePair
+from seq2seq.data.filtering import Deduplicator, FilterStats, Hashes, filter_pairs
+from seq2seq.data.overlap import HASH_COLUMNS, fold_hashes
 from seq2seq.data.sentences import split_sentences
+from seq2seq.data.splits import alias_line, training_corpora
 from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.utils.checksums import CHECKSUM_FILE, find_corruption, write_checksums
 from seq2seq.utils.files import atomic_file, remove_temp_files
-from seq2seq.utils.text import is_blank
 
-FORMAT = 4  # Raise it when the cache's content or the meaning of an option changes.
+FORMAT = 5  # Raise it when the cache's content or the meaning of an option changes.
 CACHE_FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
 
 Log = Callable[[str], None]
@@ -51,7 +53,8 @@ class PreprocessedData:
 
     Attributes:
         tokenizers: The tokenizers of both sides.
-        path: The Arrow file with the columns source and target, lists of ids.
+        path: The Arrow file with the columns source and target, lists of ids, and
+            `overlap.HASH_COLUMNS`.
         stats: Number of pairs kept and dropped.
         fingerprint: Changes with the data, the options or the tokenizers.
     """
@@ -68,51 +71,6 @@ def cache_dir() -> Path:
         return Path(path)
     user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(user_cache) / "seq2seq"
-
-
-def open_split(
-    data: DataOptions, split: str, *, max_pairs: int | None = None
-) -> ParallelCorpus:
-    """Open one split of a recipe's data."""
-    return open_corpus(
-        data.path,
-        source=data.source,
-        target=data.target,
-        split=split,
-        config=data.config,
-        revision=data.revision,
-        max_pairs=max_pairs,
-        streaming=data.streaming,
-    )
-
-
-def training_corpora(data: DataOptions) -> list[ParallelCorpus]:
-    """Open the training split and the corpora mixed into it."""
-    corpora = [open_split(data, data.splits.train, max_pairs=data.max_pairs)]
-    for mixed in data.mix:
-        changes = mixed.model_dump(include={"path", "config", "revision", "streaming"})
-        corpora.append(open_split(data.model_copy(update=changes), mixed.split))
-    return corpora
-
-
-def load_eval_pairs(data: DataOptions, split: str) -> list[SentencePair]:
-    """Load a validation or test split whole and unfiltered.
-
-    Raises:
-        UserError: If there is none, it is empty, or a reference is blank.
-    """
-    corpus = open_split(data, split)
-    pairs = list(corpus.read())
-    if not pairs:
-        raise UserError(f"{corpus.name} has no sentence pairs; add some.")
-    blank = [number for number, pair in enumerate(pairs, 1) if is_blank(pair.target)]
-    if blank:
-        lines = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
-        raise UserError(
-            f"{corpus.name}: {len(blank)} of {len(pairs):,} references are blank (line "
-            f"{lines}), and no translation can match them; fill or remove these pairs."
-        )
-    return pairs
 
 
 def preprocess(
@@ -140,6 +98,8 @@ def preprocess(
         UserError: If the data cannot be read or no pair is left after filtering.
     """
     corpora = training_corpora(data)
+    if line := alias_line(corpora[0], data.splits.train):
+        log(line)
     fingerprint = _fingerprint(corpora, data, options, tokenizers)
     folder = cache_dir() / fingerprint[:32]
     cached = _load_cached(folder, fingerprint, log=lambda line: None)
@@ -293,7 +253,11 @@ def _train_tokenizers(
         raise UserError(f"{_names(corpora)}: {error}") from error
 
 
-EncodedPair = tuple[list[int], list[int]]
+class _EncodedPairs(NamedTuple):
+    """Pairs as rows of the cache: ids and hashes of their source and target sides."""
+
+    ids: tuple[list[list[int]], list[list[int]]]
+    hashes: tuple[Hashes, Hashes]
 
 
 def _encode(
@@ -303,7 +267,7 @@ def _encode(
     stats: FilterStats,
     progress: ProgressCallback,
     threads: int,
-) -> Iterator[list[EncodedPair]]:
+) -> Iterator[_EncodedPairs]:
     """Encode chunk by chunk, and filter by length and length ratio in tokens."""
     deduplicator = Deduplicator()
     for corpus in corpora:
@@ -311,27 +275,33 @@ def _encode(
         for chunk in filter_pairs(corpus, data, stats, deduplicator):
             sources = tokenizers.source.encode([p.source for p in chunk], threads)
             targets = tokenizers.target.encode([p.target for p in chunk], threads)
-            encoded: list[EncodedPair] = []
-            for pair, source, target in zip(chunk, sources, targets, strict=True):
+            rows = []
+            for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
                 shorter, longer = sorted((len(source), len(target)))
                 if longer > data.max_length:
                     stats.too_long += 1
                 elif longer > data.max_length_ratio * shorter + 10:
                     stats.length_ratio += 1
                 else:
-                    encoded.append((source, target))
-                    sentences = split_sentences(pair.source, data.source)
+                    rows.append(row)
+                    sentences = split_sentences(chunk[row].source, data.source)
                     stats.multi_sentence += len(sentences) > 1
-            stats.kept += len(encoded)
+            stats.kept += len(rows)
             progress("encoding", len(chunk))
-            yield encoded
+            yield _EncodedPairs(
+                ([sources[row] for row in rows], [targets[row] for row in rows]),
+                (
+                    fold_hashes(chunk[row].source for row in rows),
+                    fold_hashes(chunk[row].target for row in rows),
+                ),
+            )
         if len(corpora) > 1:
             stats.kept_per_corpus.append(stats.kept - kept_before)
 
 
 def _write_cache(
     folder: Path,
-    chunks: Iterator[list[EncodedPair]],
+    chunks: Iterator[_EncodedPairs],
     tokenizers: Tokenizers,
     stats: FilterStats,
 ) -> None:
@@ -352,16 +322,16 @@ def _write_cache(
     write_checksums(folder, CACHE_FILES)
 
 
-def _write_arrow(
-    path: Path, chunks: Iterator[list[EncodedPair]], vocab_size: int
-) -> None:
-    """Write the columns source and target, with the smallest ids that fit."""
+def _write_arrow(path: Path, chunks: Iterator[_EncodedPairs], vocab_size: int) -> None:
+    """Write the columns of ids, in the smallest type that fits, and of hashes."""
     small = vocab_size <= np.iinfo(np.uint16).max + 1
     ids = pa.large_list(pa.uint16() if small else pa.int32())
-    schema = pa.schema([("source", ids), ("target", ids)])
+    hashes = [(name, pa.uint64()) for name in HASH_COLUMNS]
+    schema = pa.schema([("source", ids), ("target", ids), *hashes])
     with atomic_file(path) as file, pa.ipc.new_file(file, schema) as writer:
         for chunk in chunks:
-            columns = [_column([pair[side] for pair in chunk], ids) for side in (0, 1)]
+            columns = [_column(side, ids) for side in chunk.ids]
+            columns += [pa.array(side) for side in chunk.hashes]
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 

@@ -7,7 +7,7 @@ null is empty text.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from seq2seq.utils.files import read_lines
 ROWS_PER_READ = 1000
 
 TextPair = tuple[str, str]
+PairReader = Callable[[], Iterator[TextPair]]
 
 
 def parallel_pairs(source: Path, target: Path) -> Iterator[TextPair]:

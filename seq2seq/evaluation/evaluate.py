@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.data.preprocessing import load_eval_pairs
 from seq2seq.data.sentences import split_sentences
+from seq2seq.data.splits import load_eval_pairs
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines

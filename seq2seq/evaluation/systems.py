@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seq2seq.data.preprocessing import load_eval_pairs
+from seq2seq.data.splits import load_eval_pairs
 from seq2seq.errors import UserError, misaligned_error
 from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.evaluation.training_history import public_name

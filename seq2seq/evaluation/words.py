@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal
 
-from seq2seq.data.preprocessing import open_split
+from seq2seq.data.splits import open_split
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions
 from seq2seq.utils.files import atomic_file

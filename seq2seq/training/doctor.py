@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.collate import collate
 from seq2seq.data.dataset import ParallelDataset, open_dataset
+from seq2seq.data.overlap import find_overlap
 from seq2seq.data.preprocessing import (
     Log,
     PreprocessedData,
-    load_eval_pairs,
     preprocess,
-    training_corpora,
 )
+from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import DataOptions, Recipe
@@ -62,6 +62,7 @@ def run_checks(recipe: Recipe, log: Log) -> Iterator[Check]:
     Raises:
         UserError: If the data cannot be used.
     """
+    refuse_shared_splits(recipe.data)
     given = tokenizers_of(load_initial_run(recipe))
     preprocessed = preprocess(recipe.data, recipe.tokenizer, log, tokenizers=given)
     pairs = open_dataset(preprocessed, recipe.data)
@@ -148,13 +149,6 @@ def _check_splits(data: DataOptions, preprocessed: PreprocessedData) -> Iterator
             splits[name] = load_eval_pairs(data, name)
         except UserError as error:
             yield Check(f"split {name}", "cannot be read", str(error))
-    wanted = {pair.source.strip() for pairs in splits.values() for pair in pairs}
-    trained = {
-        source
-        for corpus in training_corpora(data)
-        for pair in corpus.read()
-        if (source := pair.source.strip()) in wanted
-    }
     for name, pairs in splits.items():
         sides = (
             (tokenizers.source, [pair.source for pair in pairs]),
@@ -165,11 +159,10 @@ def _check_splits(data: DataOptions, preprocessed: PreprocessedData) -> Iterator
         high = max(shares) > 0.002
         advice = "raise tokenizer.character_coverage or vocab_size" if high else ""
         yield Check(f"unknown in {name}", value, advice)
-        twice = sum(pair.source.strip() in trained for pair in pairs)
-        value = f"{twice:,} of {len(pairs):,} sources are trained on"
+        overlap = find_overlap(name, pairs, preprocessed.path)
         advice = "scores will flatter: remove them from training"
         yield Check(
-            f"{name} in train", value, advice if twice > 0.01 * len(pairs) else ""
+            f"{name} in train", overlap.summary(), advice if overlap.is_notable else ""
         )
 
 

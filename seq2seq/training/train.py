@@ -36,7 +36,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -238,6 +238,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
                     **vars(preprocessed.stats),
                 },
                 "valid": {"sentences": len(data.valid_pairs)},
+                "overlaps": [asdict(overlap) for overlap in data.overlaps],
                 "batches_per_epoch": sampler.batches_per_epoch,
                 "padding_efficiency": {"source": source, "target": target},
                 "processes": distributed.world_size,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.data.corpora import SentencePair
-from seq2seq.data.preprocessing import training_corpora
+from seq2seq.data.splits import training_corpora
 from seq2seq.errors import UserError
 from seq2seq.metrics.pairwise import bleu_utility
 from seq2seq.translate import Translation, TranslationOptions, Translator

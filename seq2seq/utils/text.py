@@ -5,6 +5,7 @@ Categories are those of Unicode (UAX #44).
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _INVISIBLE_CATEGORIES = ("Zs", "Zl", "Zp", "Cc", "Cf")
@@ -28,3 +29,32 @@ def is_blank(text: str) -> bool:
         ):
             return False
     return True
+
+
+class _Folding(dict[int, str | None]):
+    """Map of code points for str.translate, filled as characters occur."""
+
+    def __missing__(self, code: int) -> str | None:
+        character = chr(code)
+        category = unicodedata.category(character)
+        folded: str | None = character
+        if category[0] in "PSZC":  # Punctuation, symbols, separators, controls.
+            folded = None
+        elif category == "Nd":
+            folded = "0"
+        self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+_DIGITS = re.compile("00+")
+
+
+def fold(text: str) -> str:
+    """Fold case, digits, punctuation and white space: equal for equal sentences.
+
+    Letters are in lower case and compatible forms are one (NFKC), a number of any
+    digits is 0, and of the rest only combining marks stay.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+    return _DIGITS.sub("0", folded) if "00" in folded else folded

@@ -222,12 +222,13 @@ def test_the_phrasebooks_version_changes_its_fingerprint(
 
 def test_the_phrasebook_knows_two_languages_and_three_splits() -> None:
     assert complaint("phrasebook", target="fr") == (
-        "The phrasebook translates between en and de, not from en to fr. Set "
-        "data.source and data.target to en and de, or choose another data.path."
+        "The phrasebook translates between en and de, not from en to fr: -o "
+        "data.source=en -o data.target=de, or choose another data.path."
     )
-    assert complaint("phrasebook", split="val") == (
-        "The phrasebook has no split 'val': it has test, train, valid; did you mean "
-        "valid? Name one in data.splits."
+    assert opened("phrasebook", split="val").split == "valid"
+    assert complaint("phrasebook", split="tets") == (
+        "The phrasebook has no split 'tets': it has test, train, valid. Did you mean "
+        "test?"
     )
 
 

@@ -14,9 +14,9 @@ from seq2seq.data.preprocessing import (
     FilterStats,
     PreprocessedData,
     cache_dir,
-    load_eval_pairs,
     preprocess,
 )
+from seq2seq.data.splits import load_eval_pairs
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.types import UNK
@@ -245,7 +245,7 @@ def test_ids_take_two_bytes(corpus: Path) -> None:
     with pa.ipc.open_file(str(preprocessed.path)) as file:
         types = {field.name: field.type for field in file.schema}
     ids_type = pa.large_list(pa.uint16())
-    assert types == {"source": ids_type, "target": ids_type}
+    assert (types["source"], types["target"]) == (ids_type, ids_type)
 
 
 def test_the_cache_holds_what_it_says(corpus: Path) -> None:

@@ -30,13 +30,15 @@ def made_corpus(count: int) -> ParallelCorpus:
                 f"sentence {number:07} of many", f"Satz {number:07} von allen"
             )
 
-    return ParallelCorpus(f"{count} made pairs", str(count), read)
+    return ParallelCorpus(
+        f"{count} made pairs", "train", "text", fingerprint=str(count), read=read
+    )
 
 
 def peak_memory(monkeypatch: pytest.MonkeyPatch, count: int) -> int:
     """Measure the peak memory of preprocessing, without SentencePiece's own."""
     monkeypatch.setattr(
-        preprocessing, "open_split", lambda *_, **__: made_corpus(count)
+        preprocessing, "training_corpora", lambda _: [made_corpus(count)]
     )
     tracemalloc.start()
     try:

@@ -77,7 +77,10 @@ def test_a_batch_is_learned_by_heart(findings: dict[str, Check]) -> None:
 
 
 def test_what_training_sees_twice_is_named(findings: dict[str, Check]) -> None:
-    assert findings["valid in train"].value == "5 of 10 sources are trained on"
+    assert findings["valid in train"].value == (
+        "5 of 10 sources (50.0%) and 5 targets are trained on, but for case, digits, "
+        "punctuation and white space, such as 'There are two bakers in a shop.'"
+    )
     assert "remove them from training" in findings["valid in train"].advice
     assert findings["test in train"].advice == ""
 
