@@ -245,8 +245,8 @@ def file_error(path: Path) -> UserError:
             "own (-o data.header=true if its first line names the columns)."
         )
     name = path.name
-    for each in (*COMPRESSIONS, suffix):
-        name = name.removesuffix(each)
+    for ending in (*COMPRESSIONS, suffix):
+        name = name.removesuffix(ending)
     row_file, table = _ROW_FILE.fullmatch(path.name), _TABLE.fullmatch(path.name)
     match = row_file or table or _TEXT_FILE.fullmatch(path.name)
     split = match["split"] if match else name
@@ -282,6 +282,6 @@ def similar_folder(path: Path) -> Path | None:
 
 def _folders(parent: Path) -> Iterator[str]:
     try:
-        yield from (each.name for each in parent.iterdir() if each.is_dir())
+        yield from (path.name for path in parent.iterdir() if path.is_dir())
     except OSError:  # It may not be listed.
         return

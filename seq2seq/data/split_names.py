@@ -57,7 +57,7 @@ class MissingSplitError(UserError):
                 "train.en-de.tsv, train.jsonl or train.parquet."
             )
         elif role is not None and similar:
-            options = " or ".join(f"-o data.splits.{role}={each}" for each in similar)
+            options = " or ".join(f"-o data.splits.{role}={name}" for name in similar)
             message += f"If you mean {' or '.join(similar)}: {options}"
         elif similar:
             message += f"Did you mean {' or '.join(similar)}?"

@@ -105,7 +105,7 @@ def refuse_shared_splits(data: DataOptions) -> None:
     valid = _Role("data.splits.valid", names.valid, _identity(data, names.valid))
     test = _Role("data.splits.test", names.test, _identity(data, names.test))
     mixed = [
-        _Role("data.mix", split, _identity(each, split)) for each, split in _mixed(data)
+        _Role("data.mix", split, _identity(mix, split)) for mix, split in _mixed(data)
     ]
     for role, other in [(test, valid), *product((valid, test), (train, *mixed))]:
         if role.identity is not None and role.identity == other.identity:

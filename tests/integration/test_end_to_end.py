@@ -279,7 +279,10 @@ def corpus(folder: Path, **files: bytes) -> Path:
         ({"train_de": b"ein Hund\n\xff\n"}, "train.de:2: "),
         ({"train_en": b"", "train_de": b""}, "no text to train a tokenizer on"),
         ({"valid_en": b"", "valid_de": b""}, "has no sentence pairs"),
-        ({}, "tokenizer.vocab_size is 4,000, but this text yields at most"),
+        (
+            {"valid_en": b"a cow\n", "valid_de": b"eine Kuh\n"},
+            "tokenizer.vocab_size is 4,000, but this text yields at most",
+        ),
     ],
 )
 def test_bad_data_gets_one_line_and_leaves_nothing(
