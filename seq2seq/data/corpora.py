@@ -25,6 +25,7 @@ from seq2seq.data.folders import (
 )
 from seq2seq.data.readers import PairReader, TextPair, dataset_pairs
 from seq2seq.data.split_names import MissingSplitError, find_alias
+from seq2seq.data.tables import TableOptions
 from seq2seq.errors import UserError
 from seq2seq.utils.files import sha256_file
 
@@ -75,6 +76,8 @@ def open_corpus(
     revision: str | None = None,
     max_pairs: int | None = None,
     streaming: bool = False,
+    header: bool | None = None,
+    quoted: bool | None = None,
 ) -> ParallelCorpus:
     """Open one split of a corpus, as `datasets.load_dataset` would, but more strictly.
 
@@ -93,6 +96,10 @@ def open_corpus(
         revision: Branch, tag or commit of a Hub dataset.
         max_pairs: Number of pairs to read from the start; all if None.
         streaming: Whether `datasets` streams a dataset instead of copying it.
+        header: Whether the first line of a TSV file names its columns; None: refuse to
+            read one that may.
+        quoted: Whether quotes around the cells of a TSV file are none of their text;
+            None: refuse to read such a file.
 
     Returns:
         The corpus; an empty one is not an error.
@@ -105,7 +112,14 @@ def open_corpus(
             the split.
     """
     open_exact = partial(
-        _open_exact, path, (source, target), config, revision, max_pairs, streaming
+        _open_exact,
+        path,
+        (source, target),
+        config,
+        revision,
+        max_pairs,
+        streaming,
+        TableOptions(header, quoted),
     )
     try:
         return open_exact(split)
@@ -123,17 +137,22 @@ def _open_exact(
     revision: str | None,
     max_pairs: int | None,
     streaming: bool,
+    table: TableOptions,
     split: str,
 ) -> ParallelCorpus:
     """Open the split of exactly this name."""
     folder = Path(path).expanduser()
+    if not folder.is_dir():
+        table.refuse_for(path)
     if path == "phrasebook":
         _check_hub_only("the phrasebook", config=config, revision=revision)
         _check_hub_only("the phrasebook", streaming=streaming or None)
         return _open_phrasebook(languages, split, max_pairs)
     if folder.is_dir():
         _check_hub_only(f"{path}, a folder", revision=revision)
-        return _open_folder(folder, languages, split, config, max_pairs, streaming)
+        return _open_folder(
+            folder, languages, split, config, max_pairs, streaming, table
+        )
     if folder.exists():
         raise file_error(folder)
     # Only a dataset of the Hub has a revision or a configuration.
@@ -201,9 +220,10 @@ def _open_folder(
     config: str | None,
     max_pairs: int | None,
     streaming: bool,
+    table: TableOptions,
 ) -> ParallelCorpus:
     # Only the conventions of the Hub have configurations.
-    if config is None and (files := find_split(folder, languages, split)):
+    if config is None and (files := find_split(folder, languages, split, table)):
         _check_hub_only(
             f"{folder}, which is streamed in any case", streaming=streaming or None
         )
@@ -217,6 +237,7 @@ def _open_folder(
     if config is None and find_alias(split, splits):
         raise MissingSplitError(str(folder), split, splits)
     if has_dataset_files(folder):
+        table.refuse_for(f"what `datasets` reads of {folder}")
         loaded = hub.load_folder(
             folder,
             split=split,

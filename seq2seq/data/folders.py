@@ -16,9 +16,9 @@ from seq2seq.data.readers import (
     json_pairs,
     parallel_pairs,
     parquet_pairs,
-    tsv_pairs,
 )
 from seq2seq.data.split_names import ALIASES, MissingSplitError
+from seq2seq.data.tables import TableOptions, tsv_pairs
 from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS
 
@@ -56,17 +56,19 @@ class SplitFiles(NamedTuple):
 
 
 def find_split(
-    folder: Path, languages: tuple[str, str], split: str
+    folder: Path, languages: tuple[str, str], split: str, table: TableOptions
 ) -> SplitFiles | None:
     """Find the files that are named exactly after the split.
 
     Raises:
-        UserError: If several could be meant, or one of several shards is missing.
+        UserError: If several could be meant, one of several shards is missing, or
+            `table` has options, but the files are no TSV.
     """
     source, target = languages
     source_path = _find_text_file(folder, f"{split}.{source}")
     target_path = _find_text_file(folder, f"{split}.{target}")
     if source_path and target_path:
+        table.refuse_for(str(source_path))
         pairs = partial(parallel_pairs, source_path, target_path)
         return SplitFiles([source_path, target_path], "parallel", pairs)
     for suffix, swapped in (
@@ -75,9 +77,11 @@ def find_split(
         ("", False),
     ):
         if path := _find_text_file(folder, f"{split}{suffix}.tsv"):
-            kind = "swapped tsv" if swapped else "tsv"
-            return SplitFiles([path], kind, partial(tsv_pairs, path, swapped))
+            kind = ("swapped tsv" if swapped else "tsv") + table.kind
+            pairs = partial(tsv_pairs, path, languages, swapped, table)
+            return SplitFiles([path], kind, pairs)
     if paths := _find_row_files(folder, split):
+        table.refuse_for(str(paths[0]))
         reader = parquet_pairs if paths[0].suffix == ".parquet" else json_pairs
         return SplitFiles(paths, "rows", partial(reader, paths, languages))
     return None

@@ -1,4 +1,4 @@
-"""Readers of sentence pairs: parallel files, TSV, JSONL, Parquet, loaded `datasets`.
+"""Readers of sentence pairs: parallel files, JSONL, Parquet, loaded `datasets`.
 
 A row is {"translation": {"en": ..., "de": ...}} or flat, {"en": ..., "de": ...}, where
 null is empty text.
@@ -37,27 +37,6 @@ def parallel_pairs(source: Path, target: Path) -> Iterator[TextPair]:
                 f"{source} has {lines} but {target.name} has {counts[1]:,}"
             )
         yield first, second
-
-
-def tsv_pairs(path: Path, swapped: bool) -> Iterator[TextPair]:
-    """Read pairs from the first two columns of a TSV file; quotes are plain text.
-
-    Args:
-        path: The file.
-        swapped: Whether the target stands in the first column.
-
-    Raises:
-        UserError: If a line has no tab.
-    """
-    for number, line in enumerate(read_lines(path), 1):
-        first, tab, rest = line.partition("\t")
-        if not tab:
-            raise UserError(
-                f"{path}:{number}: there is no tab. Every line of a TSV file must hold "
-                "a sentence, a tab and its translation."
-            )
-        second = rest.partition("\t")[0]
-        yield (second, first) if swapped else (first, second)
 
 
 def json_pairs(paths: Sequence[Path], languages: tuple[str, str]) -> Iterator[TextPair]:

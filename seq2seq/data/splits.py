@@ -44,6 +44,8 @@ def _open(data: DataOptions, split: str, max_pairs: int | None) -> ParallelCorpu
         revision=data.revision,
         max_pairs=max_pairs,
         streaming=data.streaming,
+        header=data.header,
+        quoted=data.quoted,
     )
 
 
@@ -55,7 +57,7 @@ def training_corpora(data: DataOptions) -> list[ParallelCorpus]:
 
 def _mixed(data: DataOptions) -> list[tuple[DataOptions, str]]:
     """Return the options and the split of each corpus of data.mix."""
-    keys = {"path", "config", "revision", "streaming"}
+    keys = {"path", "config", "revision", "streaming", "header", "quoted"}
     return [
         (data.model_copy(update=extra.model_dump(include=keys)), extra.split)
         for extra in data.mix

@@ -27,6 +27,8 @@ class ExtraCorpus(RecipeSection):
     config: str | None = Field(None, description="As data.config.")
     revision: str | None = Field(None, description="As data.revision.")
     streaming: bool = Field(False, description="As data.streaming.")
+    header: bool | None = Field(None, description="As data.header.")
+    quoted: bool | None = Field(None, description="As data.quoted.")
     split: SplitName = Field("train", description="Split to train on.")
     weight: float = Field(
         1.0,
@@ -51,6 +53,18 @@ class DataOptions(RecipeSection):
         False,
         description="Stream a Hub dataset over the network instead of downloading it. "
         "Only token ids are stored, so the first run reads it two or three times.",
+    )
+    header: bool | None = Field(
+        None,
+        description="Whether the first line of TSV files names their columns; those "
+        "called after data.source and data.target are read, or the only two. null: no, "
+        "and a file that seems to have one is refused.",
+    )
+    quoted: bool | None = Field(
+        None,
+        description="Whether cells of TSV files are in quotes that are not their text, "
+        "doubled within, as spreadsheets write them. null: no, and a file that seems "
+        "so is refused.",
     )
     source: Language = Field(description="Source language.")
     target: Language = Field(description="Target language.")
