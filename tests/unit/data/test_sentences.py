@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.data.readers import tsv_pairs
 from seq2seq.data.sentences import split_sentences
+from tests.helpers.corpora import pairs
 
 
 @given(
@@ -75,7 +75,7 @@ def test_sentences_of_the_phrasebook_are_kept_and_two_of_them_are_split() -> Non
 def test_one_line_in_a_hundred_of_tatoeba_holds_several_sentences(
     real_data: Path,
 ) -> None:
-    pairs = list(tsv_pairs(real_data / "tatoeba" / "dev.en-de.tsv.gz", False))
+    dev = pairs(real_data / "tatoeba", split="dev")
     for side, language in enumerate(("en", "de")):
-        counts = [len(split_sentences(pair[side], language)) for pair in pairs]
+        counts = [len(split_sentences(pair[side], language)) for pair in dev]
         assert 0.005 < sum(count > 1 for count in counts) / len(counts) < 0.02
