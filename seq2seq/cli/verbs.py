@@ -55,6 +55,7 @@ def new_group(help_text: str) -> typer.Typer:
     """Return an app without commands: plain help, which no width cuts."""
     return typer.Typer(
         help=help_text,
+        short_help=help_text,  # Else it is cut.
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,

@@ -28,6 +28,7 @@ from seq2seq.recipe.strict_yaml import (
     parse_yaml,
     plain_scalar,
     read_yaml,
+    recipe_error,
     to_recipe_error,
     truncate,
 )
@@ -88,7 +89,7 @@ def recipe_path(name: str) -> Path:
     stem = re.sub(r"\.ya?ml$", "", name)
     wrong = "no such file" if stem != name else "neither a shipped recipe nor a file"
     hint = did_you_mean(stem, names) or format_choices(", shipped are ", names)
-    raise to_recipe_error([ConfigError(Location(name, None), wrong + hint)])
+    raise recipe_error(Location(name, None), wrong + hint)
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -128,9 +129,7 @@ def _read(name: str, overrides: Sequence[str]) -> tuple[Recipe, Node]:
     try:
         result = _build(name, layers)
     except RecipeError as error:
-        if not malformed:
-            raise
-        raise RecipeError("\n".join([str(error), *malformed])) from error
+        malformed.insert(0, str(error))
     if malformed:
         raise RecipeError("\n".join(malformed))
     return result
@@ -189,10 +188,10 @@ def _read_chain(name: str) -> Node:
         chain = " -> ".join(sources)
         if path.resolve() in seen:
             text = f"{EXTENDS}: {chain} goes round in a circle"
-            raise to_recipe_error([ConfigError(base.location, text)])
+            raise recipe_error(base.location, text)
         if len(sources) > MAX_CHAIN:
             text = f"{EXTENDS}: {chain} is longer than {MAX_CHAIN} recipes"
-            raise to_recipe_error([ConfigError(base.location, text)])
+            raise recipe_error(base.location, text)
         tree, base = _read_file(path, source)
         layers.append(tree)
         seen.append(path.resolve())
@@ -206,7 +205,7 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
     if not isinstance(tree.value, dict):
         came = "it is empty" if tree.value is None else f"{format_value(tree)} is none"
         text = f"a recipe is a mapping of keys to values, but {came}"
-        raise to_recipe_error([ConfigError(tree.location, text)])
+        raise recipe_error(tree.location, text)
     rest = dict(tree.value)
     base = rest.pop(EXTENDS, None)
     return _expand_kinds(tree._replace(value=rest)), base
@@ -244,7 +243,7 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
                 "recipe, "
                 "or a file in this folder or below"
             )
-    raise to_recipe_error([ConfigError(base.location, f"{EXTENDS}: {text}")])
+    raise recipe_error(base.location, f"{EXTENDS}: {text}")
 
 
 # Overrides and merging ----------------------------------------------------------------
@@ -266,17 +265,13 @@ def _parse_override(override: str) -> Node:
     key, equals, text = override.partition("=")
     keys = [part.strip() for part in key.split(".")]
     if not equals or not all(keys):
-        raise to_recipe_error(
-            [ConfigError(location, "not of the form key=value or key.key=value")]
-        )
+        raise recipe_error(location, "not of the form key=value or key.key=value")
     if len(keys) > MAX_DEPTH:
-        raise to_recipe_error(
-            [ConfigError(location, f"more than {MAX_DEPTH} keys deep")]
-        )
+        raise recipe_error(location, f"more than {MAX_DEPTH} keys deep")
     if keys == [EXTENDS]:
-        raise to_recipe_error([ConfigError(location, f"only a file can say {EXTENDS}")])
+        raise recipe_error(location, f"only a file can say {EXTENDS}")
     if any("\ud800" <= character <= "\udfff" for character in override):
-        raise to_recipe_error([ConfigError(location, "not UTF-8")])
+        raise recipe_error(location, "not UTF-8")
     text = text.strip()
     if text.startswith(_INDICATORS):
         node = parse_yaml(text, location)

@@ -95,6 +95,11 @@ def to_recipe_error(faults: Iterable[ConfigError]) -> RecipeError:
     return RecipeError("\n".join(lines))
 
 
+def recipe_error(location: Location, text: str) -> RecipeError:
+    """Make an error of one fault."""
+    return to_recipe_error([ConfigError(location, text)])
+
+
 def read_yaml(path: Path, source: str) -> Node:
     """Read a YAML file strictly.
 
@@ -114,26 +119,22 @@ def read_yaml(path: Path, source: str) -> Node:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise to_recipe_error([ConfigError(whole, "no such file")]) from None
+        raise recipe_error(whole, "no such file") from None
     except IsADirectoryError:
-        raise to_recipe_error(
-            [ConfigError(whole, "a folder, not a recipe file")]
-        ) from None
+        raise recipe_error(whole, "a folder, not a recipe file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise to_recipe_error(
-            [ConfigError(whole, f"cannot be read: {reason}")]
-        ) from error
+        raise recipe_error(whole, f"cannot be read: {reason}") from error
     if len(raw) > MAX_BYTES:
         text = f"larger than {MAX_BYTES:,} bytes, which no recipe needs"
-        raise to_recipe_error([ConfigError(whole, text)])
+        raise recipe_error(whole, text)
     try:
         return parse_yaml(raw.decode("utf-8-sig"), Location(source, 1))
     except UnicodeDecodeError as error:
         # The position counts from behind a byte-order mark, which has no line feed.
         line = error.object.count(b"\n", 0, error.start) + 1
         text = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
-        raise to_recipe_error([ConfigError(Location(source, line), text)]) from error
+        raise recipe_error(Location(source, line), text) from error
 
 
 def parse_yaml(text: str, start: Location) -> Node:
@@ -255,7 +256,7 @@ class _Composer:
         except yaml.reader.ReaderError as error:
             line = self._text.count("\n", 0, error.position)
             text = f"the character U+{int(error.character):04X} may not stand in YAML"
-            raise to_recipe_error([ConfigError(self._locate(line), text)]) from error
+            raise recipe_error(self._locate(line), text) from error
         try:
             node = self._whole()
         except yaml.MarkedYAMLError as error:
