@@ -221,6 +221,7 @@ def test_evaluating_keeps_scores_and_hypotheses(run: Path) -> None:
     assert "tok:13a" in scores["bleu"]["signature"]
     assert {"bleu", "chrf", "ter", "sentences", "sentence_splitting"} == set(scores)
     assert scores["sentence_splitting"] == "split"
+    assert Translator.load(run).multi_sentence_share == 0.0
     lines = (place / "hypotheses.txt").read_text(encoding="utf-8").split("\n")
     assert lines == [*found.hypotheses, ""]
 

@@ -82,3 +82,19 @@ def test_segments_are_joined_without_a_blank_where_words_are(
 ) -> None:
     assert target_gap(" ", "en", language) == expected
     assert target_gap("", "zh", language) == expected
+
+
+def test_segments_of_a_sentence_have_a_blank_between_words_only(
+    translator: Translator,
+) -> None:
+    segmenter = LineSegmenter(
+        translator.source, "en", 2, sentences="split", surfaces=True
+    )
+    (line,) = segmenter(["The dog sleeps. Rhododendron"])
+    (segments, num_sentences, _) = line
+    starts = [segment.surfaces[0].startswith("▁") for segment in segments[1:]]
+    assert [segment.gap for segment in segments[1:]] == [
+        " " if begins_word else "" for begins_word in starts
+    ]
+    assert set(starts) == {True, False}
+    assert num_sentences == 2
