@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sacrebleu import sacrebleu as command
+from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq.errors import UserError
 from seq2seq.evaluation.evaluate import evaluate_hypotheses
@@ -163,6 +164,17 @@ def test_scores_are_sacrebleus(tmp_path: Path) -> None:
         score = getattr(evaluation.scores, metric)
         assert round(score.score, 6) == expected["score"]
         assert score.signature == expected["signature"]
+
+
+def test_bleu_of_a_short_sentence_takes_the_orders_that_it_has() -> None:
+    hypotheses, references = ["Er geht.", "Der Hund"], ["Er geht.", "Der Hund bellt."]
+    segments = score_segments(hypotheses, [references], language="de").bleu.segments
+    metric = BLEU(effective_order=True)
+    assert segments.tolist() == [
+        metric.sentence_score(hypothesis, [reference]).score
+        for hypothesis, reference in zip(hypotheses, references, strict=True)
+    ]
+    assert segments[0] == pytest.approx(100)
 
 
 def test_unequal_counts_are_not_scored(tmp_path: Path) -> None:
