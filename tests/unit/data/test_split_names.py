@@ -84,6 +84,9 @@ def test_train_is_never_suggested_to_validate_on(tmp_path: Path) -> None:
     write_parallel(tmp_path, "valu")
     assert "move some hundred" in missing(tmp_path, "valid", splits={"train": "valu"})
     assert "-o data.splits.valid=valu" in missing(tmp_path, "valid")
+    # Nor train, however similar the name that was typed.
+    splits = {"train": "valu", "valid": "trian"}
+    assert "data.splits" not in missing(tmp_path, "trian", splits=splits)
 
 
 @pytest.mark.parametrize(
