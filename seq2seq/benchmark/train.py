@@ -23,6 +23,7 @@ from seq2seq.runs.run_folder import package_versions
 from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.train import train
 from seq2seq.types import Batch
+from seq2seq.utils.devices import resolve_devices
 
 WARM_UP_STEPS = 5
 
@@ -67,7 +68,7 @@ class StepTimer(Callback):
 
 
 def bench_training(
-    recipe: Recipe, *, steps: int, ranks: DistributedConfig
+    recipe: Recipe, *, steps: int, ranks: DistributedConfig, device: str = "auto"
 ) -> dict[str, Any]:
     """Train some steps in a temporary folder and measure the speed.
 
@@ -75,12 +76,13 @@ def bench_training(
         recipe: The recipe; validation and checkpoints are skipped.
         steps: Optimizer steps; the first WARM_UP_STEPS are not measured.
         ranks: The processes of distributed training; each measures its own share.
+        device: cpu, cuda, cuda:1 or auto.
 
     Returns:
         Plain values for one line of JSON.
 
     Raises:
-        UserError: If there are too few steps.
+        UserError: If there are too few steps, or no such device.
     """
     if steps <= WARM_UP_STEPS:
         raise UserError(
@@ -97,7 +99,14 @@ def bench_training(
     with tempfile.TemporaryDirectory() as folder:
         console = Console(stderr=True, highlight=False)
         run = Path(folder) / "run"
-        train(shortened, run, distributed=ranks, console=console, callbacks=[timer])
+        train(
+            shortened,
+            run,
+            device=device,
+            distributed=ranks,
+            console=console,
+            callbacks=[timer],
+        )
         # Written by the main process, the only one that reports.
         data = json.loads((run / "data.json").read_bytes()) if ranks.is_main else {}
         summary = (
@@ -111,6 +120,7 @@ def bench_training(
         (counts[step][1] + counts[step][2]) / (end_times[step] - end_times[step - 1])
         for step in range(WARM_UP_STEPS, steps)
     ]
+    name = resolve_devices(device, ranks.devices).names[0]  # The main process's.
     line = {
         "program": f"seq2seq {package_versions()['seq2seq']}",
         "task": "train",
@@ -128,10 +138,10 @@ def bench_training(
         "parameters": summary.get("parameters"),
         "processes": ranks.world_size,
         "threads": torch.get_num_threads(),
+        "device": name,
         **cost,
-        "versions": package_versions(),
+        "versions": package_versions(name),
     }
-    if torch.cuda.is_available():
-        line["device"] = torch.cuda.get_device_name()
-        line["peak_gpu_mib"] = torch.cuda.max_memory_allocated() // 2**20
+    if name != "cpu":
+        line["peak_gpu_mib"] = torch.cuda.max_memory_allocated(name) // 2**20
     return round_significant(line)

@@ -110,6 +110,7 @@ def bench_translate(
     files: tuple[Path, Path] | None = None,
     engine: str = "torch",
     shortlist: int | None = None,
+    device: str = "auto",
     beam_size: int | None = None,
     batch_size: int = 128,
     lengths: LengthRange | None = None,
@@ -127,6 +128,7 @@ def bench_translate(
         engine: torch, onnx or onnx-int8.
         shortlist: Target tokens in the shortlist per source token; if None, the whole
             vocabulary is scored.
+        device: cpu, cuda, cuda:1 or auto.
         beam_size: Number of beams; the recipe's if None.
         batch_size: Maximum sentences per batch.
         lengths: Bounds of all translations' lengths, for untrained networks.
@@ -143,7 +145,7 @@ def bench_translate(
             "the first must be at least 1 and no greater than the second."
         )
     meter = ResourceMeter()
-    translator = Translator.load(run, engine=engine, shortlist=shortlist)
+    translator = Translator.load(run, engine=engine, shortlist=shortlist, device=device)
     start_up = process_uptime()
     text = _text(translator, split, data_path, files)
     # Without scores, as for plain text output.
@@ -182,6 +184,7 @@ def bench_translate(
             "program": f"seq2seq {versions['seq2seq']}",
             "torch": versions["torch"],
             "threads": torch.get_num_threads(),
+            "device": translator.device,
             "task": "translate",
             "model": run.name,
             "engine": engine,

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.options import (
-    Accelerator,
-    AcceleratorName,
     Beam,
     DataPath,
+    DeviceName,
     Devices,
     EngineName,
     EngineOption,
@@ -19,6 +18,7 @@ from seq2seq.cli.options import (
     RecipeName,
     RunPath,
     ShortList,
+    choose_device,
 )
 from seq2seq.cli.verbs import add_verb, new_group
 from seq2seq.errors import UserError
@@ -36,8 +36,8 @@ def bench_train(
         int | None,
         typer.Option(min=1, help="CPU threads.", show_default="torch's choice"),
     ] = None,
+    device: DeviceName = None,
     devices: Devices = None,
-    accelerator: AcceleratorName = Accelerator.AUTO,
 ) -> None:
     """Train some steps by the full training loop; print speed as one line of JSON."""
     import json
@@ -52,8 +52,8 @@ def bench_train(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    ranks = detect_distributed(devices, accelerator.value)
-    line = bench_training(resolved, steps=steps, ranks=ranks)
+    ranks = detect_distributed(devices)
+    line = bench_training(resolved, steps=steps, device=device or "auto", ranks=ranks)
     if ranks.is_main:
         print(json.dumps(line))
 
@@ -82,6 +82,7 @@ def bench_translate(
     ] = None,
     engine: EngineOption = EngineName.torch,
     shortlist: ShortList = None,
+    device: DeviceName = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="CPU threads.", show_default="torch's choice"),
@@ -114,6 +115,7 @@ def bench_translate(
         files=files,
         engine=engine.value,
         shortlist=shortlist,
+        device=choose_device(device, engine=engine, shortlist=shortlist),
         beam_size=beam,
         batch_size=batch_size,
         lengths=lengths,

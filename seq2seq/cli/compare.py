@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import DataPath, Split
+from seq2seq.cli.options import DataPath, DeviceName, Split
 from seq2seq.cli.report import (
     Language,
     References,
@@ -15,6 +15,7 @@ from seq2seq.cli.report import (
     SegmentScores,
     SourceFile,
     Systems,
+    choose_runs_device,
     write,
 )
 from seq2seq.errors import UserError
@@ -33,6 +34,7 @@ def compare(
     language: Language = None,
     segment_scores: SegmentScores = None,
     samples: Samples = 1000,
+    device: DeviceName = None,
     trials: Annotated[
         int,
         typer.Option(
@@ -56,6 +58,7 @@ def compare(
         language=language,
         segment_scores=segment_scores or (),
         n_bootstrap=samples,
+        device=choose_runs_device(device, systems),
         n_trials=trials,
     )
     write(request, output, full=False)

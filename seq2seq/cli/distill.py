@@ -11,10 +11,12 @@ import typer
 from seq2seq.cli.options import (
     Beam,
     DataPath,
+    DeviceName,
     EngineName,
     EngineOption,
     EnsembleOf,
     RunPath,
+    choose_device,
     with_beam,
 )
 from seq2seq.utils.console import print_hint
@@ -36,6 +38,7 @@ def distill(
         ),
     ] = False,
     engine: EngineOption = EngineName.torch,
+    device: DeviceName = None,
     data_path: DataPath = None,
 ) -> None:
     """Translate the training data, to train another run on (distillation)."""
@@ -47,6 +50,7 @@ def distill(
         run,
         ensemble=ensemble or [],
         engine=engine.value,
+        device=choose_device(device, engine=engine),
         overrides=with_beam(None, beam),
     )
     paths = [run, *(ensemble or [])]

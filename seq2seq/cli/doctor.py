@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from seq2seq.cli.options import Overrides, RecipeName
+from seq2seq.cli.options import DeviceName, Overrides, RecipeName, choose_device
 from seq2seq.utils.console import make_console, print_hint, print_table
 
 
-def doctor(recipe: RecipeName, override: Overrides = None) -> None:
+def doctor(
+    recipe: RecipeName, override: Overrides = None, device: DeviceName = None
+) -> None:
     """Try a recipe on this machine before training it, and say what to change."""
     from seq2seq.recipe.loader import read_recipe
 
     resolved = read_recipe(recipe, override or [])
     from seq2seq.training.doctor import run_checks
 
-    rows = list(run_checks(resolved, print_hint))
+    rows = list(run_checks(resolved, print_hint, device=choose_device(device)))
     title = f"{recipe}: checks before training"
     columns = ("check", "value", "what to change")
     print_table(make_console(), title, columns, rows)

@@ -10,9 +10,11 @@ import typer
 from seq2seq.cli.options import (
     Beam,
     DataPath,
+    DeviceName,
     EnsembleOf,
     SearchOverrides,
     Split,
+    choose_device,
     with_beam,
 )
 from seq2seq.errors import UserError
@@ -62,6 +64,7 @@ def evaluate(
             "it to this file (.svg, .png, .pdf)."
         ),
     ] = None,
+    device: DeviceName = None,
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score translations with BLEU, chrF and TER, each with its signature."""
@@ -91,9 +94,15 @@ def evaluate(
             lines = list(read_lines(source)), list(read_lines(reference))
         else:
             lines = load_split(run, split, data_path=data_path)
-        _sweep(run, lines, overrides, search_sweep, as_json=json)
+        name = choose_device(device)
+        _sweep(run, lines, overrides, search_sweep, device=name, as_json=json)
         return
     name = "" if run is None else str(run)
+    if hypothesis is not None and device is not None:
+        raise UserError(
+            f"--device {device} is for translating, and --hypothesis has translations; "
+            "leave one of them out."
+        )
     if run is not None and language is not None:
         raise UserError(
             f"--language {language} goes with --hypothesis; the language of a run is "
@@ -119,6 +128,7 @@ def evaluate(
             beam_size=beam,
             overrides=overrides,
             lowercase=lowercase,
+            device=choose_device(device),
         )
     elif run is not None and source is None and reference is None and not hypothesis:
         evaluation = evaluate_split(
@@ -129,6 +139,7 @@ def evaluate(
             beam_size=beam,
             overrides=overrides,
             lowercase=lowercase,
+            device=choose_device(device),
         )
     else:
         raise UserError(
@@ -195,6 +206,7 @@ def _sweep(
     overrides: list[str],
     path: Path,
     *,
+    device: str,
     as_json: bool,
 ) -> None:
     """Print and plot BLEU of every beam size and length penalty."""
@@ -213,7 +225,7 @@ def _sweep(
 
     check_figure_suffix(path)
     console = make_console()
-    searches = search_sweep(run, *lines, overrides=overrides)
+    searches = search_sweep(run, *lines, overrides=overrides, device=device)
     total = len(BEAMS) * len(PENALTIES)
     errors = make_console(stderr=True)
     hidden = is_quiet() or not errors.is_terminal

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import Beam, EnsembleOf, RunPath
+from seq2seq.cli.options import Beam, DeviceName, EnsembleOf, RunPath, choose_device
 from seq2seq.errors import UserError
 
 
@@ -17,12 +17,15 @@ def heatmap(
     output: Annotated[Path, typer.Option(help="Figure to write: .svg, .png or .pdf.")],
     beam: Beam = None,
     ensemble: EnsembleOf = None,
+    device: DeviceName = None,
 ) -> None:
     """Translate a sentence and plot its attention weights."""
     from seq2seq.translate import TranslationOptions, Translator
     from seq2seq.translate.attention_plot import plot_attention
 
-    translator = Translator.load(run, ensemble=ensemble or [])
+    translator = Translator.load(
+        run, ensemble=ensemble or [], device=choose_device(device)
+    )
     options = TranslationOptions(align=True)
     if beam is not None:
         options = translator.with_beam_size(options, beam)

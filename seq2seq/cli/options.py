@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.errors import UserError
+from seq2seq.utils.console import is_quiet
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")
@@ -30,15 +32,14 @@ SearchOverrides = Annotated[
 ]
 
 
-class Accelerator(str, Enum):
-    """Hardware to train on."""
-
-    AUTO, CPU, GPU = "auto", "cpu", "gpu"
-
-
-AcceleratorName = Annotated[
-    Accelerator,
-    typer.Option(help="Hardware to train on; auto takes a GPU if there is one."),
+DeviceName = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|cuda:1|auto",
+        help="Where to compute; auto takes a GPU if there is one.",
+        show_default="auto",
+    ),
 ]
 Devices = Annotated[
     int | None,
@@ -111,6 +112,38 @@ Beam = Annotated[
         min=1, max=1000, help="Beam size; 1 is greedy.", show_default="the recipe's"
     ),
 ]
+
+
+def choose_device(
+    device: str | None,
+    count: int = 1,
+    *,
+    engine: EngineName = EngineName.torch,
+    shortlist: int | None = None,
+) -> str:
+    """Resolve --device; say on standard error what auto chose, if it had a choice.
+
+    Args:
+        device: The option; None if it was not given.
+        count: Number of processes.
+        engine: Inference engine.
+        shortlist: The option --shortlist.
+
+    Returns:
+        The device of the first process, as torch names it.
+
+    Raises:
+        UserError: If it cannot be used.
+    """
+    from seq2seq.engines.factory import engine_devices
+
+    devices = engine_devices(
+        device or "auto", count, kind=engine.value, shortlist=shortlist
+    )
+    had_choice = device is not None or devices.names[0] != "cpu"
+    if devices.note and had_choice and not is_quiet():
+        print(devices.note, file=sys.stderr)
+    return devices.names[0]
 
 
 def with_beam(overrides: list[str] | None, beam: int | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.options import DataPath, Split
+from seq2seq.cli.options import DataPath, DeviceName, Split, choose_device
 from seq2seq.utils.console import is_quiet, make_console
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def report(
     language: Language = None,
     segment_scores: SegmentScores = None,
     samples: Samples = 1000,
+    device: DeviceName = None,
 ) -> None:
     """Write a page about runs: scores, analyses, examples, how they were trained."""
     from seq2seq.evaluation.systems import ReportRequest, parse_system_arg
@@ -79,11 +80,21 @@ def report(
         language=language,
         segment_scores=segment_scores or (),
         n_bootstrap=samples,
+        device=choose_runs_device(device, systems),
     )
     first = parse_system_arg(systems[0])[1]
     own = len(systems) == 1 and first.is_dir() and output is None
     output = first / "report" / split if own else output or Path("report")
     write(request, output, full=True, replace=own)
+
+
+def choose_runs_device(device: str | None, systems: list[str]) -> str:
+    """Resolve --device; torch, which takes long, is imported for runs alone."""
+    from seq2seq.evaluation.systems import parse_system_arg
+
+    if device is None and not any(parse_system_arg(s)[1].is_dir() for s in systems):
+        return "auto"
+    return choose_device(device)
 
 
 def write(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import EnsembleOf, RunPath
+from seq2seq.cli.options import DeviceName, EnsembleOf, RunPath, choose_device
 
 
 def score(
@@ -23,6 +23,7 @@ def score(
         Path | None, typer.Option(help="File to write.", show_default="standard output")
     ] = None,
     ensemble: EnsembleOf = None,
+    device: DeviceName = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Maximal number of pairs in a batch.")
     ] = 32,
@@ -33,7 +34,9 @@ def score(
     from seq2seq.utils.overwriting import STDOUT, check_overwrites_no_input
 
     check_overwrites_no_input([STDOUT if output is None else output], [source, target])
-    scorer = SequenceScorer.load(run, ensemble=ensemble or [])
+    scorer = SequenceScorer.load(
+        run, ensemble=ensemble or [], device=choose_device(device)
+    )
     names = (str(source), str(target))
     pairs = zip_lines(read_lines(source), read_lines(target), names=names)
     scores = scorer(pairs, batch_size=batch_size)

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.options import (
-    Accelerator,
-    AcceleratorName,
+    DeviceName,
     Devices,
     Overrides,
     RecipeName,
@@ -21,8 +20,8 @@ def train(
     output: Annotated[
         Path | None, typer.Option(help="The run folder.", show_default="runs/RECIPE")
     ] = None,
+    device: DeviceName = None,
     devices: Devices = None,
-    accelerator: AcceleratorName = Accelerator.AUTO,
 ) -> None:
     """Train a recipe; the same command again continues where it stopped."""
     from seq2seq.recipe.loader import read_recipe
@@ -38,5 +37,5 @@ def train(
     folder = output or Path("runs") / name
     if not (folder / CHECKSUM_FILE).exists():  # No run, so its recipe is the user's.
         check_overwrites_no_input([folder / "recipe.yaml"], [Path(recipe)])
-    distributed = detect_distributed(devices, accelerator.value)
-    train_recipe(resolved, folder, distributed=distributed)
+    distributed = detect_distributed(devices)
+    train_recipe(resolved, folder, device=device or "auto", distributed=distributed)

@@ -14,12 +14,14 @@ import typer
 
 from seq2seq.cli.options import (
     Beam,
+    DeviceName,
     EngineName,
     EngineOption,
     EnsembleOf,
     RunPath,
     SearchOverrides,
     ShortList,
+    choose_device,
     with_beam,
 )
 from seq2seq.errors import UserError
@@ -191,12 +193,13 @@ def translate(
         LongInput,
         typer.Option(help="Lines that are longer: translate in segments, or truncate."),
     ] = LongInput.split,
+    device: DeviceName = None,
     devices: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="Number of processes, each on its own GPU if there are any.",
-            show_default="this process, on the CPU",
+            show_default="this process",
         ),
     ] = None,
     batch_size: Annotated[
@@ -222,6 +225,7 @@ def translate(
         from seq2seq.utils.progress import LineProgress
 
     with_beam(override, beam)  # Raises where they contradict each other.
+    choose_device(device, devices or 1, engine=engine, shortlist=shortlist)
     progress = LineProgress(None if is_quiet() else sys.stderr)
     with _resume_hint(files or [], output, progress):
         warnings = translate_file(
@@ -255,6 +259,7 @@ def translate(
             overrides=override or [],
             beam_size=beam,
             shortlist=shortlist,
+            device=device or "auto",
             devices=devices,
             progress=progress,
         )

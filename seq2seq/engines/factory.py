@@ -9,8 +9,8 @@ from pathlib import Path
 from seq2seq.engines.engine import Engine, FeatureEngine, TorchEngine
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.shortlist import ShortlistEngine, load_table
-from seq2seq.errors import UserError
 from seq2seq.runs.run import Run
+from seq2seq.utils.devices import Devices, resolve_devices
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,25 @@ def open_runs(
     return runs
 
 
+def engine_devices(
+    device: str, count: int = 1, *, kind: str = "torch", shortlist: int | None = None
+) -> Devices:
+    """Resolve a device for an engine; ONNX Runtime and shortlists are for the CPU.
+
+    Args:
+        device: cpu, cuda, cuda:1 or auto.
+        count: Number of processes.
+        kind: torch, onnx or onnx-int8.
+        shortlist: As for `load_engine`.
+
+    Raises:
+        UserError: If it cannot compute there.
+    """
+    limit = "" if shortlist is None else "--shortlist"
+    limit = limit if kind == "torch" else f"--engine {kind}"
+    return resolve_devices(device, count, cpu_only=limit)
+
+
 def load_engine(
     runs: Sequence[Run],
     kind: str = "torch",
@@ -49,19 +68,16 @@ def load_engine(
         kind: torch, onnx or onnx-int8.
         precise: Whether torch computes in double precision, so that sums do not depend
             on the rest of the batch.
-        device: torch's device, for the network and its inputs.
+        device: Device of the network and its inputs: cpu, cuda, cuda:1 or auto.
         shortlist: Target tokens in the shortlist per source token; if None, the whole
             vocabulary is scored.
 
     Raises:
         UserError: If a checkpoint or an export is missing, damaged or does not fit,
-            there is no shortlist, or export or shortlist are to run on another device
-            than the CPU.
+            there is no shortlist or no such device, or export or shortlist are to run
+            on another device than the CPU.
     """
-    if kind != "torch" and device != "cpu":
-        raise UserError(f"the engine {kind} computes on the CPU, not on {device}.")
-    if shortlist is not None and device != "cpu":
-        raise UserError("--shortlist is for the CPU; leave it or the device out.")
+    (device,) = engine_devices(device, kind=kind, shortlist=shortlist).names
     engines: list[Engine] = []
     for run in runs:
         engine: FeatureEngine

@@ -49,6 +49,7 @@ class _Context:
         missing: Why frequencies is None.
         lengths: Words of each source, or of its first reference.
         min_frequencies: Training frequency of each source's rarest word.
+        device: Where models are analysed.
     """
 
     test_set: TestSet
@@ -56,6 +57,7 @@ class _Context:
     missing: str
     lengths: list[int]
     min_frequencies: list[int] | None
+    device: str
 
 
 def write_report(
@@ -128,6 +130,7 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
         buckets.min_word_frequency(sources, frequencies.source)
         if frequencies is not None and sources
         else None,
+        request.device,
     )
     reports = [
         _system_report(system, metrics[system.name], context, full=full, log=log)
@@ -244,7 +247,7 @@ def _system_report(
         log(f"analysing the model of {system.name}")
         try:
             analysis = analyse_model(
-                Translator.load(system.run.path),
+                Translator.load(system.run.path, device=context.device),
                 test_set.sources,
                 system.hypotheses,
                 test_set.references[0],

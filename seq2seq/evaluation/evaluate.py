@@ -58,6 +58,7 @@ def evaluate_split(
     beam_size: int | None = None,
     overrides: Sequence[str] = (),
     lowercase: bool = False,
+    device: str = "auto",
 ) -> Evaluation:
     """Translate a split of a run's data, score it, save both in the run folder.
 
@@ -73,9 +74,10 @@ def evaluate_split(
             those of the recipe.
         lowercase: Whether BLEU and chrF ignore case; such scores are saved in
             scores-lowercase.json.
+        device: Where to translate: cpu, cuda, cuda:1 or auto.
 
     Raises:
-        UserError: If run or split cannot be used.
+        UserError: If run, split or device cannot be used.
     """
     sources, references = load_split(run, split, data_path=data_path)
     evaluation = _translate_and_score(
@@ -85,6 +87,7 @@ def evaluate_split(
         beam_size=beam_size,
         overrides=overrides,
         lowercase=lowercase,
+        device=device,
     )
     if overrides:
         return evaluation
@@ -118,6 +121,7 @@ def evaluate_files(
     beam_size: int | None = None,
     overrides: Sequence[str] = (),
     lowercase: bool = False,
+    device: str = "auto",
 ) -> Evaluation:
     """Translate a file and score it against another; see `evaluate_split`."""
     return _translate_and_score(
@@ -127,6 +131,7 @@ def evaluate_files(
         beam_size=beam_size,
         overrides=overrides,
         lowercase=lowercase,
+        device=device,
     )
 
 
@@ -160,11 +165,14 @@ def _translate_and_score(
     beam_size: int | None,
     overrides: Sequence[str],
     lowercase: bool,
+    device: str,
 ) -> Evaluation:
     from seq2seq.translate import Translator
     from seq2seq.translate.line_stats import LineStats
 
-    translator = Translator.load(runs[0], ensemble=runs[1:], overrides=overrides)
+    translator = Translator.load(
+        runs[0], ensemble=runs[1:], overrides=overrides, device=device
+    )
     started = time.perf_counter()
     hypotheses = translator(sources, beam_size=beam_size)
     seconds = time.perf_counter() - started

@@ -98,14 +98,14 @@ def _attention_maps(
         if not source or not target or max(len(source), len(target)) >= MAX_TOKENS:
             continue
         weights = translator.network.forward_decoder(
-            collate([source], [target])
+            collate([source], [target]).to(translator.device)
         ).attention
         if weights is None:
             raise UserError("a model with attention gave no weights.")
         alignment = align(
             mark_words(translator.source.id_to_tokens(source)),
             mark_words(translator.target.id_to_tokens(target)),
-            weights[0].numpy(),
+            weights[0].cpu().numpy(),
         )
         attention_maps.append(
             AttentionMap(
@@ -151,7 +151,8 @@ def _project_contexts(
     if len(rows) < 3:
         return None
     batch = collate([encoded[row] for row in rows], [[] for _ in rows])
-    final = translator.network.encoder(batch.source, batch.source_lengths).final_state
+    source = batch.source.to(translator.device)
+    final = translator.network.encoder(source, batch.source_lengths).final_state
     points, explained_variance = pca_2d(context_vector(final).double())
     projected = [
         ProjectedSegment(row + 1, x, y)
@@ -193,7 +194,8 @@ def _scores(
         batch_tokens=BATCH_TOKENS,
     )
     scores = [0.0] * len(sources)
-    for batch in batches:
+    for on_cpu in batches:
+        batch = on_cpu.to(translator.device)
         mask = batch.targets != PAD
         log_probs = translator.engine.log_probs(batch).masked_fill(~mask, 0.0)
         totals, lengths = log_probs.sum(dim=1).tolist(), mask.sum(dim=1).tolist()

@@ -42,6 +42,7 @@ def search_sweep(
     overrides: Sequence[str] = (),
     beams: Sequence[int] = BEAMS,
     penalties: Sequence[float] = PENALTIES,
+    device: str = "auto",
 ) -> Iterator[SweepPoint]:
     """Translate and score with every beam size and length penalty.
 
@@ -55,6 +56,7 @@ def search_sweep(
         overrides: Other overrides of the recipe's search section.
         beams: Beam sizes.
         penalties: Length penalties, for each beam size.
+        device: Where to translate: cpu, cuda, cuda:1 or auto.
 
     Yields:
         A point for each pair, in order.
@@ -66,7 +68,7 @@ def search_sweep(
     from seq2seq.recipe import SearchOptions
     from seq2seq.translate import TranslationOptions, Translator
 
-    translator = Translator.load(run, overrides=overrides)
+    translator = Translator.load(run, overrides=overrides, device=device)
     options = translator.recipe.search.model_dump()
     if options["method"] == "sample":
         raise UserError(

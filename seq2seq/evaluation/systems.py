@@ -97,6 +97,7 @@ class ReportRequest:
         segment_scores: METRIC=FILE each; for one metric as many as systems, in order.
         n_bootstrap: Resampled corpora for intervals and the paired bootstrap.
         n_trials: Trials of approximate randomization.
+        device: Where runs compute: cpu, cuda, cuda:1 or auto.
     """
 
     systems: Sequence[str]
@@ -108,6 +109,7 @@ class ReportRequest:
     segment_scores: Sequence[str] = ()
     n_bootstrap: int = 1000
     n_trials: int = 10_000
+    device: str = "auto"
 
     @property
     def files(self) -> list[Path]:
@@ -280,11 +282,13 @@ def _translations(request: ReportRequest, path: Path, test_set: TestSet) -> list
     if request.source is not None:
         from seq2seq.translate import Translator
 
-        return Translator.load(path)(test_set.sources)
+        return Translator.load(path, device=request.device)(test_set.sources)
     hypotheses = RunFolder(path).evaluation(request.split) / "hypotheses.txt"
     if hypotheses.is_file():
         return list(read_lines(hypotheses))
-    return evaluate_split(path, request.split, data_path=request.data_path).hypotheses
+    return evaluate_split(
+        path, request.split, data_path=request.data_path, device=request.device
+    ).hypotheses
 
 
 def _read_segment_scores(

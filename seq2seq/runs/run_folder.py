@@ -177,12 +177,12 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         file.write(text.encode() + b"\n")
 
 
-def hardware_info() -> str:
-    """Return the name of the GPU, or the CPU and its number of cores."""
-    import torch
+def hardware_info(device: str = "cpu") -> str:
+    """Return the name of a GPU (cuda:0), or the CPU and its number of cores."""
+    if device != "cpu":
+        import torch
 
-    if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
+        return str(torch.cuda.get_device_name(device))
     name = platform.processor() or platform.machine()
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
@@ -193,12 +193,12 @@ def hardware_info() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def package_versions() -> dict[str, str]:
-    """Return the versions of the packages, of Python and of the system."""
+def package_versions(device: str = "cpu") -> dict[str, str]:
+    """Return the versions of packages, Python and system, and the device's name."""
     return {
         "seq2seq": seq2seq.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "hardware": hardware_info(),
+        "hardware": hardware_info(device),
         **{package: version(package) for package in PACKAGES},
     }

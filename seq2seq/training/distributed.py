@@ -17,14 +17,12 @@ class DistributedConfig(NamedTuple):
     """The processes of one training.
 
     Attributes:
-        accelerator: auto, cpu or gpu.
         devices: Processes on each node, one for each device.
         num_nodes: Number of machines.
         rank: Global rank of this process, from 0.
         launcher: What starts the processes: lightning, torchrun or slurm.
     """
 
-    accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
     rank: int = 0
@@ -43,38 +41,32 @@ class DistributedConfig(NamedTuple):
 
 def detect_distributed(
     devices: int | None = None,
-    accelerator: str = "auto",
     environment: Mapping[str, str] = os.environ,
 ) -> DistributedConfig:
     """Detect the processes of this training.
 
     Args:
         devices: The option --devices; None if it was not given.
-        accelerator: auto, cpu or gpu.
         environment: The process's environment variables.
 
     Raises:
-        UserError: If there are not so many devices, or the launcher started another
-            number of processes.
+        UserError: If the launcher started another number of processes.
     """
-    config = _from_launcher(accelerator, environment)
+    config = _from_launcher(environment)
     if config is None:
         rank = int(
             environment.get("LOCAL_RANK", 0)
         )  # Set by Lightning in the processes that it starts.
-        config = DistributedConfig(accelerator, devices or 1, rank=rank)
+        config = DistributedConfig(devices or 1, rank=rank)
     elif devices is not None and devices != config.devices:
         raise UserError(
             f"--devices is {devices}, but {config.launcher} started {config.devices} "
             "processes on each node. Leave --devices out, or make them equal."
         )
-    _check_devices(config)
     return config
 
 
-def _from_launcher(
-    accelerator: str, environment: Mapping[str, str]
-) -> DistributedConfig | None:
+def _from_launcher(environment: Mapping[str, str]) -> DistributedConfig | None:
     """Read the variables of torchrun or srun, if one of them started this process."""
     if "TORCHELASTIC_RUN_ID" in environment:
         world_size, local_size = (
@@ -93,29 +85,4 @@ def _from_launcher(
             "every node. Ask for the same number on each, one for each device."
         )
     rank = int(environment[names[1]])
-    return DistributedConfig(
-        accelerator, local_size, world_size // local_size, rank, names[0]
-    )
-
-
-def _check_devices(config: DistributedConfig) -> None:
-    """Refuse GPUs that do not exist, in one clear line."""
-    if config.accelerator == "cpu":
-        return
-    import torch
-
-    gpus = torch.cuda.device_count()
-    if (
-        config.accelerator == "gpu"
-        and not gpus
-        and not torch.backends.mps.is_available()
-    ):
-        raise UserError(
-            "--accelerator is gpu, but torch finds no GPU here. Leave it out, or "
-            "install a build of torch that fits the GPU."
-        )
-    if gpus and config.devices > gpus:
-        raise UserError(
-            f"{config.devices} processes came for {gpus} GPUs on this machine; each "
-            f"needs one of its own. Use --devices {gpus}, or --accelerator cpu."
-        )
+    return DistributedConfig(local_size, world_size // local_size, rank, names[0])

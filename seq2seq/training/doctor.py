@@ -26,6 +26,7 @@ from seq2seq.recipe import DataOptions, Recipe
 from seq2seq.training.optim import build_optimizer
 from seq2seq.training.resume import load_initial_run, tokenizers_of
 from seq2seq.types import UNK, Batch
+from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.memory import peak_rss_mib
 
 OVERFIT_PAIRS = 16
@@ -49,19 +50,21 @@ class Check(NamedTuple):
     advice: str = ""
 
 
-def run_checks(recipe: Recipe, log: Log) -> Iterator[Check]:
+def run_checks(recipe: Recipe, log: Log, *, device: str = "auto") -> Iterator[Check]:
     """Check a recipe's data and try its network on it.
 
     Args:
         recipe: The recipe.
         log: Receives a line of text at each stage of preparing data.
+        device: Where to try the network: cpu, cuda, cuda:1 or auto.
 
     Yields:
         Checks, as soon as each is done.
 
     Raises:
-        UserError: If the data cannot be used.
+        UserError: If data or device cannot be used.
     """
+    (device_name,) = resolve_devices(device).names
     refuse_shared_splits(recipe.data)
     given = tokenizers_of(load_initial_run(recipe))
     preprocessed = preprocess(recipe.data, recipe.tokenizer, log, tokenizers=given)
@@ -78,9 +81,9 @@ def run_checks(recipe: Recipe, log: Log) -> Iterator[Check]:
     yield _check_padding(sampler, recipe)
     yield _check_vocabulary(pairs, preprocessed, recipe)
     yield from _check_splits(recipe.data, preprocessed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    yield _check_overfitting(recipe, preprocessed, pairs, sampler, device)
-    yield from _check_costs(recipe, preprocessed, pairs, sampler, device)
+    torch_device = torch.device(device_name)
+    yield _check_overfitting(recipe, preprocessed, pairs, sampler, torch_device)
+    yield from _check_costs(recipe, preprocessed, pairs, sampler, torch_device)
 
 
 def _check_filtering(preprocessed: PreprocessedData, data: DataOptions) -> Check:

@@ -12,7 +12,7 @@ MIN_SIZE = 256
 
 
 def resolve_precision(
-    recipe: Recipe, run: RunFolder, accelerator: str
+    recipe: Recipe, run: RunFolder, device: str
 ) -> tuple[Recipe, str | None]:
     """Replace `train.precision: auto` by what this training computes in.
 
@@ -22,7 +22,7 @@ def resolve_precision(
     Args:
         recipe: The recipe.
         run: The run folder, perhaps empty.
-        accelerator: auto, cpu or gpu, as in `DistributedConfig`.
+        device: cpu, cuda:0 and so on, as torch names it.
 
     Returns:
         The recipe without auto, and the choice with its reason in one line; None where
@@ -35,7 +35,7 @@ def resolve_precision(
     if run.has_training_state and run.recipe.is_file():
         precision = run.read_recipe().train.precision
         reason = "it is what the run was begun with"
-    elif not has_bfloat16(accelerator):
+    elif not has_bfloat16(device):
         precision, reason = "32-true", "this machine does not multiply bfloat16"
     elif size < MIN_SIZE:
         precision, reason = "32-true", f"no layer has {MIN_SIZE} units or more"
@@ -46,12 +46,11 @@ def resolve_precision(
     return recipe.model_copy(update={"train": train}), line
 
 
-def has_bfloat16(accelerator: str) -> bool:
-    """Whether the GPU, or the processor where none is used, multiplies bfloat16."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if accelerator != "cpu" and torch.backends.mps.is_available():
-        return False  # Not tried.
+def has_bfloat16(device: str) -> bool:
+    """Whether a GPU, cuda:0 and so on, or the processor multiplies bfloat16."""
+    if device != "cpu":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Internal to torch; torch.cpu.get_capabilities is public, but missing before 2.13.
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, name, bool)() for name in names)

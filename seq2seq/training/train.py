@@ -87,6 +87,7 @@ from seq2seq.training.resume import (
 from seq2seq.training.trainer import make_trainer
 from seq2seq.utils.checksums import CHECKSUM_FILE
 from seq2seq.utils.console import is_quiet
+from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.files import atomic_file
 from seq2seq.utils.languages import language_warning
 from seq2seq.utils.progress import PreprocessingProgress
@@ -98,6 +99,7 @@ def train(
     recipe: Recipe,
     output: Path,
     *,
+    device: str = "auto",
     distributed: DistributedConfig = DistributedConfig(),  # noqa: B008
     console: Console | None = None,
     callbacks: Sequence[Callback] = (),
@@ -109,12 +111,15 @@ def train(
     Args:
         recipe: The recipe.
         output: The run folder; made if it is missing.
+        device: cpu, cuda, cuda:1 or auto, as in `utils.devices`; several processes
+            need a GPU each, or share the CPU.
         distributed: The processes that train together.
         console: Where to print; standard output if None.
         callbacks: Callbacks beside the training's own.
 
     Raises:
-        UserError: If the data cannot be used, or the folder holds another recipe's run.
+        UserError: If device or data cannot be used, or the folder holds another
+            recipe's run.
     """
     run = RunFolder(output)
     console = console or Console(highlight=False)
@@ -122,7 +127,8 @@ def train(
     if distributed.is_main:
         handler = _console_handler(console)
     console.quiet = not distributed.is_main or is_quiet()
-    recipe, precision = resolve_precision(recipe, run, distributed.accelerator)
+    devices = resolve_devices(device, distributed.devices)
+    recipe, precision = resolve_precision(recipe, run, devices.names[0])
     validate_resume_recipe(run, recipe)
     validate_resume_world_size(run, distributed.world_size)
     with _logging(handler):
@@ -153,16 +159,17 @@ def train(
             log_file = run.log if distributed.is_main else Path(os.devnull)
             lock = run_lock(run) if distributed.is_main else nullcontext()
             with lock, _logging(_file_handler(log_file)):
-                if precision is not None:
-                    log.info(precision)
+                for choice in filter(None, (devices.note, precision)):
+                    log.info(choice)
                 if distributed.is_main:
-                    _write_run(run, recipe, data)
+                    _write_run(run, recipe, data, devices.names[0])
                 training = _Training(
                     recipe,
                     run,
                     data,
                     initial_run,
                     signals,
+                    devices.names,
                     distributed,
                     console,
                     callbacks,
@@ -177,19 +184,22 @@ class _Training:
     data: TranslationDataModule
     initial_run: Run | None
     signals: SignalHandler
+    device_names: Sequence[str]
     distributed: DistributedConfig
     console: Console
     callbacks: Sequence[Callback]
 
 
-def _write_run(run: RunFolder, recipe: Recipe, data: TranslationDataModule) -> None:
+def _write_run(
+    run: RunFolder, recipe: Recipe, data: TranslationDataModule, device_name: str
+) -> None:
     """Write what stays the same: recipe, tokenizers, their checksums, versions."""
     (run.path / CHECKSUM_FILE).unlink(missing_ok=True)  # Until all are written.
     with atomic_file(run.recipe) as file:
         file.write(recipe_yaml(recipe).encode())
     run.write_tokenizers(data.tokenizers.source, data.tokenizers.target)
     run.write_checksums()
-    write_json(run.path / "versions.json", package_versions())
+    write_json(run.path / "versions.json", package_versions(device_name))
 
 
 def _fit_with_retries(training: _Training) -> None:
@@ -295,6 +305,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
         total_steps=total_steps,
         callbacks=callbacks,
         loggers=loggers,
+        device_names=training.device_names,
         distributed=distributed,
     )
     try:

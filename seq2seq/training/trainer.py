@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
@@ -33,6 +34,7 @@ def make_trainer(
     total_steps: int,
     callbacks: list[Callback],
     loggers: list[Logger],
+    device_names: Sequence[str],
     distributed: DistributedConfig,
 ) -> Trainer:
     """Build a Trainer that validates by steps and writes checkpoints atomically.
@@ -43,6 +45,7 @@ def make_trainer(
         total_steps: Optimizer steps of the whole training; StopAtLastStep ends it.
         callbacks: All callbacks; ResumeCheckpoint is the last.
         loggers: Lightning's experiment loggers, perhaps none.
+        device_names: The device of each process of this machine, as torch names it.
         distributed: The processes that train together.
     """
     options = recipe.train
@@ -56,9 +59,11 @@ def make_trainer(
     if distributed.world_size > 1:
         # Named, since Lightning would take any shell in a SLURM allocation for a task.
         environment = [LAUNCHERS[distributed.launcher]()]
+    accelerator = device_names[0].partition(":")[0]
+    indices = [name.partition(":")[2] for name in device_names]
     return Trainer(
-        accelerator=distributed.accelerator,
-        devices=distributed.devices,
+        accelerator=accelerator,
+        devices=[int(i) for i in indices] if accelerator == "cuda" else len(indices),
         num_nodes=distributed.num_nodes,
         strategy="ddp" if distributed.world_size > 1 else "auto",
         precision=options.precision,

@@ -85,25 +85,6 @@ class InlineTranslator:
                 )
 
 
-def assign_devices(count: int, *, gpus: int) -> list[str]:
-    """Return a device for each process: a GPU of its own, or the CPU for all.
-
-    Args:
-        count: Number of processes.
-        gpus: Number of GPUs.
-
-    Raises:
-        UserError: If there are GPUs, but fewer than processes.
-    """
-    if gpus and count > gpus:
-        raise UserError(
-            f"--devices is {count}, but there are {gpus} GPUs, and each process needs "
-            f"one of its own. Use --devices {gpus}, or hide the GPUs by setting "
-            "CUDA_VISIBLE_DEVICES to nothing."
-        )
-    return [f"cuda:{number}" if gpus else "cpu" for number in range(count)]
-
-
 @dataclass(frozen=True)
 class TranslatorProcess:
     """A process that translates.

@@ -14,7 +14,7 @@ import torch
 from seq2seq.data.collate import collate
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine
-from seq2seq.engines.factory import load_engine, open_runs
+from seq2seq.engines.factory import engine_devices, load_engine, open_runs
 from seq2seq.errors import misaligned_error
 from seq2seq.translate.batching import batch_by_length, read_buffers
 from seq2seq.translate.input_splitting import encode_long
@@ -32,25 +32,45 @@ class SequenceScorer:
         engine: Computes log-probabilities.
         source: The source side's tokenizer.
         target: The target side's tokenizer.
+        device: The engine's device, as torch names it.
     """
 
-    def __init__(self, engine: Engine, source: Tokenizer, target: Tokenizer) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        source: Tokenizer,
+        target: Tokenizer,
+        *,
+        device: str = "cpu",
+    ) -> None:
+        self.device = device
         self.engine = engine
         self.source = source
         self.target = target
 
     @classmethod
     def load(
-        cls, run: str | Path, *, ensemble: Sequence[str | Path] = ()
+        cls,
+        run: str | Path,
+        *,
+        ensemble: Sequence[str | Path] = (),
+        device: str = "auto",
     ) -> SequenceScorer:
         """Load a run and further members of an ensemble.
 
+        Args:
+            run: The run folder, or a checkpoint in one.
+            ensemble: Further runs or checkpoints, whose probabilities are averaged.
+            device: cpu, cuda, cuda:1 or auto, a GPU if there is one.
+
         Raises:
-            UserError: If one is no run, or their tokenizers differ.
+            UserError: If one is no run, their tokenizers differ, or there is no such
+                device.
         """
+        (device,) = engine_devices(device).names
         runs = open_runs(run, ensemble)
-        engine = load_engine(runs, precise=True)
-        return cls(engine, runs[0].source, runs[0].target)
+        engine = load_engine(runs, precise=True, device=device)
+        return cls(engine, runs[0].source, runs[0].target, device=device)
 
     def __call__(
         self, pairs: Iterable[SentencePair], *, batch_size: int = BATCH_SIZE
@@ -82,7 +102,7 @@ class SequenceScorer:
             batch = collate(
                 [sources[index] for index in indices],
                 [targets[index] for index in indices],
-            )
+            ).to(self.device)
             log_probs = self.engine.log_probs(batch)  # (N, T)
             totals = log_probs.masked_fill(batch.targets == PAD, 0.0).sum(dim=1)
             for index, total in zip(indices, totals.tolist(), strict=True):

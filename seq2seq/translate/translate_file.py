@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from seq2seq.engines.factory import engine_devices
 from seq2seq.errors import UserError, require_list
 from seq2seq.recipe import SearchOptions
 from seq2seq.runs.run import Run
@@ -32,7 +33,6 @@ from seq2seq.translate.process_pool import (
     InlineTranslator,
     Task,
     TranslatorPool,
-    assign_devices,
 )
 from seq2seq.translate.resumable_output import ResumableOutput
 from seq2seq.translate.translator import Translator
@@ -168,6 +168,7 @@ def translate_file(
     overrides: Sequence[str] = (),
     beam_size: int | None = None,
     shortlist: int | None = None,
+    device: str = "auto",
     devices: int | None = None,
     progress: LineProgress | None = None,
 ) -> list[str]:
@@ -182,8 +183,9 @@ def translate_file(
         overrides: Overrides of the recipe's search section, `search.key=value` each.
         beam_size: Beam size, as an override.
         shortlist: Target tokens to score for each source token; all if None.
-        devices: Number of processes, each on its own GPU where the engine is torch and
-            there are any; this process if None.
+        device: Where to compute: cpu, cuda, cuda:1 or auto, as in `Translator.load`.
+        devices: Number of processes, each on its own GPU or all on the CPU; this
+            process if None.
         progress: Progress display, which also knows how far an error came; none if
             None.
 
@@ -203,8 +205,9 @@ def translate_file(
         overrides=overrides,
         shortlist=shortlist,
     )
-    with gc_disabled():
-        translator = load()
+    names = engine_devices(device, devices or 1, kind=engine, shortlist=shortlist).names
+    with gc_disabled():  # Where other processes translate, this one only reads it.
+        translator = load(device=names[0] if devices is None else "cpu")
     options = options or TranslationOptions()
     _check_overrides(translator.recipe.search, overrides, beam_size, options)
     streaming = not files.inputs or (files.output is None and sys.stdout.isatty())
@@ -255,9 +258,7 @@ def translate_file(
         }
     pool: InlineTranslator | TranslatorPool = InlineTranslator(translator, options)
     if devices is not None:
-        gpus = torch.cuda.device_count() if engine == "torch" else 0
         threads = max(1, torch.get_num_threads() // devices)
-        names = assign_devices(devices, gpus=gpus)
         pool = TranslatorPool(load, options, names, threads=threads)
     folders = [opened.folder for opened in runs]
     progress = progress or LineProgress(None)

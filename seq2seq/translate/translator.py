@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Literal
 
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine, TorchEngine
-from seq2seq.engines.factory import load_engine, open_runs
+from seq2seq.engines.factory import engine_devices, load_engine, open_runs
 from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
@@ -29,6 +30,8 @@ from seq2seq.translate.options import (
     TranslationOptions,
     load_search_options,
 )
+
+log = logging.getLogger(__name__)
 
 MULTI_SENTENCE_THRESHOLD = 0.05
 """Lines are split unless so many of the training's lines hold several sentences."""
@@ -72,7 +75,7 @@ class Translator:
         ensemble: Sequence[str | Path] = (),
         engine: str = "torch",
         checkpoint: str = "best",
-        device: str = "cpu",
+        device: str = "auto",
         overrides: Sequence[str] = (),
         shortlist: int | None = None,
     ) -> Translator:
@@ -85,17 +88,23 @@ class Translator:
             engine: torch, onnx or onnx-int8; for the latter the runs must have been
                 exported.
             checkpoint: best or last, where folders are named.
-            device: Device of the torch engine: cpu, cuda, cuda:1.
+            device: Where to compute: cpu; cuda; cuda:1, the second GPU; auto, a GPU if
+                there is one and the engine is torch without shortlist.
             overrides: Overrides of the recipe's search section, such as
                 `search.beam_size=1`.
             shortlist: Target tokens to score for each source token; all if None.
 
         Raises:
             UserError: If a folder holds no run, or its files are damaged, or the
-                runs' tokenizers differ, or an override is wrong.
+                runs' tokenizers differ, or an override is wrong, or the engine cannot
+                compute on the device.
         """
         require_list(ensemble, "ensemble")
         require_list(overrides, "overrides")
+        devices = engine_devices(device, kind=engine, shortlist=shortlist)
+        if devices.note:
+            log.debug(devices.note)
+        (device,) = devices.names
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
         recipe = runs[0].recipe
         if overrides:

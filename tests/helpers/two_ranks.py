@@ -36,10 +36,16 @@ class Leave(Callback):
 def main(recipe: str, output: str, *step: str) -> None:
     torch.set_num_threads(1)
     # The launcher is torchrun's, if its variables are there, or else Lightning's.
-    here = detect_distributed(None, "cpu")
-    ranks = here if here.world_size == 2 else detect_distributed(2, "cpu")
+    here = detect_distributed()
+    ranks = here if here.world_size == 2 else detect_distributed(2)
     watcher = Leave(output, int(step[0]) if step else None)
-    train(read_recipe(recipe), Path(output), distributed=ranks, callbacks=[watcher])
+    train(
+        read_recipe(recipe),
+        Path(output),
+        device="cpu",
+        distributed=ranks,
+        callbacks=[watcher],
+    )
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def test_too_few_batches_for_all_are_refused(tmp_path: Path) -> None:
     data = write_corpus(tmp_path / "data", train=300, valid=2)
     few = recipe(data, accumulate_grad_batches=160)
     with pytest.raises(UserError) as caught:
-        train(few, tmp_path / "run", distributed=DistributedConfig("cpu", devices=2))
+        train(few, tmp_path / "run", device="cpu", distributed=DistributedConfig(2))
     assert "296 pairs can make 296 batches, but an optimizer step needs 320: " in str(
         caught.value
     )
@@ -178,20 +178,20 @@ SLURM |= {"SLURM_NNODES": "2"}
 @pytest.mark.parametrize(
     ("environment", "devices", "found"),
     [
-        ({}, None, DistributedConfig("cpu")),
-        ({}, 2, DistributedConfig("cpu", 2)),
-        ({"LOCAL_RANK": "1"}, 2, DistributedConfig("cpu", 2, rank=1)),
-        (TORCHRUN, None, DistributedConfig("cpu", 8, 2, 13, "torchrun")),
-        (TORCHRUN, 8, DistributedConfig("cpu", 8, 2, 13, "torchrun")),
-        (SLURM, None, DistributedConfig("cpu", 4, 2, 3, "slurm")),
+        ({}, None, DistributedConfig()),
+        ({}, 2, DistributedConfig(2)),
+        ({"LOCAL_RANK": "1"}, 2, DistributedConfig(2, rank=1)),
+        (TORCHRUN, None, DistributedConfig(8, 2, 13, "torchrun")),
+        (TORCHRUN, 8, DistributedConfig(8, 2, 13, "torchrun")),
+        (SLURM, None, DistributedConfig(4, 2, 3, "slurm")),
         # A shell within an allocation is no task of it.
-        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, None, DistributedConfig("cpu")),
+        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, None, DistributedConfig()),
     ],
 )
 def test_a_process_knows_its_place(
     environment: dict[str, str], devices: int | None, found: DistributedConfig
 ) -> None:
-    assert detect_distributed(devices, "cpu", environment) == found
+    assert detect_distributed(devices, environment) == found
 
 
 @pytest.mark.parametrize(
@@ -205,17 +205,4 @@ def test_contradictions_are_named(
     environment: dict[str, str], devices: int | None, says: str
 ) -> None:
     with pytest.raises(UserError, match=says):
-        detect_distributed(devices, "cpu", environment)
-
-
-@pytest.mark.parametrize(
-    ("gpus", "devices", "says"),
-    [(0, 1, "torch finds no GPU here"), (2, 3, "3 processes came for 2 GPUs")],
-)
-def test_gpus_that_are_not_there_are_not_used(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, devices: int, says: str
-) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UserError, match=says):
-        detect_distributed(devices, "gpu", {})
+        detect_distributed(devices, environment)

@@ -74,7 +74,7 @@ def kills_by_the_clock(bench: Bench, number: int) -> str:
 def two_ranks(bench: Bench, number: int) -> str:
     """SIGKILL both of two gloo ranks at a random time: the same bits in the end?"""
     command = [sys.executable, "-m", "seq2seq", "train", "recipe.yaml"]
-    command += ["--devices", "2", "--accelerator", "cpu", "--output"]
+    command += ["--devices", "2", "--device", "cpu", "--output"]
     log = bench.folder / "ranks.txt"
 
     def start(run: str) -> subprocess.Popen[bytes]:

@@ -113,7 +113,7 @@ def test_the_completion_script_registers_the_command(shell: str, register: str) 
     [
         ("seq2seq tra", ["train", "translate"]),
         ("seq2seq recipe s", ["show", "schema"]),
-        ("seq2seq train --dev", ["--devices"]),
+        ("seq2seq train --dev", ["--device", "--devices"]),
     ],
 )
 def test_names_are_completed(words: str, completions: list[str]) -> None:

@@ -154,7 +154,7 @@ def test_an_unusable_shortlist_is_an_error(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other")
     with pytest.raises(UserError, match="First: seq2seq shortlist"):
         Translator.load(other, shortlist=5)
-    with pytest.raises(UserError, match="--shortlist is for the CPU"):
+    with pytest.raises(UserError, match="--shortlist computes on the CPU"):
         load_engine([Run.open(run)], device="cuda", shortlist=5)
     with pytest.raises(UserError, match="score without --shortlist"):
         engine_of(run, 5).log_probs(collate([[5]], [[6]]))

@@ -62,7 +62,7 @@ def test_auto_follows_the_hardware_and_the_width(
     reason: str,
 ) -> None:
     machine["bfloat16"] = bfloat16
-    resolved, line = resolve_precision(recipe(size=size), RunFolder(tmp_path), "auto")
+    resolved, line = resolve_precision(recipe(size=size), RunFolder(tmp_path), "cpu")
     assert resolved.train.precision == chosen
     assert line == f"train.precision is auto: {chosen}, since {reason}"
 
@@ -72,7 +72,7 @@ def test_a_recipe_that_names_its_precision_keeps_it(
     machine: dict[str, bool], tmp_path: Path, chosen: str
 ) -> None:
     named = recipe(precision=chosen)
-    assert resolve_precision(named, RunFolder(tmp_path), "auto") == (named, None)
+    assert resolve_precision(named, RunFolder(tmp_path), "cpu") == (named, None)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from seq2seq.translate.process_pool import (
     TranslatorPool,
     TranslatorProcess,
     _read_ahead,
-    assign_devices,
 )
 from tests.helpers.runs import make_run, slow
 from tests.helpers.translate_cli import LINES, call, translate_to
@@ -154,18 +153,6 @@ def test_no_more_is_read_ahead_than_there_is_room_for() -> None:
     reader.join(600)
     assert not reader.is_alive()
     assert num_read <= 30
-
-
-def test_a_process_has_a_gpu_of_its_own_or_all_share_the_cpu() -> None:
-    assert assign_devices(3, gpus=0) == ["cpu"] * 3
-    assert assign_devices(2, gpus=8) == ["cuda:0", "cuda:1"]
-    with pytest.raises(UserError, match=r"3, but there are 2 GPUs.*--devices 2"):
-        assign_devices(3, gpus=2)
-
-
-def test_only_torch_computes_on_a_gpu(run: Path) -> None:
-    with pytest.raises(UserError, match="onnx computes on the CPU, not on cuda"):
-        Translator.load(run, engine="onnx", device="cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
