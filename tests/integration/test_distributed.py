@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -144,9 +145,13 @@ def test_the_first_process_writes_for_all(runs: Path) -> None:
         for name in ("one", "two")
     )
     at = [one[0].index(name) for name in ("step", "valid_loss", "valid_bleu", "best")]
-    assert [[row[column] for column in at] for row in two] == [
-        [row[column] for column in at] for row in one
-    ]
+    expected, written = (
+        [[float(row[column] or "nan") for column in at] for row in rows[1:]]
+        for rows in (one, two)
+    )
+    # Sums come in another order, so the last digit that is written may differ.
+    assert two[0] == one[0]
+    assert np.allclose(written, expected, rtol=0, atol=1e-4, equal_nan=True)
     assert json.loads((runs / "two" / "data.json").read_text())["processes"] == 2
     assert (runs / "two" / "train.log").read_text().count("finished after") == 1
 
