@@ -261,7 +261,6 @@ def test_a_training_that_stopped_early_stays_stopped_when_its_folder_has_moved(
     assert all(torch.equal(after[name], before[name]) for name in before)
     again = json.loads((moved / "summary.json").read_text())
     assert {**again, "seconds": 0} == {**summary, "seconds": 0}
-    assert again["seconds"] >= summary["seconds"]
 
 
 def test_a_diverged_run_says_so_and_what_to_do(
