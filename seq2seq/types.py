@@ -89,8 +89,10 @@ class DecoderState(NamedTuple):
 
     def select(self, rows: Tensor) -> DecoderState:
         """Return these rows in this order; a row may be repeated."""
-        input_feed = None if self.input_feed is None else self.input_feed[rows]
-        return DecoderState(tuple(part[rows] for part in self.hidden), input_feed)
+        hidden = tuple(part.index_select(0, rows) for part in self.hidden)
+        if self.input_feed is None:
+            return DecoderState(hidden)
+        return DecoderState(hidden, self.input_feed.index_select(0, rows))
 
     def detach(self) -> DecoderState:
         """Return the same state cut off from the graph of gradients."""
@@ -143,7 +145,9 @@ class Memory(NamedTuple):
     def select(self, rows: Tensor) -> Memory:
         """Return these rows in this order; a row may be repeated."""
         context = None if self.context is None else self.context[rows]
-        source = self.source and AttentionMemory(*(part[rows] for part in self.source))
+        source = self.source and AttentionMemory(
+            *(part.index_select(0, rows) for part in self.source)
+        )
         return Memory(context, source)
 
 

@@ -244,15 +244,20 @@ def _collect_finished(
     # The only device synchronisation of a step. A float holds a beam's index exactly.
     report = torch.cat([c.to(candidates.eos_scores.dtype) for c in columns], dim=1)
     report = report.to("cpu").double()  # (N, 1 + 2 * K), or 1 + 3 * K with coverage
-    finite = (report < math.inf).all(dim=1)  # NaN is not below anything.
+    finite = (report < math.inf).all(dim=1).tolist()  # NaN is not below anything.
 
     num_eos = candidates.eos_scores.shape[1]
+    # Nothing ends, and something goes on.
+    no_eos = (report[:, 1 : 1 + num_eos] == -math.inf).all(dim=1)
+    idle = (no_eos & (report[:, 0] > -math.inf)).tolist()
     for index, (best_log_prob, *values) in enumerate(report.tolist()):
         group = active[index]
         if group.done:
             continue
         if not finite[index]:
             raise non_finite_scores_error()
+        if idle[index] and not group.finished and length < group.max_length:
+            continue
         chunks = [values[i : i + num_eos] for i in range(0, len(values), num_eos)]
         for log_prob, beam, *penalties in zip(*chunks, strict=True):
             if log_prob > -math.inf:
@@ -319,9 +324,9 @@ def _prune_finished(
         The groups under way, their continuations, and the indices of their sentences
         among those before, (N,); None if all go on.
     """
-    done = torch.tensor([group.done for group in active])
-    if not bool(done.any()):
+    if not any(group.done for group in active):
         return active, continuations, None
+    done = torch.tensor([group.done for group in active])
     going_on = ~done.view(-1, num_groups).all(dim=1)
     if not bool(going_on.any()):
         return [], continuations, None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,15 @@ class Reorderable(Protocol):
 
 CHUNK_SIZE = 64
 """Scores of a row that `topk` reduces to their maximum first."""
+
+MAX_ARGMAX = 16
+"""Largest count that `topk` takes by one argmax after another."""
+
+MAX_ARGMAX_ROW = 2**13
+"""Longest row of which it does; chunks are faster beyond."""
+
+MIN_ARGMAX = 2**14
+"""Fewest numbers of all rows; `Tensor.topk` is as fast for fewer."""
 
 StateT = TypeVar("StateT", bound=Reorderable)
 MemoryT = TypeVar("MemoryT", bound=Reorderable)
@@ -69,17 +79,35 @@ def argmax(log_probs: Tensor) -> Tensor:
 def topk(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the largest numbers of each row and their indices, as `Tensor.topk` does.
 
-    On a CPU the rows are cut into chunks: the largest numbers lie in the chunks with
-    the largest maxima. That takes a third to a half of the time of `Tensor.topk`.
+    On a CPU a few of short rows are taken by one argmax after another. Longer rows are
+    cut into chunks: the largest numbers lie in the chunks with the largest maxima.
+    Either takes a third to a half of the time of `Tensor.topk`.
 
     Args:
-        values: (R, V).
+        values: (R, V); written to meanwhile.
         count: How many to return of each row, at most V.
     """
+    if (
+        values.device.type == "cpu"
+        and count <= MAX_ARGMAX
+        and MIN_ARGMAX <= values.numel() <= len(values) * MAX_ARGMAX_ROW
+    ):
+        array = values.detach().numpy()
+        rows = np.arange(len(array))
+        indices = np.empty((len(array), count), np.int64)
+        best = np.empty((len(array), count), array.dtype)
+        for rank in range(count):
+            indices[:, rank] = array.argmax(axis=1)
+            best[:, rank] = array[rows, indices[:, rank]]
+            array[rows, indices[:, rank]] = -math.inf
+        for rank in reversed(range(count)):  # The first of one index is its number.
+            array[rows, indices[:, rank]] = best[:, rank]
+        if not (best[:, -1] == -math.inf).any():  # Else indices may be repeated.
+            return torch.from_numpy(best), torch.from_numpy(indices)
     num_chunks = values.shape[1] // CHUNK_SIZE
     if values.device.type != "cpu" or count * 4 > num_chunks:
-        largest = values.topk(count, dim=1)
-        return largest.values, largest.indices
+        plain = values.topk(count, dim=1)
+        return plain.values, plain.indices
     body_size = num_chunks * CHUNK_SIZE
     body, tail = values.split([body_size, values.shape[1] - body_size], dim=1)
     chunks = body.unflatten(1, (num_chunks, CHUNK_SIZE))  # (R, V / 64, 64)
@@ -88,11 +116,11 @@ def topk(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     candidates = torch.cat(
         [candidates.flatten(1), tail], dim=1
     )  # (R, count * 64 + tail)
-    best, columns = candidates.topk(count, dim=1)  # (R, count)
+    largest, columns = candidates.topk(count, dim=1)  # (R, count)
     slots = columns.div(CHUNK_SIZE, rounding_mode="floor").clamp(max=count - 1)
     in_body = chosen.gather(1, slots) * CHUNK_SIZE + columns % CHUNK_SIZE
     in_tail = columns + (num_chunks - count) * CHUNK_SIZE
-    return best, torch.where(columns < count * CHUNK_SIZE, in_body, in_tail)
+    return largest, torch.where(columns < count * CHUNK_SIZE, in_body, in_tail)
 
 
 def non_finite_scores_error() -> UserError:

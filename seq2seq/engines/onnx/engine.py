@@ -54,7 +54,7 @@ class NamedTensors(NamedTuple):
     def select(self, rows: Tensor) -> NamedTensors:
         """Select these rows, in this order; a row may be repeated."""
         return NamedTensors(
-            {name: tensor[rows] for name, tensor in self.tensors.items()}
+            {name: part.index_select(0, rows) for name, part in self.tensors.items()}
         )
 
 

@@ -293,6 +293,22 @@ def test_topk_by_chunks_equals_topk(
     assert int(argmax(values)[1]) == width // 2
 
 
+@pytest.mark.parametrize("finite", [6000, 4, 0])
+def test_topk_by_repeated_argmax_equals_topk(
+    finite: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = torch.randn(3, 6000, generator=torch.Generator().manual_seed(1))
+    values[1, finite:] = -math.inf  # Below five, the chunks give distinct indices.
+    before, expected = values.clone(), values.topk(5, dim=1)
+    if finite > 5:
+        monkeypatch.setattr(torch.Tensor, "topk", None)
+    best, indices = topk(values, 5)
+    assert torch.equal(values, before)
+    assert torch.equal(best, expected.values)
+    assert torch.equal(values.gather(1, indices), best)
+    assert all(len(set(row)) == 5 for row in indices.tolist())
+
+
 @pytest.mark.parametrize(
     ("count", "widths"),
     [
