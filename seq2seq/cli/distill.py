@@ -20,6 +20,7 @@ from seq2seq.cli.options import (
     with_beam,
 )
 from seq2seq.utils.console import print_hint
+from seq2seq.utils.text import with_noun
 
 
 def distill(
@@ -75,7 +76,7 @@ def distill(
         dropped = f"; {result.num_blank:,} with a blank side left out"
     how = "whole" if result.sentences == "keep" else "sentence by sentence"
     print(
-        f"{result.path} has {result.num_pairs:,} pairs{dropped}; sources of several "
-        f"sentences were translated {how}"
+        f"{result.path} has {with_noun(result.num_pairs, 'pair')}{dropped}; "
+        f"sources of several sentences were translated {how}"
     )
     print_hint(f"next: seq2seq train RECIPE -o 'data.mix=[{{path: {folder}}}]'")

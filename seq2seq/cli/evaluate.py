@@ -13,12 +13,20 @@ from seq2seq.cli.options import (
     DeviceName,
     EnsembleOf,
     SearchOverrides,
+    SentencesOption,
     Split,
     choose_device,
     with_beam,
 )
 from seq2seq.errors import UserError
-from seq2seq.utils.console import is_quiet, make_console, print_hint, print_table
+from seq2seq.utils.console import (
+    is_quiet,
+    make_console,
+    print_hint,
+    print_table,
+    print_warning,
+)
+from seq2seq.utils.text import with_noun
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.evaluate import Evaluation
@@ -54,6 +62,7 @@ def evaluate(
     override: SearchOverrides = None,
     beam: Beam = None,
     ensemble: EnsembleOf = None,
+    sentences: SentencesOption = None,
     lowercase: Annotated[
         bool, typer.Option(help="Ignore case in BLEU and chrF, as older papers do.")
     ] = False,
@@ -78,11 +87,12 @@ def evaluate(
     # Results of overrides are not saved; those of another beam size alone are.
     overrides = with_beam(override, beam) if override else []
     if search_sweep is not None:
-        if run is None or hypothesis or language or beam or ensemble or lowercase:
+        others = (hypothesis, language, beam, ensemble, sentences, lowercase)
+        if run is None or any(others):
             raise UserError(
                 "--search-sweep needs RUN, takes --split or --source and --reference, "
-                "and does not go with --hypothesis, --language, --beam, --ensemble or "
-                "--lowercase."
+                "and does not go with --hypothesis, --language, --beam, --ensemble, "
+                "--sentences or --lowercase."
             )
         if (source is None) != (reference is None):
             raise UserError("--source and --reference belong together; give both.")
@@ -115,6 +125,11 @@ def evaluate(
                 f"seq2seq evaluate --hypothesis {hypothesis} --reference {reference} "
                 "--language de, if that is German."
             )
+        if beam or override or ensemble or sentences or data_path:
+            raise UserError(
+                "--beam, -o, --ensemble, --sentences and --data-path are for "
+                "translating with RUN; --hypothesis names translations that are made."
+            )
         name = str(hypothesis)
         evaluation = evaluate_hypotheses(
             hypothesis, reference, language=language, lowercase=lowercase
@@ -127,6 +142,7 @@ def evaluate(
             ensemble=ensemble or [],
             beam_size=beam,
             overrides=overrides,
+            sentences=sentences.value if sentences else None,
             lowercase=lowercase,
             device=choose_device(device),
         )
@@ -138,6 +154,7 @@ def evaluate(
             ensemble=ensemble or [],
             beam_size=beam,
             overrides=overrides,
+            sentences=sentences.value if sentences else None,
             lowercase=lowercase,
             device=choose_device(device),
         )
@@ -161,7 +178,7 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     from seq2seq.utils.languages import language_warning
 
     if warning := language_warning(evaluation.language):
-        make_console(stderr=True).print(warning, style="yellow", markup=False)
+        print_warning(warning)
     if as_json:
         print(json.dumps(evaluation.to_json(), ensure_ascii=False))
         return
@@ -172,7 +189,7 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
         (metric_name(metric), f"{score.score:.2f}", format_interval(score.interval))
         for metric, score in metrics.items()
     ]
-    title = f"{name}: {scores.sentences:,} sentences"
+    title = f"{name}: {with_noun(scores.sentences, 'sentence')}"
     columns = ("metric", "score", "95% interval")
     print_table(console, title, columns, rows, numeric=columns[1:])
     for metric, score in metrics.items():
@@ -230,12 +247,13 @@ def _sweep(
     errors = make_console(stderr=True)
     hidden = is_quiet() or not errors.is_terminal
     points = list(track(searches, "searching", total, console=errors, disable=hidden))
-    plot_search_sweep(points, path, title=f"{run}: {len(lines[0]):,} sentences")
+    sentences = with_noun(len(lines[0]), "sentence")
+    plot_search_sweep(points, path, title=f"{run}: {sentences}")
     if as_json:
         print(json.dumps([asdict(point) for point in points]))
         return
     best = max(points, key=lambda point: point.bleu)
-    title = f"{run}: BLEU of {len(lines[0]):,} sentences by beam and length penalty"
+    title = f"{run}: BLEU of {sentences} by beam and length penalty"
     columns = ("beam", *map(str, PENALTIES), "seconds")
     rows = []
     for beam in BEAMS:

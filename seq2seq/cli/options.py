@@ -114,6 +114,22 @@ Beam = Annotated[
 ]
 
 
+class Sentences(Enum):
+    """Treatment of lines that hold several sentences."""
+
+    split = "split"
+    keep = "keep"
+
+
+SentencesOption = Annotated[
+    Sentences | None,
+    typer.Option(
+        help="Lines of several sentences: translate each, or the line at once.",
+        show_default="split if below 5% of the training's lines hold several",
+    ),
+]
+
+
 def choose_device(
     device: str | None,
     count: int = 1,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq.cli.options import DataPath, RunPath
 from seq2seq.utils.console import print_hint
+from seq2seq.utils.text import with_noun
 
 if TYPE_CHECKING:
     from seq2seq.runs.run import Run
@@ -27,7 +28,7 @@ def shortlist(run: RunPath, data_path: DataPath = None) -> None:
         null=EOS,
     )
     path = save_table(trained.folder.path, table)
-    print(f"{path} was learned from {table.num_pairs:,} pairs")
+    print(f"{path} was learned from {with_noun(table.num_pairs, 'pair')}")
     print_hint(f"next: seq2seq translate {run} --shortlist 50")
 
 

@@ -20,6 +20,7 @@ from seq2seq.cli.options import (
     EnsembleOf,
     RunPath,
     SearchOverrides,
+    SentencesOption,
     ShortList,
     choose_device,
     with_beam,
@@ -38,13 +39,6 @@ class FormatName(Enum):
     text = "text"
     tsv = "tsv"
     jsonl = "jsonl"
-
-
-class Sentences(Enum):
-    """Treatment of lines that hold several sentences."""
-
-    split = "split"
-    keep = "keep"
 
 
 class LongInput(Enum):
@@ -174,13 +168,7 @@ def translate(
             help="Replace unknown tokens by the source words they are aligned with.",
         ),
     ] = False,
-    sentences: Annotated[
-        Sentences | None,
-        typer.Option(
-            help="Lines of several sentences: translate each, or the line at once.",
-            show_default="split if below 5% of the training's lines hold several",
-        ),
-    ] = None,
+    sentences: SentencesOption = None,
     max_input_length: Annotated[
         int | None,
         typer.Option(

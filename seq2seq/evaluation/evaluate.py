@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seq2seq.data.sentences import split_sentences
 from seq2seq.data.splits import load_eval_pairs
@@ -57,6 +57,7 @@ def evaluate_split(
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
     overrides: Sequence[str] = (),
+    sentences: Literal["split", "keep"] | None = None,
     lowercase: bool = False,
     device: str = "auto",
 ) -> Evaluation:
@@ -72,6 +73,8 @@ def evaluate_split(
         overrides: Overrides of the recipe's search section, such as
             `search.length_penalty=0.6`. Their results are not saved: the folder holds
             those of the recipe.
+        sentences: Whether sources of several sentences are split or kept; the run's
+            default if None.
         lowercase: Whether BLEU and chrF ignore case; such scores are saved in
             scores-lowercase.json.
         device: Where to translate: cpu, cuda, cuda:1 or auto.
@@ -86,6 +89,7 @@ def evaluate_split(
         references,
         beam_size=beam_size,
         overrides=overrides,
+        sentences=sentences,
         lowercase=lowercase,
         device=device,
     )
@@ -120,6 +124,7 @@ def evaluate_files(
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
     overrides: Sequence[str] = (),
+    sentences: Literal["split", "keep"] | None = None,
     lowercase: bool = False,
     device: str = "auto",
 ) -> Evaluation:
@@ -130,6 +135,7 @@ def evaluate_files(
         list(read_lines(reference)),
         beam_size=beam_size,
         overrides=overrides,
+        sentences=sentences,
         lowercase=lowercase,
         device=device,
     )
@@ -164,23 +170,25 @@ def _translate_and_score(
     *,
     beam_size: int | None,
     overrides: Sequence[str],
+    sentences: Literal["split", "keep"] | None,
     lowercase: bool,
     device: str,
 ) -> Evaluation:
-    from seq2seq.translate import Translator
+    from seq2seq.translate import TranslationOptions, Translator
     from seq2seq.translate.line_stats import LineStats
 
     translator = Translator.load(
         runs[0], ensemble=runs[1:], overrides=overrides, device=device
     )
     started = time.perf_counter()
-    hypotheses = translator(sources, beam_size=beam_size)
+    options = TranslationOptions(sentences=sentences)
+    hypotheses = translator(sources, beam_size=beam_size, options=options)
     seconds = time.perf_counter() - started
     language = translator.recipe.data.target
     scores = score_corpus(
         hypotheses, references, language=language, lowercase=lowercase
     )
-    stats = LineStats(translator.default_sentences, translator.default_sentences_reason)
+    stats = LineStats.of(translator, sentences)
     source_language = translator.recipe.data.source
     stats.lines = len(sources)
     stats.multi_sentence = sum(

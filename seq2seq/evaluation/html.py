@@ -31,6 +31,7 @@ from seq2seq.evaluation.summary import escape_control_chars, format_signed
 from seq2seq.evaluation.svg import FEW
 from seq2seq.evaluation.words import diff_spans
 from seq2seq.metrics.significance import SEED
+from seq2seq.utils.text import with_noun
 
 MAX_ROWS = 1000
 """Segments in the page's table; a browser opens so many in under a second."""
@@ -101,6 +102,7 @@ def render_html(report: Report, *, full: bool) -> str:
         linked={segment.number for segment in rows},
         metric_meaning=metric_meaning,
         metric_name=metric_name,
+        with_noun=with_noun,
         notes=list(dict.fromkeys(note for s in systems for note in s.notes)),
         number=lambda value, digits: f"{value:.{digits}f}",
         p_value=summary.format_p_value,

@@ -24,6 +24,7 @@ from seq2seq.evaluation.summary import (
 )
 from seq2seq.metrics.sacrebleu_scores import Score
 from seq2seq.metrics.significance import Interval
+from seq2seq.utils.text import with_noun
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -48,7 +49,8 @@ def render_markdown(report: Report) -> str:
         f"# {_text(summary.report_title(report))}",
         f"{_text(summary.language_pair(report))}, "
         f"{_text(summary.test_set_title(report))}, "
-        f"{test_set.segments:,} segments, {references} each. Made on {report.date}.",
+        f"{with_noun(test_set.segments, 'segment')}, {references} each. "
+        f"Made on {report.date}.",
         "\n".join(f"- {_text(line)}" for line in summary.summary_lines(report)),
         *(f"**{_text(line)}**" for line in report.all_warnings),
         "## Scores",

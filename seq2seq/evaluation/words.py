@@ -2,7 +2,7 @@
 
 One rule for every language, so that counts of source and target compare: a run of
 letters and digits is a word, a Chinese or Japanese character is one of its own, and so
-is any other visible character.
+is any other visible character; combining marks belong to what they follow.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from seq2seq.data.splits import open_split
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions
 from seq2seq.utils.files import atomic_file
+from seq2seq.utils.word_characters import MARKS
 
 _CHARACTERS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_LETTER = rf"[^\W{_CHARACTERS}]"
 _WORD = re.compile(
-    rf"[{_CHARACTERS}]|[^\W{_CHARACTERS}]+(?:['’][^\W{_CHARACTERS}]+)*|[^\w\s]"
+    rf"[{_CHARACTERS}][{MARKS}]*"
+    rf"|{_LETTER}(?:{_LETTER}|[{MARKS}]|['’](?={_LETTER}))*"
+    rf"|[^\w\s][{MARKS}]*"
 )
-_FORMAT = 1
+_FORMAT = 2
 
 
 def words(line: str) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.dump import flow_yaml, to_plain
 from seq2seq.recipe.strict_yaml import ConfigError, Node, format_value, truncate
+from seq2seq.utils.text import with_noun
 
 EXTENDS = "extends"
 """The key of a file that names the recipe that it builds on; the schema has none."""
@@ -271,13 +272,9 @@ def _wrong_value(
     elif kind == "value_error":
         text = str(context["error"])
     elif kind == "string_too_short":
-        text = f"{came} is shorter than {_characters(context['min_length'])}"
+        text = f"{came} is shorter than {with_noun(context['min_length'], 'character')}"
     elif kind == "string_too_long":
-        text = f"{came} is longer than {_characters(context['max_length'])}"
+        text = f"{came} is longer than {with_noun(context['max_length'], 'character')}"
     elif kind == "string_pattern_mismatch":
         text = f"{came} does not match {context['pattern']}"
     return text, ""
-
-
-def _characters(count: int) -> str:
-    return f"{count} character" if count == 1 else f"{count} characters"

@@ -31,6 +31,7 @@ step then runs through these places:
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
@@ -133,6 +134,7 @@ def train(
     validate_resume_world_size(run, distributed.world_size)
     with _logging(handler):
         if run.summary.is_file():
+            _log_loss_warning(run, recipe)
             log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
             return
         # Before the data takes its time: packages that validation and loggers need.
@@ -332,17 +334,25 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
         f"finished after {step:,} steps and {seconds / 60:.1f} minutes "
         f"({reason}); best validation at step {best.best_step:,}"
     )
-    if metrics.warning:
-        rate = options.optimizer.learning_rate / 10
-        clip = "" if options.clip_norm else " -o train.clip_norm=1"
-        log.info(
-            f"the last validation loss is {metrics.warning}: the training diverged, "
-            "overfitted or was too short. If train_loss rose, lower the learning rate "
-            f"and clip gradients: seq2seq train {shlex.quote(str(run.recipe))} -o "
-            f"train.optimizer.learning_rate={rate:g}{clip} --output "
-            + shlex.quote(f"{run.path}-2")
-        )
+    _log_loss_warning(run, recipe)
     log.info(f"next: seq2seq evaluate {run.path}")
+
+
+def _log_loss_warning(run: RunFolder, recipe: Recipe) -> None:
+    """Log what the summary says is wrong with the last validation loss, if anything."""
+    # Runs of earlier versions have no such key.
+    warning = json.loads(run.summary.read_bytes()).get("warning")
+    if not warning:
+        return
+    rate = recipe.train.optimizer.learning_rate / 10
+    clip = "" if recipe.train.clip_norm else " -o train.clip_norm=1"
+    log.warning(
+        f"the last validation loss is {warning}: the training diverged, overfitted or "
+        "was too short. If train_loss rose, lower the learning rate and clip "
+        f"gradients: seq2seq train {shlex.quote(str(run.recipe))} -o "
+        f"train.optimizer.learning_rate={rate:g}{clip} --output "
+        + shlex.quote(f"{run.path}-2")
+    )
 
 
 class _ConsoleHandler(logging.Handler):

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from seq2seq.translate.input_splitting import WORD
 from seq2seq.types import UNK
+from seq2seq.utils.word_characters import MARKS
 
 Weights = NDArray[np.float32]
 
-_MARK = "\uffff"  # Not a character: no text contains it.
+_UNKNOWN = "\uffff"  # Not a character: no text contains it.
 # The word around unknown tokens: their adjacent letters and digits, except those of
 # scripts without blanks between words.
-_UNKNOWN_WORD = re.compile(
-    rf"(?:{_MARK}|[^\W\u2e80-\uffff])*{_MARK}(?:{_MARK}|[^\W\u2e80-\uffff])*"
-)
-_PUNCTUATION = re.compile(r"^\W+|\W+$")
+_LETTER = rf"(?:{_UNKNOWN}|[{MARKS}]|[^\W\u2e80-\uffff])"
+_UNKNOWN_WORD = re.compile(f"{_LETTER}*{_UNKNOWN}{_LETTER}*")
+_PUNCTUATION = re.compile(rf"^[^\w{MARKS}]+|[^\w{MARKS}]+$")
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,14 @@ def replace_unknowns(
     al. 2015, section 3.3, for alignment by attention.
     """
     text = "".join(
-        _MARK if token_id == UNK else token
+        _UNKNOWN if token_id == UNK else token
         for token_id, token in zip(ids, tokens, strict=True)
     )
     words, source_index = _words(source), np.array(word_indices(source))
     positions = iter([index for index, token_id in enumerate(ids) if token_id == UNK])
 
     def copy_source_word(match: re.Match[str]) -> str:
-        marks = [next(positions) for _ in range(match.group().count(_MARK))]
+        marks = [next(positions) for _ in range(match.group().count(_UNKNOWN))]
         totals = np.bincount(source_index, weights[marks].sum(axis=0), len(words))
         word = words[int(totals.argmax())]
         return _PUNCTUATION.sub("", word) or word

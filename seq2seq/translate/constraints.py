@@ -20,10 +20,10 @@ from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.translate.options import TranslationOptions
 from seq2seq.translate.token_strings import (
     compile_banned_string,
-    is_word_char,
     token_lengths,
 )
 from seq2seq.types import UNK
+from seq2seq.utils.word_characters import MARKS, is_word_character
 
 T = TypeVar("T")
 
@@ -221,7 +221,7 @@ def tokenize_constraints(
         )
     # A word that must end is one that must not continue.
     for (text, _), phrase in zip(tokenized, phrases, strict=True):
-        if phrase[-1:].isspace() and is_word_char(text[-1:]):
+        if phrase[-1:].isspace() and is_word_character(text[-1:]):
             banned_strings.append(
                 compile_banned_string(target, text, word_continues=True)
             )
@@ -236,24 +236,13 @@ def tokenize_constraints(
     )
 
 
-def check_supported(
-    request: TranslationRequest,
-    num_segments: int,
-    search: SearchOptions,
-    options: TranslationOptions,
-    language: str,
+def check_options(
+    request: TranslationRequest, search: SearchOptions, options: TranslationOptions
 ) -> None:
-    """Check that constraints are compatible with the options.
-
-    Args:
-        request: A request with constraints.
-        num_segments: Segments that the line is split into; 0 for a blank line.
-        search: Search options.
-        options: Translation options.
-        language: The target language.
+    """Check that a call's options support a request's constraints.
 
     Raises:
-        UserError: If they are not.
+        UserError: If they do not, whatever the line.
     """
     problem = ""
     if request.required and search.method == "sample":
@@ -268,7 +257,25 @@ def check_supported(
             "words that are copied for unknown tokens are not chosen by the search, so "
             "they cannot be constrained; leave out --replace-unk"
         )
-    elif num_segments > 1 and request.required:
+    if problem:
+        raise UserError(f"{request.location}: {problem}.")
+
+
+def check_segments(
+    request: TranslationRequest, num_segments: int, language: str
+) -> None:
+    """Check that a line's segments support its constraints.
+
+    Args:
+        request: A request with constraints.
+        num_segments: Segments that the line is split into; 0 for a blank line.
+        language: The target language.
+
+    Raises:
+        UserError: If they do not.
+    """
+    problem = ""
+    if num_segments > 1 and request.required:
         problem = (
             f"it is translated in {num_segments} segments, and which of them is to "
             "contain the required phrases is not known; make a line of each sentence, "
@@ -340,6 +347,6 @@ def _tokenize(
 
 def _compile(text: str, *, word_start: bool, word_end: bool) -> re.Pattern[str]:
     """Compile a phrase, with word boundaries where words begin or end with it."""
-    before = r"(?<!\w)" if word_start and is_word_char(text[:1]) else ""
-    after = r"(?!\w)" if word_end and is_word_char(text[-1:]) else ""
+    before = rf"(?<![\w{MARKS}])" if word_start and is_word_character(text[:1]) else ""
+    after = rf"(?![\w{MARKS}])" if word_end and is_word_character(text[-1:]) else ""
     return re.compile(before + re.escape(text) + after)

@@ -31,6 +31,7 @@ class Record:
         fields: The fields that an output JSON object repeats.
         header: Whether the line names the columns, so that it has no source text.
         request: The source text with constraints, where there are any.
+        error: Why the constraints cannot be read; empty if they can.
     """
 
     line: str
@@ -39,6 +40,7 @@ class Record:
     fields: dict[str, Any]
     header: bool = False
     request: TranslationRequest | None = None
+    error: str = ""
 
 
 def infer_format(path: Path) -> Format:
@@ -71,6 +73,9 @@ def read_records(
         on_decode_error: Called with the location of a text with a lone surrogate,
             which is then read as U+FFFD; if None, such text is an error.
 
+    Yields:
+        Records; one whose constraints have a wrong type has an error and no text.
+
     Raises:
         UserError: If a line has no such field, with the line's number.
     """
@@ -102,7 +107,11 @@ def read_records(
                 )
             on_decode_error(location)
         if constraints:
-            record = replace(record, request=_parse_constraints(record, location))
+            try:
+                request = _parse_constraints(record, location)
+                record = replace(record, request=request)
+            except UserError as error:
+                record = replace(record, text="", error=str(error))
         yield record
 
 

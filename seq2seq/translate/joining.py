@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from seq2seq.data.tokenizer import Tokenizer
@@ -43,18 +43,14 @@ class SegmentJoiner:
             results: The hypotheses of each segment, best first.
 
         Raises:
-            UserError: If no joined translation satisfies the line's constraints, or the
-                options need attention, which the run has not.
+            UserError: If no joined translation satisfies the line's constraints.
         """
         segments = line.segments
         if not segments:
             return Translation()
-        if self.options.replace_unk:
-            # Raises for a run without attention even if no token is unknown.
-            _attention_weights(segments[0], results[0][0])
         languages = self.source_language, self.target_language
         gaps = [target_gap(segment.gap, *languages) for segment in segments]
-        distinct: dict[str, TranslationHypothesis] = {}
+        distinct: dict[str, list[Hypothesis]] = {}
         for rank in range(max(map(len, results))):
             # A segment with fewer hypotheses repeats its last one.
             ranked = [hypotheses[: rank + 1][-1] for hypotheses in results]
@@ -62,27 +58,26 @@ class SegmentJoiner:
                 self._detokenize(segment, hypothesis)
                 for segment, hypothesis in zip(segments, ranked, strict=True)
             ]
-            text = _on_one_line(_join(texts, gaps))
-            if text not in distinct:
-                distinct[text] = self._hypothesis(text, ranked)
+            distinct.setdefault(_on_one_line(_join(texts, gaps)), ranked)
         if len(segments) > 1 and segments[0].constraints:
             distinct = segments[0].constraints.satisfying(distinct)
         aligned = None
         if self.options.align:
+            best = next(iter(distinct.values()))
             aligned = alignment.concatenate(
                 [
                     alignment.align(
                         segment.surfaces,
-                        self.target.id_to_tokens(hypotheses[0].tokens),
-                        _attention_weights(segment, hypotheses[0]),
+                        self.target.id_to_tokens(hypothesis.tokens),
+                        _attention_weights(segment, hypothesis),
                     )
-                    for segment, hypotheses in zip(segments, results, strict=True)
+                    for segment, hypothesis in zip(segments, best, strict=True)
                 ],
                 source_spaces=[bool(segment.gap) for segment in segments],
                 target_spaces=[*map(bool, gaps)],
             )
         return Translation(
-            tuple(distinct.values()),
+            tuple(self._hypothesis(text, ranked) for text, ranked in distinct.items()),
             aligned,
             len(segments),
             line.num_sentences,
@@ -127,18 +122,24 @@ class SegmentJoiner:
         )
 
 
-def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.Weights:
-    """Return attention weights, (target tokens, source tokens), without either's EOS.
+def require_attention(results: Iterable[Sequence[Hypothesis] | UserError]) -> None:
+    """Check that the results of a search have attention weights.
 
     Raises:
         UserError: If the run has no attention.
     """
-    if hypothesis.attention is None:
-        raise UserError(
-            "the run has no attention, so nothing aligns its words. Use one that "
-            "was trained with attention, for example with "
-            "-o model.attention.kind=general."
-        )
+    for result in results:
+        if not isinstance(result, UserError) and result[0].attention is None:
+            raise UserError(
+                "the run has no attention, so nothing aligns its words. Use one that "
+                "was trained with attention, for example with "
+                "-o model.attention.kind=general."
+            )
+
+
+def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.Weights:
+    """Return attention weights, (target tokens, source tokens), without EOS."""
+    assert hypothesis.attention is not None  # By require_attention.
     weights: alignment.Weights = hypothesis.attention.float().numpy()
     return weights[: len(hypothesis.tokens), : len(segment.ids)]
 

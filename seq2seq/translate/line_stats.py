@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from seq2seq.translate.options import Translation
+from seq2seq.translate.translator import Translator
+from seq2seq.utils.text import with_noun
 
 
 @dataclass
@@ -25,7 +28,7 @@ class LineStats:
         first_decode_error: The location of the first of these.
     """
 
-    sentences: str = "keep"
+    sentences: Literal["split", "keep"] = "keep"
     reason: str = ""
     lines: int = 0
     multi_sentence: int = 0
@@ -35,6 +38,15 @@ class LineStats:
     first_error: str = ""
     decode_errors: int = 0
     first_decode_error: str = ""
+
+    @classmethod
+    def of(
+        cls, translator: Translator, sentences: Literal["split", "keep"] | None
+    ) -> LineStats:
+        """Return empty counts for an option, or for the run's default if None."""
+        if sentences is not None:
+            return cls(sentences)
+        return cls(translator.default_sentences, translator.default_sentences_reason)
 
     def add(self, translations: Iterable[Translation]) -> None:
         """Count translations."""
@@ -55,10 +67,15 @@ class LineStats:
     def sentence_splitting(self) -> str:
         """Return how many lines hold several sentences, and what becomes of them."""
         how = "sentence by sentence" if self.sentences == "split" else "whole"
+        one = self.multi_sentence == 1
         return (
-            f"{self.multi_sentence:,} of {self.lines:,} lines hold several sentences "
-            f"and were translated {how}, {self.reason}"
+            f"{self._share(self.multi_sentence)} {'holds' if one else 'hold'} several "
+            f"sentences and {'was' if one else 'were'} translated {how}"
+            f"{self.reason and ', '}{self.reason}"
         )
+
+    def _share(self, count: int) -> str:
+        return f"{count:,} of {with_noun(self.lines, 'line')}"
 
     def warnings(self, max_length: int) -> list[str]:
         """Return a message for each kind of exceptional line.
@@ -74,25 +91,28 @@ class LineStats:
             messages.append(f"{self.sentence_splitting()}; --sentences {other}")
         if self.truncated:
             messages.append(
-                f"{self.truncated:,} of {self.lines:,} lines were truncated to "
-                f"{max_length} tokens"
+                f"{self._share(self.truncated)} "
+                f"{'was' if self.truncated == 1 else 'were'} truncated to "
+                f"{with_noun(max_length, 'token')}"
             )
         elif self.split:
             messages.append(
-                f"{self.split:,} of {self.lines:,} lines had more than {max_length} "
-                "tokens and were translated in segments"
+                f"{self._share(self.split)} had more than "
+                f"{with_noun(max_length, 'token')} and "
+                f"{'was' if self.split == 1 else 'were'} translated in segments"
             )
         if self.errors:
             messages.append(
-                f"{self.errors:,} of {self.lines:,} lines could not be translated and "
-                f"are blank; the first error: {self.first_error}"
+                f"{self._share(self.errors)} could not be translated and "
+                f"{'is' if self.errors == 1 else 'are'} blank; the first error: "
+                f"{self.first_error}"
             )
         if self.decode_errors:
-            count = self.decode_errors
-            lines = "1 line was" if count == 1 else f"{count:,} lines were"
+            were = "was" if self.decode_errors == 1 else "were"
             messages.append(
-                f"{lines} not UTF-8, and U+FFFD took the place of what cannot be read; "
-                f"the first is {self.first_decode_error}. --strict-utf8 refuses such "
+                f"{with_noun(self.decode_errors, 'line')} {were} not UTF-8, and "
+                "U+FFFD took the place of what cannot be read; the first is "
+                f"{self.first_decode_error}. --strict-utf8 refuses such "
                 "lines"
             )
         return messages

@@ -14,15 +14,11 @@ from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.search.banned_strings import BannedString
 from seq2seq.translate.input_splitting import WORD
 from seq2seq.types import UNK
+from seq2seq.utils.word_characters import is_word_character
 
 MAX_BANNED_CHARACTERS = 58
 """Characters of a banned string that are matched; a longer one is truncated there, so
 that somewhat more is banned. With the marks of a word's ends they fit into 64 bits."""
-
-
-def is_word_char(character: str) -> bool:
-    r"""Return whether regular expressions' \w matches a character."""
-    return character.isalnum() or character == "_"
 
 
 class _TokenCharacters(NamedTuple):
@@ -55,7 +51,7 @@ def _token_characters(target: Tokenizer) -> _TokenCharacters:
     is_word = np.zeros((len(texts), max_length), dtype=bool)
     for row, text in enumerate(texts):
         code_points[row, : len(text)] = [ord(character) for character in text]
-        is_word[row, : len(text)] = [is_word_char(character) for character in text]
+        is_word[row, : len(text)] = [is_word_character(character) for character in text]
     return _TokenCharacters(np.array([*map(len, texts)]), code_points, is_word)
 
 
@@ -85,8 +81,8 @@ def compile_banned_string(
         text = text[-MAX_BANNED_CHARACTERS:]
     elif len(text) > MAX_BANNED_CHARACTERS:
         text, word_end = text[:MAX_BANNED_CHARACTERS], False
-    word_start = word_start and is_word_char(text[0])
-    word_end = word_end and is_word_char(text[-1])
+    word_start = word_start and is_word_character(text[0])
+    word_end = word_end and is_word_character(text[-1])
     size = word_start + len(text) + word_continues
     final = np.int64(1 << size)
     survive_mask = np.full(len(lengths), -1)

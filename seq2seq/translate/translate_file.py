@@ -224,14 +224,11 @@ def translate_file(
         files.alignments is not None,
         options.token_log_probs,
     )
-    stats = LineStats(
-        options.sentences or translator.default_sentences,
-        "" if options.sentences else translator.default_sentences_reason,
-    )
+    stats = LineStats.of(translator, options.sentences)
     options = replace(
         options,
         align=writer.align,
-        sentences=options.sentences or translator.default_sentences,
+        sentences=stats.sentences,
         return_scores=writer.format != "text" or options.n_best > 1,
     )
     # A thread reads for the processes, and locks sys.stdin's buffer, so that Python
@@ -349,7 +346,10 @@ def translate_records(
             num_skipped += done
             if translations is None:
                 continue
-            pairs = list(zip(buffer[done:], translations[done:], strict=True))
+            pairs = [
+                (record, Translation(error=record.error) if record.error else result)
+                for record, result in zip(buffer, translations, strict=True)
+            ][done:]
             lines = [
                 line
                 for index, (record, translation) in enumerate(pairs, first_index)
@@ -386,6 +386,9 @@ def _tasks(
         first_buffer_size=options.first_buffer_size,
     ):
         num_read += len(buffer)
+        for error in [record.error for record in buffer if record.error]:
+            if options.on_error == "raise":
+                raise UserError(error)
         lines = [record.request or record.text for record in buffer]
         yield buffer, None if num_read <= num_committed else lines
 

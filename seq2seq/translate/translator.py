@@ -20,11 +20,12 @@ from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
     TranslationRequest,
-    check_supported,
+    check_options,
+    check_segments,
     tokenize_constraints,
 )
 from seq2seq.translate.input_splitting import LineSegmenter, is_spaced
-from seq2seq.translate.joining import SegmentJoiner
+from seq2seq.translate.joining import SegmentJoiner, require_attention
 from seq2seq.translate.options import (
     Translation,
     TranslationOptions,
@@ -268,8 +269,9 @@ class Translator:
         ):
             if not isinstance(line, TranslationRequest) or not line.has_constraints:
                 continue
+            check_options(line, search, options)
             with _collect_error(errors, index, options):
-                check_supported(line, len(segments), search, options, languages[1])
+                check_segments(line, len(segments), languages[1])
                 constraints = tokenize_constraints(
                     line, self.target, spaced=is_spaced(languages[1])
                 )
@@ -281,19 +283,20 @@ class Translator:
                 segments.clear()
         all_segments = [segment for line in segmented for segment in line.segments]
         searcher = BatchSearcher(self.engine, self.target, languages[1], self.device)
-        results = iter(
-            searcher.search(
-                all_segments,
-                search,
-                options,
-                on_progress and (lambda share: on_progress(int(share * len(lines)))),
-            )
+        results = searcher.search(
+            all_segments,
+            search,
+            options,
+            on_progress and (lambda share: on_progress(int(share * len(lines)))),
         )
+        if options.align or options.replace_unk:
+            require_attention(results)
+        remaining = iter(results)
         joiner = SegmentJoiner(self.target, *languages, options)
         translations = []
         for index, segmented_line in enumerate(segmented):
             hypotheses = []
-            for result in [next(results) for _ in segmented_line.segments]:
+            for result in [next(remaining) for _ in segmented_line.segments]:
                 if isinstance(result, UserError):
                     errors.setdefault(index, result)
                 else:

@@ -39,6 +39,11 @@ def print_hint(text: str) -> None:
         print(text)
 
 
+def print_warning(text: str) -> None:
+    """Print a warning on standard error."""
+    make_console(stderr=True).print(text, style="yellow", markup=False)
+
+
 def make_console(*, stderr: bool = False) -> Console:
     """Make a rich console that leaves the wrapping of lines to the terminal."""
     from rich.console import Console

@@ -19,6 +19,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from seq2seq.utils.text import with_noun
+
 
 class PreprocessingProgress:
     """A rich `Progress` of pairs per stage, without totals: a stream has no length.
@@ -126,7 +128,7 @@ class LineProgress:
         if complete and (self._shown or self._refreshes):
             now = self._clock()
             self._write(
-                f"{self.done:,} lines in {_duration(now - self._start)}, "
+                f"{with_noun(self.done, 'line')} in {_duration(now - self._start)}, "
                 f"{self._rate(now):,.3g} a second\n"
             )
 
@@ -134,10 +136,10 @@ class LineProgress:
         """Return how many lines are done, and of how many if that is known."""
         done = self.done + pending
         if self.total is None:
-            return f"{done:,} lines"
+            return with_noun(done, "line")
         done = min(done, self.total)
         share = done / self.total if self.total else 1.0
-        return f"{done:,} of {self.total:,} lines ({share:.0%})"
+        return f"{done:,} of {with_noun(self.total, 'line')} ({share:.0%})"
 
     def _rate(self, now: float) -> float:
         return self._translated / max(now - self._start, 1e-9)

@@ -50,6 +50,11 @@ _FOLDING = _Folding()
 _DIGITS = re.compile("00+")
 
 
+def with_noun(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural unless it is one: 1 line, 2 lines."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def fold(text: str) -> str:
     """Fold case, digits, punctuation and white space: equal for equal sentences.
 

@@ -284,6 +284,10 @@ def test_a_diverged_run_says_so_and_what_to_do(
     )
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["warning"].startswith("worse than uniform guessing")
+    warning = next(line for line in text.split("\n") if "diverged" in line)
+    train(recipe, tmp_path / "run")
+    again = capsys.readouterr().out
+    assert again.startswith(f"{warning}\n{tmp_path / 'run'} is finished. Next: ")
 
 
 def test_a_run_that_learns_is_not_called_diverged(

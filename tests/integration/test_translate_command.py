@@ -106,12 +106,12 @@ def test_long_lines_are_counted_at_the_end(run: Path) -> None:
     text = b"A dog. A dog. A dog. A dog.\nNo\n"
     options = ["--sentences", "keep", "--max-input-length", 9]
     out, errors = call("translate", run, *options, text=text)
-    expected = "1 of 2 lines had more than 9 tokens and were translated in segments\n"
+    expected = "1 of 2 lines had more than 9 tokens and was translated in segments\n"
     assert errors == expected
     out, errors = call(
         "translate", run, *options, "--long-input", "truncate", text=text
     )
-    assert "1 of 2 lines were truncated to 9 tokens" in errors
+    assert "1 of 2 lines was truncated to 9 tokens" in errors
     assert len(lines_of(out)) == 2
 
 

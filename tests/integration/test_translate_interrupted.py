@@ -213,7 +213,7 @@ def test_quiet_shows_no_progress(
     source.write_text("A dog.\n")
     monkeypatch.setattr("seq2seq.utils.progress.LOG_SECONDS", -1.0)
     arguments = ["translate", run, source, "--output", tmp_path / "out"]
-    assert "1 of 1 lines (100%)" in call(*arguments)[1]
+    assert "1 of 1 line (100%)" in call(*arguments)[1]
     monkeypatch.setattr(logging.getLogger("seq2seq"), "level", logging.WARNING)
     assert call(*arguments)[1] == ""
 

@@ -19,6 +19,27 @@ def test_words_are_runs_of_letters_and_single_characters() -> None:
     assert words(" \t ") == []
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "किताबें",  # Hindi, with vowel signs and a nasal.
+        "क्\u200dष",  # A conjunct, with a zero-width joiner.
+        "வணக்கம்",  # Tamil.
+        "ที่นี่",  # Thai.
+        "שָׁלוֹם",  # Hebrew, with points.
+        "كَتَبَ",  # Arabic, with vowel marks.
+        "می\u200cخواهم",  # Persian, with a zero-width non-joiner.
+        "e\u0301te\u0301",  # Decomposed.
+        "❤\ufe0f",  # One symbol and its variation selector.
+        "か\u3099",
+    ],
+)
+def test_combining_marks_belong_to_their_word(word: str) -> None:
+    assert words(f"{word} {word}.") == [word, word, "."]
+    spans = diff_spans(f"{word} a", f"{word[:1]} a")
+    assert [span.text for span in spans] == [word, word[:1], " a"]
+
+
 @given(st.text(alphabet="ab .,我\u202e", max_size=30), st.text("ab .我", max_size=30))
 def test_a_diff_holds_the_line_and_every_word_of_the_reference(
     line: str, other: str

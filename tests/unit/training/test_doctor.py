@@ -20,6 +20,7 @@ from seq2seq.training import doctor
 from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.doctor import Check, run_checks
 from seq2seq.training.train import train
+from seq2seq.utils.languages import language_warning
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 
@@ -199,3 +200,15 @@ def test_narrow_numbers_train(corpus: Path, tmp_path: Path) -> None:
     train(narrow, tmp_path / "run")
     said = (tmp_path / "run" / "train.log").read_text()
     assert "finished after 2 steps" in said
+
+
+def test_a_target_without_a_language_code_gets_the_warning_of_training(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "run_checks", lambda recipe, log, *, device: [])
+    yaml = tmp_path / "my.yaml"
+    yaml.write_text(recipe_yaml(recipe(corpus)), encoding="utf-8")
+    runner = CliRunner()
+    assert runner.invoke(app, ["doctor", str(yaml)]).stderr == ""
+    done = runner.invoke(app, ["doctor", str(yaml), "-o", "data.target=german"])
+    assert "".join(done.stderr.split("\n")) == language_warning("german")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from seq2seq.engines.engine import TorchEngine
 from seq2seq.errors import UserError
-from seq2seq.translate import TranslationOptions, Translator
+from seq2seq.translate import TranslationOptions, TranslationRequest, Translator
 from seq2seq.translate.alignment import (
     Alignment,
     align,
@@ -104,12 +105,14 @@ def test_the_words_of_later_segments_come_after_those_of_earlier_ones() -> None:
         ("▁Ich ▁x ? ? , ▁ja", [0, 1, 2, 2, 2, 2], "Ich Łukasz, ja"),
         ("▁Ich ▁? ▁? .", [0, 1, 2, 2], "Ich am Łukasz."),
         ("▁我 是 ? 。", [0, 1, 2, 2], "我是Łukasz。"),
+        ("▁ ? \u0941 ि ▁ja", [2, 2, 2, 2, 2], "Łukasz ja"),
+        ("▁Ich ▁? .", [0, 4, 4], "Ich बिल्ली."),
     ],
 )
 def test_unknown_tokens_become_the_source_words_they_are_aligned_with(
     target: str, attended: list[int], text: str
 ) -> None:
-    source = ["▁I", "▁am", "▁Łukasz", ","]
+    source = ["▁I", "▁am", "▁Łukasz", ",", "▁बिल्ली", "।"]
     tokens = target.split()
     # SentencePiece gives the blank before an unknown token to a token of its own.
     flat: list[tuple[str, int]] = []
@@ -118,7 +121,7 @@ def test_unknown_tokens_become_the_source_words_they_are_aligned_with(
             flat.append(("▁", column))
         flat.append((token.replace("▁?", "?"), column))
     ids = [1 if token == "?" else 9 for token, _ in flat]
-    weights = np.zeros((len(flat), 4), dtype=np.float32)
+    weights = np.zeros((len(flat), 6), dtype=np.float32)
     for row, (_, column) in enumerate(flat):
         weights[row, column] = 1.0
     assert replace_unknowns(ids, [token for token, _ in flat], source, weights) == text
@@ -143,6 +146,22 @@ def test_alignments_are_of_the_words_that_come_out(runs: Path) -> None:
         sums = translation.alignment.weights.sum(axis=1)
         assert (sums <= 1 + 1e-5).all()
         assert len(translation.alignment.links()) == len(translation.alignment.target)
+
+
+def test_an_alignment_is_of_the_best_translation_that_constraints_leave(
+    runs: Path,
+) -> None:
+    translator = Translator.load(runs / "one")
+    line, options = "A dog sleeps. The cat.", TranslationOptions(n_best=3, align=True)
+    (free,) = translator.translate_batch([line], options)
+    first, second = translator(["A dog sleeps.", "The cat."])
+    # Each sentence alone may be translated so, but not one after the other.
+    forbidden = f"{first.split()[-1]} {second.split()[0]}"
+    request = TranslationRequest(line, forbidden=(forbidden,))
+    (translation,) = translator.translate_batch([request], options)
+    assert translation.translation == free.n_best[1].translation
+    assert translation.alignment is not None
+    assert " ".join(translation.alignment.target) == translation.translation
 
 
 def test_alignments_do_not_depend_on_the_batch(runs: Path) -> None:
@@ -182,8 +201,10 @@ def test_a_run_without_attention_aligns_nothing(runs: Path, tmp_path: Path) -> N
         TranslationOptions(align=True),
         TranslationOptions(replace_unk=True),
     ):
-        with pytest.raises(UserError, match=r"has no attention, so nothing"):
-            translator.translate_batch(["A dog."], options)
+        for on_error in ("raise", "return"):  # It is no fault of a line.
+            chosen = replace(options, on_error=on_error)
+            with pytest.raises(UserError, match=r"has no attention, so nothing"):
+                translator.translate_batch(["A dog."], chosen)
     figure = tmp_path / "a.svg"
     _, errors = call("heatmap", runs / "none", "A dog.", "--output", figure)
     assert "has no attention" in errors

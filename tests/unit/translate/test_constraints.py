@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.search.banned_strings import BannedStringTable
 from seq2seq.translate import TranslationOptions, TranslationRequest, Translator
-from seq2seq.translate.constraints import tokenize_constraints
+from seq2seq.translate.constraints import _compile, tokenize_constraints
 from seq2seq.translate.token_strings import (
     MAX_BANNED_CHARACTERS,
     compile_banned_string,
@@ -204,6 +204,13 @@ def test_languages_without_blanks_have_phrases_within_text() -> None:
     assert "".join(spelt) == "Hund"
     assert "".join(tokenizer().id_to_tokens(word.required[0])) == "▁Hund"
     assert (within.violation("aHunde"), bool(word.violation("aHunde"))) == ("", True)
+
+
+def test_a_vowel_sign_continues_its_word() -> None:
+    whole = _compile("लड़", word_start=True, word_end=True)
+    assert whole.search("एक लड़ है")
+    assert not whole.search("लड़ी")  # A girl, though the sign is no \\w.
+    assert not _compile("की", word_start=True, word_end=True).search("लड़की")
 
 
 def objects(*records: dict[str, Any]) -> bytes:

@@ -152,3 +152,54 @@ def test_the_command_returns_errors_and_names_the_first(
     assert ["error" in line for line in written] == [False, True, False, True]
     assert written[3]["error"].startswith("standard input:4: '你' is required")
     assert written[3]["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "changes", "message"),
+    [
+        (
+            TranslationRequest("A dog.", required=("Hund",)),
+            {"search": SearchOptions(method="sample")},
+            "sampling supports no required phrases",
+        ),
+        (
+            TranslationRequest("A dog.", prefix="Der"),
+            {"replace_unk": True},
+            "leave out --replace-unk",
+        ),
+    ],
+)
+def test_options_that_fit_no_line_are_an_error_of_the_call(
+    translator: Translator,
+    request_: TranslationRequest,
+    changes: dict[str, Any],
+    message: str,
+) -> None:
+    with pytest.raises(UserError, match=message):
+        translator.translate_batch([request_], replace(options(), **changes))
+
+
+@pytest.mark.parametrize(
+    ("constraints", "message"),
+    [
+        ({"required": "Hund"}, "'required' must be a list of texts"),
+        ({"prefix": 5}, "'prefix' must be a text"),
+        ({"forbidden": [" "]}, "a forbidden phrase is blank"),
+    ],
+)
+def test_constraints_that_cannot_be_read_are_an_error_of_their_line(
+    run: Path, translator: Translator, constraints: dict[str, Any], message: str
+) -> None:
+    objects = [{"en": "A dog."}, {"en": "I see.", **constraints}, {"en": "The cat."}]
+    text = "".join(json.dumps(item) + "\n" for item in objects).encode()
+    more = ["--input-format", "jsonl", "--field", "en", "--constraints"]
+    assert call("translate", run, *more, text=text)[1].startswith("standard input:2: ")
+    more += ["--on-error", "return", "--output-format", "jsonl"]
+    out, says = call("translate", run, *more, text=text)
+    first, second, third = map(json.loads, lines_of(out))
+    expected = translator(["A dog.", "The cat."])
+    assert [first["translation"], third["translation"]] == expected
+    assert second["translation"] == ""
+    assert message in second["error"]
+    assert second["en"] == "I see."
+    assert "1 of 3 lines could not be translated and is blank; the first" in says

@@ -216,6 +216,12 @@ def test_an_average_knows_what_its_runs_know(tmp_path: Path) -> None:
     (run / "data.json").write_text('{"train": {"kept": 8, "multi_sentence": 2}}')
     call("average", run, run, "--output", tmp_path / "mean")
     assert Translator.load(tmp_path / "mean").multi_sentence_share == 0.25
+    outputs = [
+        call("translate", folder, text=f"{LINE}\n".encode())
+        for folder in (run, tmp_path / "mean")
+    ]
+    assert outputs[0] == outputs[1]
+    assert "whole, since 25.00% of the training's lines do" in outputs[1][1]
 
 
 def test_only_split_and_keep_are_options() -> None:

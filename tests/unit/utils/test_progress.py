@@ -70,7 +70,7 @@ def test_a_stream_has_no_total_and_no_time_left() -> None:
     progress.start()
     clock.now += 2
     progress.show(1, 1)
-    assert screen.getvalue() == "\r1 lines, 0.5 a second\x1b[K"
+    assert screen.getvalue() == "\r1 line, 0.5 a second\x1b[K"
 
 
 @pytest.mark.parametrize("visible", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2seq.utils.text import is_blank
+from seq2seq.utils.text import is_blank, with_noun
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,11 @@ def test_text_without_a_visible_character_is_blank(text: str) -> None:
 )
 def test_a_visible_character_is_text_whatever_joins_it(text: str) -> None:
     assert not is_blank(text)
+
+
+def test_a_noun_is_in_the_plural_unless_there_is_one() -> None:
+    assert [with_noun(number, "line") for number in (0, 1, 2000)] == [
+        "0 lines",
+        "1 line",
+        "2,000 lines",
+    ]
