@@ -108,11 +108,6 @@ def evaluate(
         _sweep(run, lines, overrides, search_sweep, device=name, as_json=json)
         return
     name = "" if run is None else str(run)
-    if hypothesis is not None and device is not None:
-        raise UserError(
-            f"--device {device} is for translating, and --hypothesis has translations; "
-            "leave one of them out."
-        )
     if run is not None and language is not None:
         raise UserError(
             f"--language {language} goes with --hypothesis; the language of a run is "
@@ -125,10 +120,11 @@ def evaluate(
                 f"seq2seq evaluate --hypothesis {hypothesis} --reference {reference} "
                 "--language de, if that is German."
             )
-        if beam or override or ensemble or sentences or data_path:
+        if beam or override or ensemble or sentences or data_path or device:
             raise UserError(
-                "--beam, -o, --ensemble, --sentences and --data-path are for "
-                "translating with RUN; --hypothesis names translations that are made."
+                "--beam, -o, --ensemble, --sentences, --data-path and --device are for "
+                "translating with RUN, and --hypothesis has translations; leave them "
+                "out."
             )
         name = str(hypothesis)
         evaluation = evaluate_hypotheses(

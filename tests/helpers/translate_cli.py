@@ -17,7 +17,7 @@ from seq2seq.translate.formats import OutputWriter, read_records
 from seq2seq.translate.line_stats import LineStats
 from seq2seq.translate.process_pool import InlineTranslator
 from seq2seq.translate.resumable_output import ResumableOutput
-from seq2seq.translate.translate_file import translate_records
+from seq2seq.translate.translate_records import translate_records
 from seq2seq.utils.files import decode_lines
 
 LINES = [

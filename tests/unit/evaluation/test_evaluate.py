@@ -76,6 +76,7 @@ def test_options_of_translating_are_refused_where_nothing_is_translated(
         ("-o", "search.beam_size=2"),
         ("--ensemble", "other"),
         ("--data-path", "other"),
+        ("--device", "cpu"),
     ):
         _, error = call("evaluate", *given, *option)
         assert "are for translating with RUN" in error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from seq2seq.translate import TranslationOptions, Translator
 from seq2seq.translate.formats import OutputWriter, read_records
 from seq2seq.translate.process_pool import InlineTranslator
-from seq2seq.translate.translate_file import translate_records
+from seq2seq.translate.translate_records import translate_records
 from tests.helpers.translate_cli import LINES
 
 BUFFERS = 30

@@ -15,7 +15,7 @@ from seq2seq.errors import UserError
 from seq2seq.translate import TranslationOptions, Translator
 from seq2seq.translate.formats import OutputWriter, read_records
 from seq2seq.translate.process_pool import InlineTranslator
-from seq2seq.translate.translate_file import translate_records
+from seq2seq.translate.translate_records import translate_records
 from seq2seq.utils.files import decode_lines
 from tests.helpers.translate_cli import LINES, hostile_lines, lines_of, piped
 
