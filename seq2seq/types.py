@@ -48,11 +48,15 @@ class Batch(NamedTuple):
     indices: Tensor
     num_tokens: int
 
-    def to(self, device: object, *, non_blocking: bool = False) -> Batch:
-        """Move token ids to a device; lengths stay on the CPU, as packing needs."""
+    def to(self, device: object) -> Batch:
+        """Move token ids to a device; lengths stay on the CPU, as packing needs.
+
+        The host waits only for what comes from a GPU, whose kernels may be under way.
+        """
 
         def move(tensor: Tensor) -> Tensor:
-            return tensor.to(device=device, non_blocking=non_blocking)  # type: ignore[call-overload,no-any-return]
+            from_host = tensor.device.type == "cpu"
+            return tensor.to(device=device, non_blocking=from_host)  # type: ignore[call-overload,no-any-return]
 
         return self._replace(
             source=move(self.source),

@@ -56,7 +56,7 @@ class Encoder(nn.Module):
             source was reversed.
         """
         positions = torch.arange(source.shape[1], device=source.device)  # (S,)
-        ends = lengths.to(source.device)[:, None]  # (N, 1)
+        ends = lengths.to(source.device, non_blocking=True)[:, None]  # (N, 1)
         mask = positions < ends  # (N, S)
         if self.reverse:
             # Position i goes to length - 1 - i; padding stays where it is.

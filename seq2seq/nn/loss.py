@@ -13,6 +13,9 @@ from seq2seq.types import PAD
 CHUNK = 2**21
 """Maximum number of logits at a time in `chunked_cross_entropy`: 8 MiB of float32."""
 
+GPU_CHUNK = 2**25
+"""The same on a GPU, where small products are launches and little else: 128 MiB."""
+
 
 class LossOutput(NamedTuple):
     """Sums over tokens, so that batches add up.
@@ -71,7 +74,7 @@ def chunked_cross_entropy(
     *,
     weights: Tensor | None = None,
     smoothing: float = 0.0,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> LossOutput:
     """Output layer and cross-entropy together, in chunks that bound memory.
 
@@ -86,7 +89,7 @@ def chunked_cross_entropy(
         targets: Target token ids, PAD at padding, (M,).
         weights: Weight of each position, possibly negative, (M,); 1 if None.
         smoothing: As in `cross_entropy`.
-        chunk: Maximum number of logits at a time.
+        chunk: Maximum number of logits at a time; CHUNK or GPU_CHUNK if None.
 
     Returns:
         The sums, in nats.
@@ -95,6 +98,8 @@ def chunked_cross_entropy(
         ValueError: If smoothing is outside [0, 1).
     """
     _check_smoothing(smoothing)
+    if chunk is None:
+        chunk = CHUNK if features.device.type == "cpu" else GPU_CHUNK
     rows = max(1, chunk // output_layer.out_features)
     masked = (targets != PAD).to(_to_float32(features).dtype)  # (M,)
     if weights is not None:

@@ -75,17 +75,10 @@ class FusedRNNLayer(nn.Module):
             distinct, counts = lengths.unique(return_counts=True)
             if len(distinct) * MIN_GROUP_SIZE <= len(lengths):
                 return self._forward_groups(inputs, state, lengths, distinct, counts)
+        if lengths is not None and not unpadded:
+            return self._forward_packed(inputs, state, lengths)
         initial = None if state is None else self._to_torch(state)
-        if lengths is None or unpadded:
-            outputs, final = self.rnn(inputs, initial)
-        else:
-            packed = pack_padded_sequence(
-                inputs, lengths, batch_first=True, enforce_sorted=False
-            )
-            packed_outputs, final = self.rnn(packed, initial)
-            outputs, _ = pad_packed_sequence(
-                packed_outputs, batch_first=True, total_length=inputs.shape[1]
-            )
+        outputs, final = self.rnn(inputs, initial)
         return cast(Tensor, outputs), self._from_torch(final)
 
     def _prefers_groups(self, inputs: Tensor) -> bool:
@@ -116,6 +109,33 @@ class FusedRNNLayer(nn.Module):
             finals.append(final)
         joined = tuple(torch.cat(parts)[inverse] for parts in zip(*finals, strict=True))
         return torch.cat(outputs)[inverse], joined
+
+    def _forward_packed(
+        self, inputs: Tensor, state: RNNState | None, lengths: Tensor
+    ) -> tuple[Tensor, RNNState]:
+        """Run over packed sequences.
+
+        They are sorted here, since torch's own sorting copies the order to a GPU and
+        back, and makes the host wait for all that is under way there, in every layer.
+        """
+        lengths, order = lengths.sort(descending=True)
+        order, inverse = (
+            rows.to(inputs.device, non_blocking=True)
+            for rows in (order, order.argsort())
+        )
+        if state is not None:
+            state = tuple(part.index_select(0, order) for part in state)
+        packed, final = self.rnn(
+            pack_padded_sequence(
+                inputs.index_select(0, order), lengths, batch_first=True
+            ),
+            None if state is None else self._to_torch(state),
+        )
+        outputs, _ = pad_packed_sequence(
+            packed, batch_first=True, total_length=inputs.shape[1]
+        )
+        finals = (part.index_select(0, inverse) for part in self._from_torch(final))
+        return outputs.index_select(0, inverse), tuple(finals)
 
     def _to_torch(self, state: RNNState) -> Tensor | tuple[Tensor, ...]:
         """Convert components of (N, D * H) to torch's (D, N, H)."""

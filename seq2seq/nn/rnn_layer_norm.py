@@ -69,8 +69,10 @@ class LayerNormRNNLayer(nn.Module):
         """Run over whole sequences; shapes as in `FusedRNNLayer.forward`."""
         rows, length, _ = inputs.shape
         positions = torch.arange(length, device=inputs.device)
-        ends = None if lengths is None else lengths.to(inputs.device)[:, None]
-        mask = None if ends is None else positions < ends  # (N, T)
+        mask = None
+        if lengths is not None:
+            ends = lengths.to(inputs.device, non_blocking=True)[:, None]
+            mask = positions < ends  # (N, T)
         zeros = inputs.new_zeros(rows, self.size)
         outputs, finals = [], []
         for number, direction in enumerate(self.directions):

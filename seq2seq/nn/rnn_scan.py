@@ -66,7 +66,8 @@ class ScanRNNLayer(nn.Module):
         positions = torch.arange(inputs.shape[1], device=inputs.device)  # (T,)
         mask: Tensor | None = None
         if lengths is not None:
-            mask = (positions < lengths.to(inputs.device)[:, None])[:, :, None]
+            ends = lengths.to(inputs.device, non_blocking=True)
+            mask = (positions < ends[:, None])[:, :, None]
         outputs, finals = [], []
         for number, linear in enumerate(self.directions):
             keep, new = self._log_gates(linear(inputs))

@@ -184,9 +184,9 @@ def allocate_beam_banks(
     sentences, width = beam_log_probs.shape
     beam_size = unconstrained.log_probs.shape[1]
     num_phrases = phrases.lengths.shape[1]
-    best, best_tokens = log_probs.index_fill(
-        1, torch.tensor([EOS], device=log_probs.device), -math.inf
-    ).max(dim=1)  # (R,)
+    without_eos = log_probs.clone()
+    without_eos[:, EOS] = -math.inf
+    best, best_tokens = without_eos.max(dim=1)  # (R,)
     every_beam = torch.arange(width, device=log_probs.device).expand(sentences, -1)
     required = beam_log_probs[..., None] + next_log_probs.view(
         sentences, width, num_phrases

@@ -176,7 +176,8 @@ def exponential_noise(seeds: Tensor, step: int, count: int) -> Tensor:
         count: Numbers for each row.
     """
     device = seeds.device
-    rows = _hash(seeds ^ _hash(torch.tensor(step + 1, device=device)))  # (R,)
+    draw = torch.full((), step + 1, device=device)  # A kernel; no copy from the host.
+    rows = _hash(seeds ^ _hash(draw))  # (R,)
     columns = _hash(torch.arange(1, count + 1, device=device))  # (count,)
     bits = _signed(rows)[:, None] ^ _signed(columns)  # (R, count)
     # Eleven passes over the vocabulary: in place, and in 32 bits.

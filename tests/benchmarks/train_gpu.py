@@ -34,7 +34,9 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 def overrides(shape: str, precision: str, tokens: int) -> list[str]:
     """List the overrides of bench/base."""
     size, layers, hidden = SHAPES[shape]
-    keys = [f"train.batch_tokens={tokens}"]
+    # Named in any case: auto would choose bf16-mixed on most GPUs.
+    numbers = "bf16-mixed" if precision == "bf16" else "32-true"
+    keys = [f"train.batch_tokens={tokens}", f"train.precision={numbers}"]
     if shape == "4x1000":
         keys += [
             f"model.embedding_size={size}",
@@ -42,8 +44,6 @@ def overrides(shape: str, precision: str, tokens: int) -> list[str]:
             "bidirectional: false, reverse_source: true}",
             f"model.decoder={LAYERS % (layers, hidden)}",
         ]
-    if precision == "bf16":
-        keys.append("train.precision=bf16-mixed")
     return keys
 
 
@@ -134,7 +134,7 @@ def main() -> int:
                 "train",
                 "bench/base",
             ]
-            stack_command += ["--steps", str(arguments.steps)]
+            stack_command += ["--device", "cuda", "--steps", str(arguments.steps)]
             path = f"data.path={Path(arguments.data).resolve()}"
             for change in (path, *overrides(shape, precision, arguments.tokens)):
                 stack_command += ["-o", change]
