@@ -12,7 +12,6 @@ from seq2seq.cli.options import (
     Beam,
     DataPath,
     DeviceName,
-    EngineName,
     EngineOption,
     EnsembleOf,
     RunPath,
@@ -38,7 +37,7 @@ def distill(
             show_default="the best hypothesis",
         ),
     ] = False,
-    engine: EngineOption = EngineName.torch,
+    engine: EngineOption = "torch",
     device: DeviceName = None,
     data_path: DataPath = None,
 ) -> None:
@@ -50,14 +49,14 @@ def distill(
     translator = Translator.load(
         run,
         ensemble=ensemble or [],
-        engine=engine.value,
+        engine=engine,
         device=choose_device(device, engine=engine),
         overrides=with_beam(None, beam),
     )
     paths = [run, *(ensemble or [])]
     job = {
         "runs": [Run.open(path).fingerprint() for path in paths],
-        "engine": engine.value,
+        "engine": engine,
         "search": translator.recipe.search.model_dump(),
     }
     try:

@@ -138,7 +138,7 @@ def evaluate(
             ensemble=ensemble or [],
             beam_size=beam,
             overrides=overrides,
-            sentences=sentences.value if sentences else None,
+            sentences=sentences,
             lowercase=lowercase,
             device=choose_device(device),
         )
@@ -150,7 +150,7 @@ def evaluate(
             ensemble=ensemble or [],
             beam_size=beam,
             overrides=overrides,
-            sentences=sentences.value if sentences else None,
+            sentences=sentences,
             lowercase=lowercase,
             device=choose_device(device),
         )

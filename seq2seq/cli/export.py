@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,15 +10,9 @@ from seq2seq.cli.options import RunPath
 from seq2seq.utils.console import print_hint
 
 
-class ExportFormat(Enum):
-    """Engines that a run can be exported for."""
-
-    onnx = "onnx"
-
-
 def export(
     run: RunPath,
-    engine: Annotated[ExportFormat, typer.Option(help="Engine to export for.")],
+    engine: Annotated[Literal["onnx"], typer.Option(help="Engine to export for.")],
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize weight matrices to 8 bits.")
     ] = False,
@@ -34,4 +27,4 @@ def export(
         f"tokens; log-probabilities differ by at most "
         f"{comparison.max_difference:.2g} nats"
     )
-    print_hint(f"next: seq2seq translate {run} --engine {engine.value}{'-int8' * int8}")
+    print_hint(f"next: seq2seq translate {run} --engine {engine}{'-int8' * int8}")

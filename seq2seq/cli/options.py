@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,26 +69,18 @@ Split = Annotated[
 ]
 
 
-class EngineName(Enum):
-    """Engines that translate; a run must have been exported for all but torch."""
-
-    torch = "torch"
-    onnx = "onnx"
-    onnx_int8 = "onnx-int8"
-
-
-def _set_passive_omp_wait(engine: EngineName) -> EngineName:
+def _set_passive_omp_wait(engine: str) -> str:
     """Keep torch's idle threads off the cores on which another engine computes.
 
     OpenMP reads the variable when torch is imported, which no verb has done yet.
     """
-    if engine is not EngineName.torch:
+    if engine != "torch":
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     return engine
 
 
 EngineOption = Annotated[
-    EngineName,
+    Literal["torch", "onnx", "onnx-int8"],
     typer.Option(
         "--engine",
         callback=_set_passive_omp_wait,
@@ -114,15 +105,8 @@ Beam = Annotated[
 ]
 
 
-class Sentences(Enum):
-    """Treatment of lines that hold several sentences."""
-
-    split = "split"
-    keep = "keep"
-
-
 SentencesOption = Annotated[
-    Sentences | None,
+    Literal["split", "keep"] | None,
     typer.Option(
         help="Lines of several sentences: translate each, or the line at once.",
         show_default="split if below 5% of the training's lines hold several",
@@ -134,7 +118,7 @@ def choose_device(
     device: str | None,
     count: int = 1,
     *,
-    engine: EngineName = EngineName.torch,
+    engine: str = "torch",
     shortlist: int | None = None,
 ) -> str:
     """Resolve --device; say on standard error what auto chose, if it had a choice.
@@ -153,9 +137,7 @@ def choose_device(
     """
     from seq2seq.engines.factory import engine_devices
 
-    devices = engine_devices(
-        device or "auto", count, kind=engine.value, shortlist=shortlist
-    )
+    devices = engine_devices(device or "auto", count, kind=engine, shortlist=shortlist)
     had_choice = device is not None or devices.names[0] != "cpu"
     if devices.note and had_choice and not is_quiet():
         print(devices.note, file=sys.stderr)

@@ -6,16 +6,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seq2seq.cli.options import (
     Beam,
     DeviceName,
-    EngineName,
     EngineOption,
     EnsembleOf,
     RunPath,
@@ -31,35 +29,6 @@ from seq2seq.utils.memory import gc_disabled
 
 if TYPE_CHECKING:
     from seq2seq.utils.progress import LineProgress
-
-
-class FormatName(Enum):
-    """Formats of input and output."""
-
-    text = "text"
-    tsv = "tsv"
-    jsonl = "jsonl"
-
-
-class LongInput(Enum):
-    """Treatment of lines that are too long."""
-
-    split = "split"
-    truncate = "truncate"
-
-
-class OnError(Enum):
-    """Treatment of lines that cannot be translated."""
-
-    raise_ = "raise"
-    return_ = "return"
-
-
-class MBRMetric(Enum):
-    """Utilities of minimum Bayes risk decoding."""
-
-    chrf = "chrf"
-    bleu = "bleu"
 
 
 def translate(
@@ -93,13 +62,13 @@ def translate(
         ),
     ] = None,
     mbr_metric: Annotated[
-        MBRMetric | None,
+        Literal["chrf", "bleu"] | None,
         typer.Option(
             help="With --mbr-samples: the sentence-level utility.", show_default="chrf"
         ),
     ] = None,
     ensemble: EnsembleOf = None,
-    engine: EngineOption = EngineName.torch,
+    engine: EngineOption = "torch",
     shortlist: ShortList = None,
     n_best: Annotated[
         int,
@@ -131,14 +100,14 @@ def translate(
         ),
     ] = False,
     input_format: Annotated[
-        FormatName | None,
+        Literal["text", "tsv", "jsonl"] | None,
         typer.Option(
             help="Format of the input.", show_default="by the file's name, else text"
         ),
     ] = None,
     output_format: Annotated[
-        FormatName, typer.Option(help="Format of the output.")
-    ] = FormatName.text,
+        Literal["text", "tsv", "jsonl"], typer.Option(help="Format of the output.")
+    ] = "text",
     alignments: Annotated[
         Path | None,
         typer.Option(
@@ -154,13 +123,13 @@ def translate(
         ),
     ] = False,
     on_error: Annotated[
-        OnError,
+        Literal["raise", "return"],
         typer.Option(
             help="Lines that cannot be translated, such as with --constraints that "
             "cannot be satisfied: raise an error, or return the error in JSON objects, "
             "else a blank line."
         ),
-    ] = OnError.raise_,
+    ] = "raise",
     replace_unk: Annotated[
         bool,
         typer.Option(
@@ -178,9 +147,9 @@ def translate(
         ),
     ] = None,
     long_input: Annotated[
-        LongInput,
+        Literal["split", "truncate"],
         typer.Option(help="Lines that are longer: translate in segments, or truncate."),
-    ] = LongInput.split,
+    ] = "split",
     device: DeviceName = None,
     devices: Annotated[
         int | None,
@@ -223,8 +192,8 @@ def translate(
                 output=output,
                 resume=resume,
                 alignments=alignments,
-                input_format=input_format.value if input_format else None,
-                output_format=output_format.value,
+                input_format=input_format,
+                output_format=output_format,
                 field=field,
                 constraints=constraints,
                 strict_utf8=strict_utf8,
@@ -233,17 +202,17 @@ def translate(
                 n_best=n_best,
                 batch_size=batch_size,
                 buffer_size=buffer_size,
-                sentences=sentences.value if sentences else None,
+                sentences=sentences,
                 max_input_length=max_input_length,
-                long_input=long_input.value,
+                long_input=long_input,
                 replace_unk=replace_unk,
                 token_log_probs=token_log_probs,
-                on_error=on_error.value,
+                on_error=on_error,
                 mbr_samples=mbr_samples or 0,
-                mbr_metric=(mbr_metric or MBRMetric.chrf).value,
+                mbr_metric=mbr_metric or "chrf",
             ),
             ensemble=ensemble or [],
-            engine=engine.value,
+            engine=engine,
             overrides=override or [],
             beam_size=beam,
             shortlist=shortlist,
