@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -40,6 +40,7 @@ from seq2seq.recipe.validation import (
     format_choices,
     section_models,
 )
+from seq2seq.utils.text import has_surrogate
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,12 @@ def show_recipe(name: str, overrides: Sequence[str] = ()) -> str:
 
 
 def _read(name: str, overrides: Sequence[str]) -> tuple[Recipe, Node]:
-    layers, malformed = _parse_overrides(overrides)
+    layers, malformed = [], []
+    for override in overrides:
+        try:
+            layers.append(_parse_override(override))
+        except RecipeError as error:
+            malformed.append(str(error))
     try:
         result = _build(name, layers)
     except RecipeError as error:
@@ -213,21 +219,17 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
 
 def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
     """Find the file that `extends` names, and what messages shall call it."""
-    name = base.value
+    name, shown = base.value, format_value(base)
     names = recipe_names()
     if not isinstance(name, str):
-        text = f"{format_value(base)} is not a string that names one recipe"
+        text = f"{shown} is not a string that names one recipe"
     elif name in names:
         return recipe_path(name), f"{name}.yaml"
     elif not name.endswith(_SUFFIXES):
         hint = did_you_mean(name, names)
-        text = (
-            f"{format_value(base)} is neither a shipped recipe nor a .yaml file{hint}"
-        )
+        text = f"{shown} is neither a shipped recipe nor a .yaml file{hint}"
     elif PurePosixPath(name).is_absolute():
-        text = (
-            f"{format_value(base)} is absolute; give the path from this file's folder"
-        )
+        text = f"{shown} is absolute; give the path from this file's folder"
     else:
         candidate = path.parent / name
         try:
@@ -236,12 +238,11 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
                 return candidate, str(PurePosixPath(source).parent / name)
         except (OSError, ValueError, RuntimeError):
             inside = True  # A name that no file can have, or links that go in a circle.
-        text = f"{format_value(base)} is no file, seen from this file's folder"
+        text = f"{shown} is no file, seen from this file's folder"
         if not inside:
             text = (
-                f"{format_value(base)} leads out of this file's folder; name a shipped "
-                "recipe, "
-                "or a file in this folder or below"
+                f"{shown} leads out of this file's folder; name a shipped recipe, or a "
+                "file in this folder or below"
             )
     raise recipe_error(base.location, f"{EXTENDS}: {text}")
 
@@ -249,18 +250,8 @@ def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
 # Overrides and merging ----------------------------------------------------------------
 
 
-def _parse_overrides(overrides: Iterable[str]) -> tuple[list[Node], list[str]]:
-    """Turn each `key.key=value` into the recipe that says only this, or a message."""
-    layers, malformed = [], []
-    for override in overrides:
-        try:
-            layers.append(_parse_override(override))
-        except RecipeError as error:
-            malformed.append(str(error))
-    return layers, malformed
-
-
 def _parse_override(override: str) -> Node:
+    """Turn `key.key=value` into the recipe that says only this."""
     location = Location(f"-o {truncate(override)}", None)
     key, equals, text = override.partition("=")
     keys = [part.strip() for part in key.split(".")]
@@ -270,7 +261,7 @@ def _parse_override(override: str) -> Node:
         raise recipe_error(location, f"more than {MAX_DEPTH} keys deep")
     if keys == [EXTENDS]:
         raise recipe_error(location, f"only a file can say {EXTENDS}")
-    if any("\ud800" <= character <= "\udfff" for character in override):
+    if has_surrogate(override):
         raise recipe_error(location, "not UTF-8")
     text = text.strip()
     if text.startswith(_INDICATORS):
@@ -290,13 +281,8 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
     """Merge two values for which the schema wants the type `wanted`."""
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
-    was, becomes = base.value.get(KIND), over.value.get(KIND)
-    if (
-        len(section_models(wanted)) > 1
-        and was
-        and becomes
-        and was.value != becomes.value
-    ):
+    kinds = [tree[KIND].value for tree in (base.value, over.value) if KIND in tree]
+    if len(section_models(wanted)) > 1 and len(kinds) > 1 and kinds[0] != kinds[1]:
         return over
     merged = dict(base.value)
     for key, node in over.value.items():
@@ -311,13 +297,10 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
 def _expand_kinds(tree: Node, wanted: Any = Recipe) -> Node:
     """Expand a string in place of a section with a kind: none means {kind: none}."""
     if isinstance(tree.value, dict):
-        fields = {key: _field(wanted, key) for key in tree.value}
-        values = {
-            key: _expand_kinds(node, field.annotation)
-            if (field := fields[key])
-            else node
-            for key, node in tree.value.items()
-        }
+        values = dict(tree.value)
+        for key, node in tree.value.items():
+            if field := _field(wanted, key):
+                values[key] = _expand_kinds(node, field.annotation)
         return tree._replace(value=values)
     if isinstance(tree.value, str) and len(section_models(wanted)) > 1:
         kind = tree._replace(comment="")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import yaml
 
 from seq2seq.errors import RecipeError
+from seq2seq.utils.text import has_surrogate
 
 MAX_BYTES = 1 << 16
 """The longest file that is read: enough for any recipe, and soon refused."""
@@ -318,7 +319,7 @@ class _Composer:
     def _scalar(
         self, event: yaml.ScalarEvent, location: Location, key: Location
     ) -> Node:
-        if any("\ud800" <= character <= "\udfff" for character in event.value):
+        if has_surrogate(event.value):
             self._note(event.start_mark, "half a surrogate pair is not text")
         if event.style is not None:
             return Node(event.value, location, key)

@@ -36,6 +36,10 @@ _BOUNDS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
+_LENGTHS = {
+    "string_too_short": ("min_length", "shorter"),
+    "string_too_long": ("max_length", "longer"),
+}
 
 
 def collect_errors(error: ValidationError, tree: Node) -> list[ConfigError]:
@@ -271,10 +275,9 @@ def _wrong_value(
         text = f"{came} is not {words} {bound}"
     elif kind == "value_error":
         text = str(context["error"])
-    elif kind == "string_too_short":
-        text = f"{came} is shorter than {with_noun(context['min_length'], 'character')}"
-    elif kind == "string_too_long":
-        text = f"{came} is longer than {with_noun(context['max_length'], 'character')}"
+    elif kind in _LENGTHS:
+        name, words = _LENGTHS[kind]
+        text = f"{came} is {words} than {with_noun(context[name], 'character')}"
     elif kind == "string_pattern_mismatch":
         text = f"{came} does not match {context['pattern']}"
     return text, ""

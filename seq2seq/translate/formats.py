@@ -16,6 +16,7 @@ from seq2seq.errors import UserError
 from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.translate.options import Translation
 from seq2seq.utils.files import COMPRESSIONS, DecodeErrorHandler
+from seq2seq.utils.text import has_surrogate
 
 Format = Literal["text", "tsv", "jsonl"]
 
@@ -99,7 +100,7 @@ def read_records(
     for number, line in enumerate(lines, 1):
         location = f"{name}:{number}"
         record = _parse_json(line, location, field)
-        if not _is_encodable(record.text):
+        if has_surrogate(record.text):
             if on_decode_error is None:
                 raise UserError(
                     f"{location}: the text holds half a surrogate pair, which is no "
@@ -199,15 +200,6 @@ def _parse_constraints(record: Record, location: str) -> TranslationRequest | No
     return request if request.has_constraints else None
 
 
-def _is_encodable(text: str) -> bool:
-    """Return whether a text has no lone surrogate, which JSON can escape."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class OutputWriter:
     """Formats translations as output lines.
@@ -289,4 +281,4 @@ class OutputWriter:
         fields = record.fields | added
         text = json.dumps(fields, ensure_ascii=False)
         # A lone surrogate can only be escaped.
-        return text if _is_encodable(text) else json.dumps(fields)
+        return json.dumps(fields) if has_surrogate(text) else text

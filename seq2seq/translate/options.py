@@ -82,31 +82,24 @@ class TranslationOptions:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise UserError(f"{name} is {number}, but must be at least 1.")
-        if self.sentences not in ("split", "keep", None):
-            raise UserError(
-                f"sentences is {self.sentences!r}, but must be split or keep."
-            )
-        if self.long_input not in ("split", "truncate"):
-            raise UserError(
-                f"long_input is {self.long_input!r}, but must be split or truncate."
-            )
-        if self.on_error not in ("raise", "return"):
-            raise UserError(
-                f"on_error is {self.on_error!r}, but must be raise or return."
-            )
+        if self.sentences is not None:
+            self._check_choice("sentences", "split", "keep")
+        self._check_choice("long_input", "split", "truncate")
+        self._check_choice("on_error", "raise", "return")
+        self._check_choice("mbr_metric", "chrf", "bleu")
         if self.mbr_samples < 0:
             raise UserError(
                 f"mbr_samples is {self.mbr_samples}, but must be at least 0."
-            )
-        if self.mbr_metric not in ("chrf", "bleu"):
-            raise UserError(
-                f"mbr_metric is {self.mbr_metric!r}, but must be chrf or bleu."
             )
         if self.mbr_samples and self.n_best > self.mbr_samples:
             raise UserError(
                 f"{self.n_best} translations of a line need as many samples, but there "
                 f"are {self.mbr_samples}: draw more or ask for fewer."
             )
+
+    def _check_choice(self, name: str, *choices: str) -> None:
+        if (value := getattr(self, name)) not in choices:
+            raise UserError(f"{name} is {value!r}, but must be {' or '.join(choices)}.")
 
     def require_texts_alone(self) -> None:
         """Check that a call that returns texts alone leaves nothing out.

@@ -31,6 +31,7 @@ from seq2seq.translate.options import (
     TranslationOptions,
     load_search_options,
 )
+from seq2seq.utils.text import has_surrogate
 
 log = logging.getLogger(__name__)
 
@@ -337,8 +338,6 @@ def _source_text(line: str | TranslationRequest) -> str:
 
 def _replace_surrogates(line: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot encode, by U+FFFD."""
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return line
+    if not has_surrogate(line):
+        return line
+    return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

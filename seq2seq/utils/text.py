@@ -48,6 +48,12 @@ class _Folding(dict[int, str | None]):
 
 _FOLDING = _Folding()
 _DIGITS = re.compile("00+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def has_surrogate(text: str) -> bool:
+    """Return whether a text has a lone surrogate, which UTF-8 cannot encode."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 def with_noun(number: int, noun: str) -> str:
