@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.errors import UserError
+from seq2seq.utils.text import with_noun
 
 Indices = NDArray[np.int64]
 
@@ -72,8 +73,8 @@ class TokenBatchSampler:
         order = np.lexsort((source_lengths, target_lengths))
         self._boundaries = self._batch_boundaries(order, batch_tokens)
         if self.batches_per_epoch % batches_per_step:
-            pairs = _count(len(source_lengths), "pair")
-            batches = _count(self.batches_per_epoch, "batch", "es")
+            pairs = with_noun(len(source_lengths), "pair")
+            batches = with_noun(self.batches_per_epoch, "batch", "es")
             raise UserError(
                 f"{pairs} can make {batches}, but an optimizer step needs "
                 f"{batches_per_step}: train.accumulate_grad_batches for each of the "
@@ -148,7 +149,3 @@ class TokenBatchSampler:
             middle = boundaries[largest] + int(sizes[largest]) // 2
             boundaries.insert(largest + 1, middle)
         return boundaries
-
-
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number:,} {noun}{'' if number == 1 else plural}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from seq2seq.errors import UserError, misaligned_error
 from seq2seq.utils.files import read_lines
+from seq2seq.utils.text import with_noun
 
 ROWS_PER_READ = 1000
 
@@ -32,9 +33,9 @@ def parallel_pairs(source: Path, target: Path) -> Iterator[TextPair]:
         if first is None or second is None:
             longer = count + 1 + sum(1 for side in sides for _ in side)
             counts = (count, longer) if first is None else (longer, count)
-            lines = f"{counts[0]:,} line{'' if counts[0] == 1 else 's'}"
             raise misaligned_error(
-                f"{source} has {lines} but {target.name} has {counts[1]:,}"
+                f"{source} has {with_noun(counts[0], 'line')} but {target.name} has "
+                f"{counts[1]:,}"
             )
         yield first, second
 

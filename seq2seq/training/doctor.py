@@ -28,6 +28,7 @@ from seq2seq.training.resume import load_initial_run, tokenizers_of
 from seq2seq.types import UNK, Batch
 from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.memory import peak_rss_mib
+from seq2seq.utils.text import with_noun
 
 OVERFIT_PAIRS = 16
 OVERFIT_STEPS = 100
@@ -273,7 +274,7 @@ def _check_costs(
     whole = f"{total / 3600:.1f} hours" if total > 3600 else f"{total / 60:.1f} minutes"
     value = (
         f"{epoch / 60:.1f} minutes an epoch, {whole} for {epochs:.1f} epochs, with "
-        f"{threads} thread{'s' if threads > 1 else ''}"
+        f"{with_noun(threads, 'thread')}"
     )
     yield Check("time", value, "not counted: validation")
 

@@ -39,35 +39,31 @@ class MBRCandidate(NamedTuple):
 
 
 def mbr_decode(
-    candidates: Sequence[Candidate],
-    utility: Utility[Candidate],
-    *,
-    samples: Sequence[Candidate] | None = None,
+    candidates: Sequence[Candidate], utility: Utility[Candidate]
 ) -> list[MBRCandidate]:
-    """Rank candidates by expected utility, with samples as pseudo-references.
+    """Rank samples by expected utility, with all of them as pseudo-references.
 
     The mode of a translation model is often a poor translation; what most samples
     have in common is not. Repeated samples count as often as they occur, and are
     compared once.
 
     Args:
-        candidates: Texts of samples or of a beam, at least one.
-        utility: Compares every candidate with every sample.
-        samples: Drawn from the model; the candidates themselves if None.
+        candidates: Texts of samples, at least one.
+        utility: Compares every candidate with every other.
 
     Returns:
         One for each distinct candidate, best first; ties in the order given.
 
     Raises:
-        ValueError: If there are no candidates or no samples.
+        ValueError: If there are no candidates.
 
     Source: Eikema and Aziz 2020, section 6; Kumar and Byrne 2004.
     """
-    counts = Counter(candidates if samples is None else samples)
-    distinct = list(dict.fromkeys(candidates))
-    if not distinct or not counts:
-        raise ValueError("minimum Bayes risk needs at least one candidate and sample.")
-    table = utility(distinct, list(counts))
+    counts = Counter(candidates)  # In the order of first occurrence.
+    distinct = list(counts)
+    if not distinct:
+        raise ValueError("minimum Bayes risk needs at least one candidate.")
+    table = utility(distinct, distinct)
     total = sum(counts.values())
     ranked = [
         MBRCandidate(

@@ -56,9 +56,9 @@ def has_surrogate(text: str) -> bool:
     return not text.isascii() and _SURROGATE.search(text) is not None
 
 
-def with_noun(number: int, noun: str) -> str:
+def with_noun(number: int, noun: str, plural: str = "s") -> str:
     """Return a number and its noun, in the plural unless it is one: 1 line, 2 lines."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def fold(text: str) -> str:
