@@ -44,6 +44,7 @@ class Comparison:
         baseline: Name of the baseline.
         system: Name of the system.
         identical: Whether all their translations are the same.
+        differing: Segments whose translations differ.
         tests: Paired tests, by metric.
         wins: Segments for which the system's chrF is higher.
         ties: Segments for which both are equal.
@@ -57,6 +58,7 @@ class Comparison:
     baseline: str
     system: str
     identical: bool
+    differing: int
     tests: dict[str, PairedTestResult]
     wins: int
     ties: int
@@ -118,9 +120,11 @@ def compare_systems(
     gains = system["chrf"].segments - baseline["chrf"].segments
     order = np.argsort(-gains, kind="stable").tolist()
     lost, gained = salient_ngrams(hypotheses, references)
+    differing = sum(a != b for a, b in zip(*hypotheses, strict=True))
     return Comparison(
         *names,
-        list(hypotheses[0]) == list(hypotheses[1]),
+        differing == 0,
+        differing,
         tests,
         wins=int((gains > TIE).sum()),
         ties=int((np.abs(gains) <= TIE).sum()),

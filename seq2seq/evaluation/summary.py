@@ -90,7 +90,7 @@ def summary_lines(report: Report) -> list[str]:
     lines += [
         _identical(comparison, report.test_set.segments)
         if comparison.identical
-        else _comparison(comparison)
+        else _comparison(comparison, report.test_set.segments)
         for comparison in report.comparisons
     ]
     lines += [_errors(system, report.test_set.segments) for system in systems]
@@ -132,7 +132,7 @@ def _identical(comparison: Comparison, segments: int) -> str:
     )
 
 
-def _comparison(comparison: Comparison) -> str:
+def _comparison(comparison: Comparison, segments: int) -> str:
     test = comparison.tests["bleu"]
     others = [
         metric_name(metric)
@@ -151,7 +151,9 @@ def _comparison(comparison: Comparison) -> str:
         f"{format_signed(test.difference)} BLEU ({low} to {high}), "
         f"{significance_label(comparison, 'bleu')} "
         f"(p {format_p_value(test.bootstrap_p)} by bootstrap, "
-        f"{format_p_value(test.randomization_p)} by randomization){agree}. By the "
+        f"{format_p_value(test.randomization_p)} by randomization){agree}. "
+        f"{comparison.differing:,} of {segments:,} translations "
+        f"{'differs' if comparison.differing == 1 else 'differ'}. By the "
         f"chrF of single segments it is better for {comparison.wins:,}, the same for "
         f"{comparison.ties:,} and worse for {comparison.losses:,}."
     )

@@ -2,10 +2,11 @@
 
 BLEU, chrF and TER are functions of sums of sentence statistics, so a bootstrap resample
 is a weighted sum of rows, and a thousand resamples are one matrix product. Seed and
-order of the random numbers are sacreBLEU's, so intervals and p-values agree with it.
+order of the random numbers are sacreBLEU's, so intervals and p-values agree with it,
+but for ties of randomization.
 
-Source: Koehn 2004 (paired bootstrap resampling), Riezler and Maxwell 2005 (approximate
-randomization).
+Source: Koehn 2004 (paired bootstrap resampling); Riezler and Maxwell 2005, Phipson and
+Smyth 2010 (approximate randomization).
 """
 
 from __future__ import annotations
@@ -170,22 +171,28 @@ def paired_test(
     return PairedTestResult(
         difference,
         _percentile_interval(resampled),
-        _p_value(absolute - absolute.mean(), abs(difference)),
-        _p_value(np.abs(swapped), abs(difference)),
+        # Sums of the same rows in another order differ in the last digits.
+        _p_value(absolute - absolute.mean() > abs(difference) + 1e-9, difference),
+        _p_value(np.abs(swapped) >= abs(difference) - 1e-9, difference),
     )
 
 
-def _p_value(null_differences: Floats, difference: float) -> float:
-    """Return the share of differences under the null hypothesis that exceed this one.
+def _p_value(extreme: NDArray[np.bool_], difference: float) -> float:
+    """Return the share of samples of the null hypothesis that are as extreme as this.
 
     Both counts are incremented, so that no p-value is 0. The p-value of a difference of
-    0 is 1; sacreBLEU, which counts strictly greater differences, gives it the smallest.
+    0 is 1. Ties are extreme in randomization, which two systems that differ in few
+    segments often give; sacreBLEU leaves them out, which makes these p-values smallest.
+
+    Args:
+        extreme: Whether each sample is, (samples,).
+        difference: The difference of the systems.
+
+    Source: Riezler and Maxwell 2005, figure 1; Phipson and Smyth 2010.
     """
     if difference == 0:
         return 1.0
-    # Sums of the same rows in another order differ in the last digits.
-    exceeding = int((null_differences > difference + 1e-9).sum())
-    return (exceeding + 1) / (len(null_differences) + 1)
+    return (int(extreme.sum()) + 1) / (len(extreme) + 1)
 
 
 def _percentile_interval(scores: Floats) -> Interval:

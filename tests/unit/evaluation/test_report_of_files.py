@@ -132,6 +132,15 @@ def test_identical_systems_are_called_identical(tmp_path: Path) -> None:
     assert render_markdown(report).count("p, bootstrap") == 1
 
 
+def test_three_differing_translations_may_be_chance(tmp_path: Path) -> None:
+    wrong = [f"falsch {line}" for line in ONE]
+    report = build(tmp_path, wrong, [*ONE[:3], *wrong[3:]])
+    assert report.comparisons[0].tests["bleu"].randomization_p > 0.2
+    for name, text in texts(report).items():
+        assert "more than chance (" not in text, name
+        assert "3 of 40 translations differ." in text, name
+
+
 def test_equal_scores_of_different_translations_are_called_the_same(
     tmp_path: Path,
 ) -> None:
@@ -165,7 +174,7 @@ def test_a_summary_counts_in_grammar(tmp_path: Path) -> None:
     report = build(tmp_path, REFERENCES, ["", *ONE[1:]], comet=0.81)
     compared, first, other = summary_lines(report)[:3]
     # The scores from files are equal, so they do not agree with a loss.
-    assert "randomization); chrF and TER agree. By the chrF" in compared
+    assert "randomization); chrF and TER agree. 40 of 40" in compared
     assert first.startswith("None of system1's")
     assert other.startswith("1 of system2's 40 translations has a detected error")
 
