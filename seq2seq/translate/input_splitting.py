@@ -6,6 +6,7 @@ maximum is split at the ends of sentences, else of clauses, else of words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -33,7 +34,7 @@ _UNSPACED = (
     *("zh", "zho", "chi", "cmn", "yue", "ja", "jpn"),
     *("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bur"),
 )
-_LINE_BREAKS = str.maketrans(dict.fromkeys("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+_LINE_BREAK = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 
 
 class Segment(NamedTuple):
@@ -235,8 +236,8 @@ def target_gap(gap: str, source: str, target: str) -> str:
 
 
 def _space_after(sentence: str) -> str:
-    """Return the white space at the end, which breaks no line."""
-    return sentence[len(sentence.rstrip()) :].translate(_LINE_BREAKS)
+    """Return the white space at the end, with a blank for each line break."""
+    return _LINE_BREAK.sub(" ", sentence[len(sentence.rstrip()) :])
 
 
 def _priority(tokens: Sequence[str], index: int) -> int:

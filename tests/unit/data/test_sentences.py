@@ -2,29 +2,115 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from sentencex import segment
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.data.sentences import split_sentences
 from tests.helpers.corpora import pairs
 
+LANGUAGES = ["en", "de", "fr", "es", "ru", "zh", "ja", "hi", "ar", "xx", ""]
+# White space of one to three bytes, sentence ends, list markers and initials.
+PIECES = [
+    *("A", "me", "Dr", "é", "字", "हि", "Я", "1", "12", " ", "\t", "\n", "\r\n"),
+    *("\x85", "\xa0", "\u2009", "\u2028", "\u3000", ".", "!", "?", "…", "。", "！"),
+    *(
+        '"',
+        "'",
+        "“",
+        "”",
+        "«",
+        "»",
+        "(",
+        ")",
+        "-",
+        "—",
+        "_",
+        ". A",
+        "2. ",
+        "... ",
+        "U.S.",
+    ),
+]
 
+
+@example("Vitamin C\xa0. He ran.", "en")
+@example("Vitamin C\u2009. He ran.", "en")
+@example("Vitamin C\u2028. He ran.", "en")
+@example("Vitamin C\u3000. He ran.", "en")
 @given(
     st.one_of(
         st.text(st.characters(exclude_categories=["Cs"])),
-        st.text(st.sampled_from("aA1 .!?…\"'“”()-。！　\n\t\u2028me")),
+        st.lists(st.sampled_from(PIECES), max_size=40).map("".join),
+        st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map(
+            lambda pieces: "".join(pieces) * 400
+        ),
     ),
-    st.sampled_from(["en", "de", "zh", "ja", "xx", ""]),
+    st.sampled_from(LANGUAGES),
 )
 def test_the_sentences_of_a_line_are_the_line(line: str, language: str) -> None:
     sentences = split_sentences(line, language)
     assert "".join(sentences) == line
     assert all(sentences) or sentences == [""]
+    if len(sentences) > 1:  # Punctuation alone belongs to a neighbour.
+        assert all(re.search(r"[^\W_]", sentence) for sentence in sentences)
+
+
+@pytest.mark.parametrize("error", [ValueError, type("Panic", (BaseException,), {})])
+def test_a_line_that_cannot_be_segmented_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(*_: str) -> list[str]:
+        raise error
+
+    monkeypatch.setattr("seq2seq.data.sentences.segment", fail)
+    assert split_sentences("A dog. A cat.", "en") == ["A dog. A cat."]
+
+
+def test_an_interruption_is_no_fault_of_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: str) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seq2seq.data.sentences.segment", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        split_sentences("A dog. A cat.", "en")
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "count"),
+    [
+        ("en", "The dog sleeps. ", 1000),
+        ("de", "2. Der Hund schläft. ", 1000),
+        ("zh", "我爱你。", 5000),
+        ("en", f"{'word ' * 900}end. ", 3),
+    ],
+)
+def test_long_lines_are_segmented_in_pieces_and_as_short_ones_are(
+    monkeypatch: pytest.MonkeyPatch, language: str, sentence: str, count: int
+) -> None:
+    lengths = []
+
+    def record(language: str, text: str) -> list[str]:
+        lengths.append(len(text))
+        return segment(language, text)
+
+    monkeypatch.setattr("seq2seq.data.sentences.segment", record)
+    assert split_sentences(sentence * count, language) == [sentence] * count
+    assert max(lengths) <= 2002
+    # Each character is in two pieces, and beside a list marker, at most.
+    assert sum(lengths) <= 3.1 * len(sentence * count)
+
+
+def test_dot_leaders_are_one_sentence() -> None:
+    assert split_sentences("...... " * 8000, "en") == ["...... " * 8000]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +123,13 @@ def test_the_sentences_of_a_line_are_the_line(line: str, language: str) -> None:
         ("en", "Wait... what? |Yes!  |Then  go.  "),
         ("en", "1. The dog sleeps. |- No. 5 is alive."),
         ("en", "- The dog sleeps."),
+        ("en", "1. The dog sleeps. |2. The man runs. |12. Go on."),
+        ("en", "He is No. 2. |The man runs."),
+        ("en", "___ Go. |— The cat. |— We go. ... |No."),
+        ("de", "1. Der Hund schläft. |2. Der Mann läuft. |13. Gut!"),
+        ("de", "Er ist Nr. 2. |Der Mann kam."),
+        ("zh", "1. 我爱你。|2. 你好。"),
+        ("xx", "1. The dog sleeps. |2. The man runs."),
         ("en", "A dog. ... |A cat (the old one). |)"),
         ("en", "He saw me. |Anna may. |I said no. |No. |Then go."),
         ("en", "See Art. Five of Me. Law."),

@@ -50,7 +50,8 @@ def test_sentences_are_joined_with_the_white_space_between_them(
     translator: Translator, gap: str
 ) -> None:
     first, second = translator(["A dog.", "The cat."])
-    expected = gap if gap in " \xa0\t" else " " * len(gap)
+    # A line break, of one character or two, is a blank.
+    expected = " " if gap in ("\n", "\u2028", "\r\n") else gap
     assert translator([f" A dog.{gap}The cat.  "]) == [first + expected + second]
 
 
