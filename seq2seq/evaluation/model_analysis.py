@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -26,6 +25,7 @@ from seq2seq.translate import Translator
 from seq2seq.translate.alignment import align
 from seq2seq.translate.input_splitting import WORD
 from seq2seq.types import PAD
+from seq2seq.utils.word_characters import is_word_character
 
 MAX_COMPARED = 2000  # Segments scored for search errors.
 MAX_TOKENS = 32  # An attention map of more cannot be read.
@@ -126,15 +126,13 @@ def mark_words(tokens: Sequence[str]) -> list[str]:
     """
     marked = [*tokens, f"{WORD}</s>"]
     for index, (previous, token) in enumerate(pairwise(tokens), 1):
-        within = _continues_word(previous[-1]) and _continues_word(token[0])
+        within = all(
+            is_word_character(char) and not _NO_BLANKS.match(char)
+            for char in (previous[-1], token[0])
+        )
         if not within and token[0] != WORD:
             marked[index] = f"{WORD}{token}"
     return marked
-
-
-def _continues_word(char: str) -> bool:
-    """Return whether a character joins its neighbours in a word, as letters do."""
-    return unicodedata.category(char)[0] in "LMN" and not _NO_BLANKS.match(char)
 
 
 def _project_contexts(
