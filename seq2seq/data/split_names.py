@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
 from seq2seq.errors import UserError
+from seq2seq.recipe.dump import flow_yaml
 
 ALIASES = {
     "train": ("train", "training"),
@@ -15,6 +17,12 @@ ALIASES = {
     "test": ("test", "testing"),
 }
 """Other names of each split; one stands for another where it is the only one there."""
+
+_SUGGESTED = {
+    "valid": ("devel", "development"),
+    "test": ("eval", "evaluation"),
+}
+"""Names that are suggested for a split, but not read: eval may be either."""
 
 _SIMILARITY = 60  # Percent that two names share at least: tset and test, 75.
 
@@ -27,8 +35,8 @@ class MissingSplitError(UserError):
         split: The name of the split.
         splits: The splits that there are.
         unread: Files there in formats that are not read, such as train.csv.
-        role: What the split is for: train, valid or test; None if for none of them.
-        taken: Splits that serve other roles, which are never suggested.
+        roles: The splits of a recipe by role (train, valid, test); if this split has
+            one of them, the message names the override to set.
     """
 
     def __init__(
@@ -38,12 +46,14 @@ class MissingSplitError(UserError):
         splits: Iterable[str],
         *,
         unread: Sequence[str] = (),
-        role: str | None = None,
-        taken: Iterable[str] = (),
+        roles: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.split, self.unread = name, split, unread
         self.splits = sorted(set(splits))
-        similar = _similar(split, role, set(self.splits) - set(taken))
+        roles = roles or {}
+        role = next((role for role, name in roles.items() if name == split), None)
+        taken = {name for other, name in roles.items() if other != role}
+        similar = _similar(split, role, set(self.splits) - taken)
         available = ", ".join(self.splits) or "none that can be read"
         message = f"{name} has no split {split!r}: it has {available}. "
         if unread:
@@ -57,7 +67,7 @@ class MissingSplitError(UserError):
                 "train.en-de.tsv, train.jsonl or train.parquet."
             )
         elif role is not None and similar:
-            options = " or ".join(f"-o data.splits.{role}={name}" for name in similar)
+            options = _overrides(role, similar, roles, self.splits)
             message += f"If you mean {' or '.join(similar)}: {options}"
         elif similar:
             message += f"Did you mean {' or '.join(similar)}?"
@@ -70,22 +80,24 @@ class MissingSplitError(UserError):
             message += "Name one of them, or add the files."
         super().__init__(message)
 
-    def with_role(self, role: str | None, taken: Iterable[str]) -> MissingSplitError:
-        """Return the error of a split that has a role in a recipe."""
+    def with_roles(self, roles: Mapping[str, str]) -> MissingSplitError:
+        """Return the error of a split of a recipe with these splits by role."""
         return MissingSplitError(
-            self.name,
-            self.split,
-            self.splits,
-            unread=self.unread,
-            role=role,
-            taken=taken,
+            self.name, self.split, self.splits, unread=self.unread, roles=roles
         )
 
 
 def role_of(name: str) -> str | None:
     """Return the role that a split's name begins with: test for test_2016, or None."""
     first = re.split(r"[\W\d_]", name.lower(), maxsplit=1)[0]
-    return next((role for role, names in ALIASES.items() if first in names), None)
+    return next(
+        (
+            role
+            for role, names in ALIASES.items()
+            if first in (*names, *_SUGGESTED.get(role, ()))
+        ),
+        None,
+    )
 
 
 def find_alias(split: str, splits: Iterable[str]) -> str | None:
@@ -113,3 +125,18 @@ def _similar(split: str, role: str | None, splits: set[str]) -> list[str]:
         split, others, scorer=fuzz.ratio, score_cutoff=_SIMILARITY
     )
     return [match[0]] if match else []
+
+
+def _overrides(
+    role: str, similar: list[str], roles: Mapping[str, str], splits: list[str]
+) -> str:
+    """Return what to paste: one override for all missing splits, if all are clear."""
+    meant = {role: similar}
+    for other, name in roles.items():
+        if other != role and name not in splits:
+            free = set(splits) - set(similar) - set(roles.values())
+            meant[other] = _similar(name, other, free)
+    clear = {key: meant[key][0] for key in roles if len(meant.get(key, ())) == 1}
+    if role in clear and len(clear) > 1:
+        return f"-o {shlex.quote(f'data.splits={flow_yaml(clear)}')}"
+    return " or ".join(f"-o data.splits.{role}={name}" for name in similar)

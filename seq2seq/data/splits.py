@@ -28,10 +28,7 @@ def open_split(
     try:
         return _open(data, split, max_pairs)
     except MissingSplitError as error:
-        splits = data.splits.model_dump()
-        role = next((role for role, name in splits.items() if name == split), None)
-        taken = [name for other, name in splits.items() if other != role]
-        raise error.with_role(role, taken) from None
+        raise error.with_roles(data.splits.model_dump()) from None
 
 
 def _open(data: DataOptions, split: str, max_pairs: int | None) -> ParallelCorpus:

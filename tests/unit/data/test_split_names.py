@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from seq2seq.data.splits import open_split
 from seq2seq.errors import UserError
+from seq2seq.recipe.loader import read_recipe
 from seq2seq.utils.files import write_lines
 from tests.helpers.corpora import (
     FLAT,
@@ -94,7 +96,11 @@ def test_train_is_never_suggested_to_validate_on(tmp_path: Path) -> None:
     [
         ("test", {}, "-o data.splits.test=test_2016_flickr"),
         ("tset_2016_flickr", {"test": "tset_2016_flickr"}, "test_2016_flickr"),
-        ("trian", {"train": "trian"}, "-o data.splits.train=train"),
+        (
+            "trian",
+            {"train": "trian"},
+            "-o 'data.splits={train: train, test: test_2016_flickr}'",
+        ),
     ],
 )
 def test_a_suggestion_can_be_pasted(
@@ -104,9 +110,36 @@ def test_a_suggestion_can_be_pasted(
     write_parallel(tmp_path, "test_2016_flickr")
     message = missing(tmp_path, split, splits=splits)
     assert message.endswith(option)
-    role, name = message.split("-o data.splits.")[1].split("=")
-    data = data_options(tmp_path, splits={**splits, role: name})
-    assert open_split(data, name).split == name
+    override = shlex.split(message)[-1]
+    recipe = read_recipe("quickstart", [f"data.path={tmp_path}", override])
+    name = recipe.data.splits.test if split != "trian" else recipe.data.splits.train
+    assert open_split(recipe.data, name).split in ("train", "test_2016_flickr")
+
+
+def test_all_missing_splits_are_one_paste(tmp_path: Path) -> None:
+    for split in ("training", "devel", "eval"):
+        write_parallel(tmp_path, split)
+    message = missing(tmp_path, "valid")
+    splits = "{train: training, valid: devel, test: eval}"
+    assert message == (
+        f"{tmp_path} has no split 'valid': it has devel, eval, training. If you mean "
+        f"devel: -o 'data.splits={splits}'"
+    )
+    recipe = read_recipe(
+        "quickstart", [f"data.path={tmp_path}", *shlex.split(message)[-1:]]
+    )
+    for name in ("training", "devel", "eval"):
+        assert open_split(recipe.data, name).split == name
+
+
+@pytest.mark.parametrize("name", ["eval", "evaluation", "testing"])
+def test_what_is_probably_the_test_set_is_never_suggested_to_validate_on(
+    tmp_path: Path, name: str
+) -> None:
+    for split in ("training", name):
+        write_parallel(tmp_path, split)
+    assert "move some hundred" in missing(tmp_path, "valid")
+    assert "move some hundred" in missing(tmp_path, "val", splits={"valid": "val"})
 
 
 def test_a_split_of_no_role_is_named_with_the_splits_there_are(tmp_path: Path) -> None:
