@@ -125,7 +125,7 @@ def bench_translate(
         split: The split to translate, as in `evaluate`.
         data_path: Overrides data.path, for data that has moved.
         files: Source and reference files, in place of a split.
-        engine: torch, onnx or onnx-int8.
+        engine: torch, torch-bf16, onnx or onnx-int8.
         shortlist: Target tokens in the shortlist per source token; if None, the whole
             vocabulary is scored.
         device: cpu, cuda, cuda:1 or auto.

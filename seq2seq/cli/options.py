@@ -74,17 +74,18 @@ def _set_passive_omp_wait(engine: str) -> str:
 
     OpenMP reads the variable when torch is imported, which no verb has done yet.
     """
-    if engine != "torch":
+    if engine.startswith("onnx"):
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     return engine
 
 
 EngineOption = Annotated[
-    Literal["torch", "onnx", "onnx-int8"],
+    Literal["torch", "torch-bf16", "onnx", "onnx-int8"],
     typer.Option(
         "--engine",
         callback=_set_passive_omp_wait,
-        help="Inference engine; all but torch need seq2seq export.",
+        help="Inference engine; those of ONNX Runtime need seq2seq export, "
+        "and torch-bf16 a processor that multiplies bfloat16.",
     ),
 ]
 ShortList = Annotated[

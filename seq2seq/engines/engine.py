@@ -90,10 +90,14 @@ class TorchEngine:
 
     Args:
         network: The trained network.
+        dtype: In which the products of a step are computed, float32 or bfloat16.
     """
 
-    def __init__(self, network: EncoderDecoder) -> None:
+    def __init__(
+        self, network: EncoderDecoder, dtype: torch.dtype = torch.float32
+    ) -> None:
         self.network = network.eval()
+        self.dtype = dtype
         self._step_network: EncoderDecoder | None = None
 
     def start(
@@ -125,12 +129,12 @@ class TorchEngine:
     def step_network(self) -> EncoderDecoder:
         """The network that takes single steps; prepacked on first use."""
         if self._step_network is None:
-            self._step_network = make_step_network(self.network)
+            self._step_network = make_step_network(self.network, self.dtype)
         return self._step_network
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the prepacked weights, which cannot be pickled."""
-        return {"network": self.network, "_step_network": None}
+        return {"network": self.network, "dtype": self.dtype, "_step_network": None}
 
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets, (N, T)."""
@@ -147,7 +151,9 @@ class TorchEngine:
         return torch.cat(scores).view_as(batch.targets)
 
 
-def make_step_network(network: EncoderDecoder) -> EncoderDecoder:
+def make_step_network(
+    network: EncoderDecoder, dtype: torch.dtype = torch.float32
+) -> EncoderDecoder:
     """Prepack the decoder for single steps; return the network itself if impossible."""
     weight = network.decoder.output_layer.weight
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
@@ -156,7 +162,7 @@ def make_step_network(network: EncoderDecoder) -> EncoderDecoder:
         step_network = copy.copy(network)
         step_network._modules = {
             **network._modules,
-            "decoder": prepack_decoder(network.decoder),
+            "decoder": prepack_decoder(network.decoder, dtype),
         }
     except RuntimeError:
         return network

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from seq2seq.engines.engine import Engine, FeatureEngine, TorchEngine
 from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.shortlist import ShortlistEngine, load_table
+from seq2seq.errors import UserError
 from seq2seq.runs.run import Run
-from seq2seq.utils.devices import Devices, resolve_devices
+from seq2seq.utils.devices import Devices, has_bfloat16, resolve_devices
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +40,12 @@ def open_runs(
 def engine_devices(
     device: str, count: int = 1, *, kind: str = "torch", shortlist: int | None = None
 ) -> Devices:
-    """Resolve a device for an engine; ONNX Runtime and shortlists are for the CPU.
+    """Resolve a device for an engine; those but torch, and shortlists, are for the CPU.
 
     Args:
         device: cpu, cuda, cuda:1 or auto.
         count: Number of processes.
-        kind: torch, onnx or onnx-int8.
+        kind: torch, torch-bf16, onnx or onnx-int8.
         shortlist: As for `load_engine`.
 
     Raises:
@@ -65,7 +68,7 @@ def load_engine(
 
     Args:
         runs: At least one.
-        kind: torch, onnx or onnx-int8.
+        kind: torch, torch-bf16, onnx or onnx-int8.
         precise: Whether torch computes in double precision, so that sums do not depend
             on the rest of the batch.
         device: Device of the network and its inputs: cpu, cuda, cuda:1 or auto.
@@ -74,8 +77,8 @@ def load_engine(
 
     Raises:
         UserError: If a checkpoint or an export is missing, damaged or does not fit,
-            there is no shortlist or no such device, or export or shortlist are to run
-            on another device than the CPU.
+            there is no shortlist or no such device, an engine but torch or a shortlist
+            are to run on another device than the CPU, or it has no bfloat16 products.
     """
     (device,) = engine_devices(device, kind=kind, shortlist=shortlist).names
     engines: list[Engine] = []
@@ -84,6 +87,13 @@ def load_engine(
         if kind == "torch":
             network = run.network().to(device)
             engine = TorchEngine(network.double() if precise else network)
+        elif kind == "torch-bf16":
+            engine = TorchEngine(run.network(), torch.bfloat16)
+            if not has_bfloat16(device) or engine.step_network is engine.network:
+                raise UserError(
+                    "--engine torch-bf16 needs a processor that multiplies bfloat16 "
+                    "(AVX-512 BF16 or AMX). Use --engine torch."
+                )
         else:
             from seq2seq.engines.onnx.engine import load_onnx_engine
 

@@ -7,7 +7,7 @@ longer than the product. Measured in docs/experiments.md.
 from __future__ import annotations
 
 import copy
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,33 +31,44 @@ class PrepackedLinear(nn.Module):
     Args:
         weight: The matrix, (out, in), float32 on the CPU.
         bias: (out,), or None.
+        dtype: In which it multiplies, float32 or bfloat16; inputs and outputs are of
+            the inputs' type.
 
     Raises:
         RuntimeError: If this version of torch lacks the operators, or they give other
             results.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
         operators = torch.ops.mkldnn
-        self.bias = None if bias is None else bias.detach()
+        weight = weight.detach()
+        self.dtype = dtype
+        self.bias = None if bias is None else bias.detach().to(dtype)
         try:
-            self.packed = operators._reorder_linear_weight(weight.detach())
+            self.packed = operators._reorder_linear_weight(weight.to(dtype))
             self._multiply = operators._linear_pointwise
             # The operators are internal to torch and may change, so they are tested.
             inputs = torch.linspace(-1, 1, weight.shape[1])[None]
-            expected = nn.functional.linear(inputs, weight.detach(), self.bias)
+            expected = nn.functional.linear(inputs, weight, bias)
             difference = (self(inputs) - expected).abs().max()
         except (AttributeError, TypeError, NotImplementedError) as error:
             raise RuntimeError("this torch has no packed matrices") from error
-        if not bool(difference < 1e-3 * (1 + weight.detach().abs().sum(dim=1).max())):
+        tolerance = 1e-3 if dtype == torch.float32 else 1e-2
+        if not bool(difference < tolerance * (1 + weight.abs().sum(dim=1).max())):
             raise RuntimeError("this torch multiplies packed matrices wrongly")
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Multiply, (..., in) to (..., out)."""
-        return cast(
-            Tensor, self._multiply(inputs, self.packed, self.bias, *_NO_POST_OP)
+        product: Tensor = self._multiply(
+            inputs.to(self.dtype), self.packed, self.bias, *_NO_POST_OP
         )
+        return product.to(inputs.dtype)
 
 
 class PrepackedRNNLayer(nn.Module):
@@ -65,6 +76,7 @@ class PrepackedRNNLayer(nn.Module):
 
     Args:
         layer: The layer to copy.
+        dtype: As of `PrepackedLinear`.
         num_projected: Number of its leading inputs that are replaced by their
             projection, bias included (see `prepack_decoder`).
 
@@ -72,7 +84,9 @@ class PrepackedRNNLayer(nn.Module):
         RuntimeError: As `PrepackedLinear`.
     """
 
-    def __init__(self, layer: FusedRNNLayer, *, num_projected: int = 0) -> None:
+    def __init__(
+        self, layer: FusedRNNLayer, dtype: torch.dtype, *, num_projected: int = 0
+    ) -> None:
         super().__init__()
         weight_ih, weight_hh, bias_ih, bias_hh = rnn_weights(layer)
         weight_ih = weight_ih[:, num_projected:]
@@ -83,12 +97,12 @@ class PrepackedRNNLayer(nn.Module):
         self.input_product: PrepackedLinear | None = None
         if self.is_gru:
             # The reset gate is applied between the two products.
-            self.hidden_product = PrepackedLinear(weight_hh, bias_hh)
+            self.hidden_product = PrepackedLinear(weight_hh, bias_hh, dtype)
             if weight_ih.shape[1]:
-                self.input_product = PrepackedLinear(weight_ih, bias)
+                self.input_product = PrepackedLinear(weight_ih, bias, dtype)
         else:
             weight = torch.cat([weight_ih, weight_hh], dim=1)
-            self.hidden_product = PrepackedLinear(weight, bias)
+            self.hidden_product = PrepackedLinear(weight, bias, dtype)
 
     def forward(
         self, inputs: Tensor, state: RNNState | None, lengths: Tensor | None
@@ -162,7 +176,7 @@ def _lstm(preactivations: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     return cell.tanh().mul_(output_gate), cell
 
 
-def prepack_decoder(decoder: Decoder) -> Decoder:
+def prepack_decoder(decoder: Decoder, dtype: torch.dtype) -> Decoder:
     """Return a copy of a decoder with prepacked weights, for single inference steps.
 
     The embedding is replaced by a table of its projections by the first layer, which
@@ -173,7 +187,7 @@ def prepack_decoder(decoder: Decoder) -> Decoder:
     Raises:
         RuntimeError: As `PrepackedLinear`.
     """
-    prepacked, first = _prepack(decoder), decoder.bottom_rnn.layers[0]
+    prepacked, first = _prepack(decoder, dtype), decoder.bottom_rnn.layers[0]
     if not isinstance(first, FusedRNNLayer):
         return prepacked
     weight_ih, _, bias_ih, _ = rnn_weights(first)
@@ -184,24 +198,24 @@ def prepack_decoder(decoder: Decoder) -> Decoder:
     table = nn.functional.linear(embedded, weight_ih[:, :size], bias_ih)
     prepacked.embedding = nn.Embedding.from_pretrained(table)
     prepacked.scale = 1.0
-    prepacked.bottom_rnn.layers[0] = PrepackedRNNLayer(first, num_projected=size)
+    prepacked.bottom_rnn.layers[0] = PrepackedRNNLayer(first, dtype, num_projected=size)
     return prepacked
 
 
-def _prepack(module: ModuleT) -> ModuleT:
+def _prepack(module: ModuleT, dtype: torch.dtype) -> ModuleT:
     twin = copy.copy(module)
     twin._modules = {
-        name: None if child is None else _prepack_child(child)
+        name: None if child is None else _prepack_child(child, dtype)
         for name, child in module._modules.items()
     }
     return twin
 
 
-def _prepack_child(child: nn.Module) -> nn.Module:
+def _prepack_child(child: nn.Module, dtype: torch.dtype) -> nn.Module:
     if isinstance(child, nn.Linear):
-        return PrepackedLinear(child.weight, child.bias)
+        return PrepackedLinear(child.weight, child.bias, dtype)
     if isinstance(child, FusedRNNLayer) and child.num_directions == 1:
-        return PrepackedRNNLayer(child)
+        return PrepackedRNNLayer(child, dtype)
     if isinstance(child, LayerNormRNNLayer):
         return child  # It uses its linear layers' weights directly.
-    return _prepack(child)
+    return _prepack(child, dtype)

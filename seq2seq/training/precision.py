@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
+from seq2seq.utils.devices import has_bfloat16
 
 MIN_SIZE = 256
 """Units of a layer from which bfloat16 is faster, conversions included."""
@@ -44,13 +43,3 @@ def resolve_precision(
     train = recipe.train.model_copy(update={"precision": precision})
     line = f"train.precision is auto: {precision}, since {reason}"
     return recipe.model_copy(update={"train": train}), line
-
-
-def has_bfloat16(device: str) -> bool:
-    """Whether a GPU, cuda:0 and so on, or the processor multiplies bfloat16."""
-    if device != "cpu":
-        with torch.cuda.device(device):
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Internal to torch; torch.cpu.get_capabilities is public, but missing before 2.13.
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in names)

@@ -175,7 +175,7 @@ def translate_file(
         files: Input and output.
         options: Translation options; align and return_scores follow from the files.
         ensemble: Further runs or checkpoints whose probabilities are averaged.
-        engine: torch, onnx or onnx-int8.
+        engine: torch, torch-bf16, onnx or onnx-int8.
         overrides: Overrides of the recipe's search section, `search.key=value` each.
         beam_size: Beam size, as an override.
         shortlist: Target tokens to score for each source token; all if None.

@@ -87,8 +87,8 @@ class Translator:
             run: The run folder, or a checkpoint in one.
             ensemble: Further runs or checkpoints, whose probabilities are averaged with
                 the first run's; its recipe has the search options.
-            engine: torch, onnx or onnx-int8; for the latter the runs must have been
-                exported.
+            engine: torch, torch-bf16 (a CPU with bfloat16 products), onnx or onnx-int8;
+                for the last two the runs must have been exported.
             checkpoint: best or last, where folders are named.
             device: Where to compute: cpu; cuda; cuda:1, the second GPU; auto, a GPU if
                 there is one and the engine is torch without shortlist.

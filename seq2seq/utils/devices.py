@@ -99,3 +99,15 @@ def _hint(device: str) -> str:
     if device in {"gpu", "GPU"}:
         return " For the first GPU: --device cuda."
     return ""
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a GPU, cuda:0 and so on, or the processor multiplies bfloat16."""
+    import torch
+
+    if device != "cpu":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Internal to torch; torch.cpu.get_capabilities is public, but missing before 2.13.
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from seq2seq.data.collate import collate
-from seq2seq.engines import engine, prepacked_decoder
+from seq2seq.engines import engine, factory, prepacked_decoder
 from seq2seq.engines.engine import TorchEngine, make_step_network
+from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.translate import Translator
 from tests.helpers.runs import make_run
@@ -133,6 +134,44 @@ def test_without_such_matrices_the_network_steps_itself(
             plain.decoder.output_layer.weight, plain.decoder.output_layer.bias
         )
     assert engine.make_step_network(plain) is plain
+
+
+@torch.inference_mode()
+def test_bfloat16_steps_are_near_and_the_same_whatever_the_batch() -> None:
+    network = lively(decoder={**DECODER, "cell": "lstm"})
+    exact, rounded = TorchEngine(network), TorchEngine(network, torch.bfloat16)
+    batch = collate(SOURCES, [[] for _ in SOURCES])
+    state, memory = exact.start(batch.source, batch.source_lengths)
+    last_tokens = torch.arange(len(SOURCES)) + 4
+    expected = exact.step(last_tokens, state, memory).log_probs
+    log_probs = rounded.step(last_tokens, state, memory).log_probs
+    assert log_probs.dtype == torch.float32
+    assert 1e-4 < float((log_probs - expected).abs().max()) < 0.1
+    for row in range(len(SOURCES)):
+        rows = torch.tensor([row])
+        alone = rounded.step(last_tokens[rows], state.select(rows), memory.select(rows))
+        assert torch.equal(alone.log_probs[0], log_probs[row])
+
+
+@pytest.mark.parametrize("fault", ["", "processor", "operators"])
+def test_the_bfloat16_engine_computes_in_bfloat16_or_refuses(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run")
+    monkeypatch.setattr(factory, "has_bfloat16", lambda device: fault != "processor")
+    if fault == "operators":
+        monkeypatch.setattr(engine, "make_step_network", lambda network, dtype: network)
+    if fault:
+        with pytest.raises(UserError, match=r"bfloat16.*Use --engine torch"):
+            Translator.load(run, engine="torch-bf16")
+        return
+    translator = Translator.load(run, engine="torch-bf16")
+    assert isinstance(translator.engine, TorchEngine)
+    layer = translator.engine.step_network.decoder.output_layer
+    assert layer.packed.dtype == torch.bfloat16
+    again = pickle.loads(pickle.dumps(translator))  # noqa: S301, made here
+    assert again(LINES) == translator(LINES)
+    assert again.engine.step_network.decoder.output_layer.packed.dtype == torch.bfloat16
 
 
 def test_translations_are_the_same_and_survive_pickling(tmp_path: Path) -> None:

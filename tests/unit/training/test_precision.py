@@ -13,8 +13,9 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.training import precision
-from seq2seq.training.precision import has_bfloat16, resolve_precision
+from seq2seq.training.precision import resolve_precision
 from seq2seq.training.train import train
+from seq2seq.utils.devices import has_bfloat16
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
 

@@ -19,7 +19,7 @@ from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.train import train
 from seq2seq.translate import Translator
 from seq2seq.translate.sequence_scorer import SequenceScorer
-from seq2seq.utils.devices import resolve_devices
+from seq2seq.utils.devices import has_bfloat16, resolve_devices
 
 Machine = Callable[[int], None]
 
@@ -220,5 +220,5 @@ def test_bfloat16_is_asked_of_the_gpu_that_trains(
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda **options: options != supported
     )
-    assert precision.has_bfloat16("cuda:1")
+    assert has_bfloat16("cuda:1")
     assert current == ["cuda:1"]
