@@ -83,6 +83,15 @@ def translate(
             "number from 1 or by name."
         ),
     ] = None,
+    quoted: Annotated[
+        bool | None,
+        typer.Option(
+            "--quoted/--no-quoted",
+            help="Cells of TSV may be in quotes, as spreadsheets write them; or quotes "
+            "are text.",
+            show_default="refuse what seems quoted",
+        ),
+    ] = None,
     constraints: Annotated[
         bool,
         typer.Option(
@@ -196,6 +205,7 @@ def translate(
                 output_format=output_format,
                 field=field,
                 constraints=constraints,
+                quoted=quoted,
                 strict_utf8=strict_utf8,
             ),
             options=TranslationOptions(

@@ -18,7 +18,7 @@ from seq2seq.data.readers import (
     parquet_pairs,
 )
 from seq2seq.data.split_names import ALIASES, MissingSplitError
-from seq2seq.data.tables import TableOptions, tsv_pairs
+from seq2seq.data.tables import SPREADSHEETS, TableOptions, tsv_pairs
 from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS
 
@@ -36,7 +36,6 @@ _TABLE = re.compile(
     rf"(?P<split>.+?)(?:\.(?P<first>{_LANGUAGE})-(?P<second>{_LANGUAGE}))?\.tsv"
     rf"{_COMPRESSION}"
 )
-_SPREADSHEETS = (".csv", ".xlsx", ".xls", ".ods")
 _NO_LANGUAGES = {"csv", "xlsx", "xls", "ods", "json", "md", "txt", "yaml", "py"}
 _SIMILARITY = 75  # Percent that two names share at least: onli and only, 75.
 
@@ -193,7 +192,7 @@ def missing_files_error(
     for name in (split, *names):
         if name in there and name not in splits:
             return _missing_language_error(folder, languages, name, there[name])
-    unread = [p.name for p in _list_files(folder) if p.suffix.lower() in _SPREADSHEETS]
+    unread = [p.name for p in _list_files(folder) if p.suffix.lower() in SPREADSHEETS]
     if not splits and not unread:
         # No split has both languages: of the fullest, one is a misprint perhaps.
         fullest = max(there, key=lambda name: len(there[name]), default=None)
@@ -242,7 +241,7 @@ def file_error(path: Path) -> UserError:
         "train.en and train.de, a sentence a line, train.en-de.tsv, train.jsonl or "
         "train.parquet, and the same for valid and test."
     )
-    if suffix in _SPREADSHEETS:
+    if suffix in SPREADSHEETS:
         return UserError(
             f"{formats} A {suffix[1:].upper()} file is not read: save it as "
             "tab-separated text in UTF-8, such as train.en-de.tsv, in a folder of its "

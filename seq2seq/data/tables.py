@@ -21,6 +21,9 @@ from seq2seq.errors import UserError
 from seq2seq.utils.files import read_lines
 from seq2seq.utils.text import fold
 
+SPREADSHEETS = (".csv", ".xlsx", ".xls", ".ods")
+"""Suffixes of files that are not read; they are to be exported as TSV."""
+
 _SAMPLE_LINES = 100
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _HEADER_WORDS = (
@@ -91,7 +94,7 @@ def tsv_pairs(
             and the options leave that open.
     """
     _check_export(path, languages, options)
-    rows = _rows(path, read_lines(path), bool(options.quoted))
+    rows = split_rows(str(path), read_lines(path), bool(options.quoted))
     columns = (1, 0) if swapped else (0, 1)
     if options.header and (first := next(rows, None)) is not None:
         columns = _named_columns(path, first[1], languages, columns)
@@ -104,10 +107,19 @@ def tsv_pairs(
         yield row[columns[0]], row[columns[1]]
 
 
-def _rows(
-    path: Path, lines: Iterable[str], quoted: bool
+def split_rows(
+    name: str, lines: Iterable[str], quoted: bool
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of each row's last line, and its cells."""
+    """Yield the number of each row's last line, and its cells.
+
+    Args:
+        name: The file's name in error messages.
+        lines: Its lines.
+        quoted: Whether quotes around a cell are none of its text.
+
+    Raises:
+        UserError: If quotes are not closed, or not doubled within a cell.
+    """
     if not quoted:
         for number, line in enumerate(lines, 1):
             yield number, line.split("\t")
@@ -119,8 +131,8 @@ def _rows(
             yield reader.line_num, [cell.replace("\n", " ") for cell in row]
     except csv.Error as error:
         raise UserError(
-            f"{path}:{reader.line_num}: {error}. With data.quoted, quotes in a quoted "
-            "cell must be doubled, and the last be followed by a tab or the line's end."
+            f"{name}:{reader.line_num}: {error}. Quotes in a quoted cell must be "
+            "doubled, and the last be followed by a tab or the line's end."
         ) from error
 
 
@@ -133,7 +145,6 @@ def _named_columns(
     if source in names and target in names:
         return names.index(source), names.index(target)
     if len([name for name in names if name]) > 2:
-        missing = [code for code in languages if code.casefold() not in names]
         missing = [code for code in languages if code.casefold() not in names]
         raise UserError(
             f"{path}:1: of the columns {', '.join(map(repr, header))}, none is called "
@@ -154,12 +165,12 @@ def _check_export(
         for line in islice(read_lines(path), _SAMPLE_LINES):
             sample.append(line)
     cells = [line.split("\t")[:2] for line in sample]
-    has_quotes = _has_quotes(cells)
+    quotes = has_quotes(cells)
     first = [cell.strip('"') for cell in cells[0]] if cells else []
-    has_names = bool(first) and all(_is_column_name(name, languages) for name in first)
+    has_names = bool(first) and all(is_column_name(name, languages) for name in first)
     shown = " and ".join(map(repr, first))
     signs, keys = [], []
-    if options.quoted is None and has_quotes:
+    if options.quoted is None and quotes:
         signs.append("its cells are in quotes")
         keys.append("data.quoted")
     if options.header is None and has_names:
@@ -178,7 +189,7 @@ def _check_export(
         )
 
 
-def _has_quotes(rows: Sequence[Sequence[str]]) -> bool:
+def has_quotes(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether all cells are in quotes, or one has doubled quotes within."""
     cells = [cell for row in rows for cell in row if cell]
     quoted = [cell for cell in cells if len(cell) > 1 and _QUOTED.fullmatch(cell)]
@@ -187,6 +198,7 @@ def _has_quotes(rows: Sequence[Sequence[str]]) -> bool:
     )
 
 
-def _is_column_name(cell: str, languages: tuple[str, str]) -> bool:
+def is_column_name(cell: str, languages: tuple[str, str]) -> bool:
+    """Return whether a cell usually names a column, or is one of two languages."""
     names = [*_HEADER_WORDS.split(), *languages]
     return fold(cell) in map(fold, names)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from seq2seq.data.tables import SPREADSHEETS, has_quotes, split_rows
 from seq2seq.errors import UserError
 from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.translate.options import Translation
 from seq2seq.utils.files import COMPRESSIONS, DecodeErrorHandler
-from seq2seq.utils.text import has_surrogate
+from seq2seq.utils.text import has_surrogate, with_noun
 
 Format = Literal["text", "tsv", "jsonl"]
 
@@ -45,11 +46,25 @@ class Record:
 
 
 def infer_format(path: Path) -> Format:
-    """Infer a file's format from its name: .tsv, .jsonl, else text."""
+    """Infer a file's format from its name: .tsv, .jsonl, else text.
+
+    Raises:
+        UserError: If the name is that of a spreadsheet.
+    """
     suffix = Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
+    if suffix.lower() in SPREADSHEETS:
+        raise spreadsheet_error(str(path), suffix[1:].upper())
     if suffix == ".tsv":
         return "tsv"
     return "jsonl" if suffix == ".jsonl" else "text"
+
+
+def spreadsheet_error(name: str, kind: str) -> UserError:
+    """Return the error about a file of a spreadsheet program."""
+    return UserError(
+        f"{name}: {kind} files are neither read nor written. Save it as tab-separated "
+        "text in UTF-8, named .tsv, and name the column with --field."
+    )
 
 
 def read_records(
@@ -59,6 +74,7 @@ def read_records(
     input_format: Format,
     field: str | None,
     constraints: bool = False,
+    quoted: bool | None = None,
     on_decode_error: DecodeErrorHandler | None = None,
 ) -> Iterator[Record]:
     """Parse input lines.
@@ -71,6 +87,8 @@ def read_records(
             tab-separated columns the number from 1, or the name in the first line.
         constraints: Whether prefix, required and forbidden of JSON objects constrain
             the translation.
+        quoted: Whether quotes around a tab-separated cell are none of its text, as
+            spreadsheets write them; None: refuse what seems so.
         on_decode_error: Called with the location of a text with a lone surrogate,
             which is then read as U+FFFD; if None, such text is an error.
 
@@ -78,14 +96,25 @@ def read_records(
         Records; one whose constraints have a wrong type has an error and no text.
 
     Raises:
-        UserError: If a line has no such field, with the line's number.
+        UserError: If a line has no such field, or not as many cells as the first, with
+            the line's number; if the format has no such options.
     """
     if constraints and input_format != "jsonl":
         raise UserError(
             f"{name} is {input_format}, but --constraints reads keys of JSON objects: "
             "give them as .jsonl or with --input-format jsonl."
         )
+    if quoted is not None and input_format != "tsv":
+        raise UserError(
+            f"{name} is read as {input_format}, but --quoted and --no-quoted are for "
+            "cells of TSV: add --input-format tsv, or leave it out."
+        )
     if input_format == "text":
+        if field:
+            raise UserError(
+                f"{name} is read as text, but --field {field} names a column or key: "
+                "add --input-format tsv or jsonl, or leave --field out."
+            )
         for line in lines:
             yield Record(line, line, line.replace("\t", " "), {"source": line})
         return
@@ -95,7 +124,7 @@ def read_records(
             + ("a column's number or name." if input_format == "tsv" else "a key.")
         )
     if input_format == "tsv":
-        yield from _read_tsv(lines, name, field)
+        yield from _read_tsv(lines, name, field, quoted)
         return
     for number, line in enumerate(lines, 1):
         location = f"{name}:{number}"
@@ -116,38 +145,68 @@ def read_records(
         yield record
 
 
-def _read_tsv(lines: Iterable[str], name: str, field: str) -> Iterator[Record]:
-    numbered = enumerate(lines, 1)
-    names = None
-    if field.isdecimal():
-        column = int(field) - 1
-        if column < 0:
-            raise UserError("--field counts columns from 1.")
-    else:
-        _, header = next(numbered, (0, None))
-        if header is None:
-            return
-        names = header.split("\t")
-        if field not in names:
-            raise UserError(
-                f"{name}:1: there is no column {field!r} among {', '.join(names)}. "
-                "Name one of them, or give a number if the first line names none."
-            )
-        column = names.index(field)
-        yield Record(header, "", header, {}, header=True)
-    for number, line in numbered:
-        if not line.strip():
-            yield Record(line, "", line, {})
+def _read_tsv(
+    lines: Iterable[str], name: str, field: str, quoted: bool | None
+) -> Iterator[Record]:
+    names: list[str] = []
+    first: list[str] = []  # The first row's cells.
+    column = first_number = -1
+    is_number = field.isdecimal()
+    for number, cells in split_rows(name, lines, bool(quoted)):
+        line = "\t".join(cell.replace("\t", " ") for cell in cells)
+        if not line.strip() and len(cells) < 2 and (first or is_number):
+            yield Record(line, "", "\t" * (len(first) - 1), {})
             continue
-        values = line.split("\t")
-        if len(values) <= column:
+        if quoted is None and has_quotes([first or cells, cells]):
             raise UserError(
-                f"{name}:{number}: there are {len(values)} columns, but column "
-                f"{column + 1} is to be translated. Mend the line."
+                f"{name}:{number}: cells are in quotes, as spreadsheets write them. "
+                "Add --quoted, or --no-quoted if the quotes are text."
             )
-        keys = names or [str(index) for index in range(1, len(values) + 1)]
-        fields = dict(zip(keys, values, strict=False))
-        yield Record(line, values[column], line, fields)
+        if not first:
+            first, first_number = cells, number
+            # A spreadsheet's last columns may have no name.
+            names = [cell or str(index) for index, cell in enumerate(cells, 1)]
+            if not is_number:
+                column = _named_column(names, f"{name}:{number}", field)
+                yield Record(line, "", line, {}, header=True)
+                continue
+            names = [str(index) for index in range(1, len(cells) + 1)]
+            if field not in names:
+                raise UserError(
+                    f"{name}:{number}: there {_count(cells)}, so there is no column "
+                    f"{field}. Columns count from 1."
+                )
+            column = names.index(field)
+        if len(cells) != len(first):
+            add = ""
+            if not quoted and any(cell.startswith('"') for cell in cells):
+                add = ", or add --quoted if quotes enclose tabs or line breaks"
+            raise UserError(
+                f"{name}:{number}: there {_count(cells)}, but line {first_number} has "
+                f"{len(first)}. Mend the line{add}."
+            )
+        yield Record(line, cells[column], line, dict(zip(names, cells, strict=True)))
+
+
+def _count(cells: list[str]) -> str:
+    return f"{'is' if len(cells) == 1 else 'are'} {with_noun(len(cells), 'cell')}"
+
+
+def _named_column(names: list[str], location: str, field: str) -> int:
+    """Return the index of a column, from 0.
+
+    Raises:
+        UserError: If there is none of the name, or two columns have one name.
+    """
+    if field not in names:
+        raise UserError(
+            f"{location}: there is no column {field!r} among {', '.join(names)}. "
+            "Name one of them, or give a number if the first line names none."
+        )
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{location}: two columns are called {name!r}. Rename one.")
+    return names.index(field)
 
 
 def _parse_json(line: str, location: str, field: str) -> Record:
@@ -158,17 +217,18 @@ def _parse_json(line: str, location: str, field: str) -> Record:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise UserError(f"{location}: this is no JSON object: {reason}.") from error
+    missing = object()
     value = fields
-    if isinstance(fields, dict) and field in fields:
-        value = fields[field]
-    else:
-        for key in field.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
+    is_key = isinstance(fields, dict) and field in fields
+    for key in [field] if is_key else field.split("."):
+        value = value.get(key, missing) if isinstance(value, dict) else missing
     if not isinstance(value, str):
-        keys = ", ".join(map(str, fields)) if isinstance(fields, dict) else "no object"
+        keys = ", ".join(fields) if isinstance(fields, dict) else "no object"
+        reason = f"there is no text under {field!r} ({keys})"
+        if value is not missing:
+            reason = f"{field!r} is {json.dumps(value)[:40]}, not text"
         raise UserError(
-            f"{location}: there is no text under {field!r} ({keys}). Name another key "
-            "with --field, or mend the line."
+            f"{location}: {reason}. Name another key with --field, or mend the line."
         )
     text = value.replace("\n", " ")
     columns = text.replace("\t", " ").replace("\r", " ")

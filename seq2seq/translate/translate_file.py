@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +26,7 @@ from seq2seq.translate.formats import (
     Record,
     infer_format,
     read_records,
+    spreadsheet_error,
 )
 from seq2seq.translate.line_stats import LineStats
 from seq2seq.translate.options import TranslationOptions
@@ -42,6 +44,11 @@ from seq2seq.utils.files import (
 from seq2seq.utils.memory import gc_disabled
 from seq2seq.utils.overwriting import STDIN, STDOUT, check_overwrites_no_input
 from seq2seq.utils.progress import LineProgress
+
+STANDARD_INPUT = "standard input"
+
+CHECKED_LINES = 100
+"""Lines of each input that are read before any is translated."""
 
 MAX_COUNTED_BYTES = 256 << 20
 """Size of a compressed file whose lines are not counted beforehand."""
@@ -63,6 +70,8 @@ class FileOptions:
         field: The source text: a key of JSON objects, or a column's number or name.
         constraints: Whether prefix, required and forbidden of JSON objects constrain
             the translation.
+        quoted: Whether quotes around a cell of TSV are none of its text; refuse what
+            seems so if None.
         strict_utf8: Whether bytes that are not UTF-8 are an error; else they become
             U+FFFD. Files are then checked to their ends before any is translated.
 
@@ -78,6 +87,7 @@ class FileOptions:
     output_format: Format = "text"
     field: str | None = None
     constraints: bool = False
+    quoted: bool | None = None
     strict_utf8: bool = False
 
     def __post_init__(self) -> None:
@@ -100,29 +110,70 @@ class FileOptions:
         known = [count for count in counts if count is not None]
         return sum(known) if known and len(known) == len(self.inputs) else None
 
+    def check_inputs(self) -> None:
+        """Read the first lines of all files, or all lines with strict_utf8.
+
+        So no translation begins whose inputs are known to be faulty. Pipes, which
+        cannot be read twice, are checked for options that contradict their format.
+
+        Raises:
+            UserError: If a file is missing, or its lines or the options are faulty.
+        """
+        on_decode_error = None if self.strict_utf8 else _ignore
+        count = None if self.strict_utf8 else CHECKED_LINES
+        if not self.inputs:
+            deque(self._parse([], STANDARD_INPUT, self.input_format or "text", None), 0)
+        for path, input_format in zip(self.inputs, self.input_formats, strict=True):
+            is_pipe = path.exists() and not path.is_file() and not path.is_dir()
+            lines = read_lines(path, on_decode_error=on_decode_error)
+            records = self._parse(
+                [] if is_pipe else lines, str(path), input_format, on_decode_error
+            )
+            deque(islice(records, count), maxlen=0)
+
     def read(
         self, stdin: BinaryIO, *, on_decode_error: DecodeErrorHandler | None
     ) -> Iterator[Record]:
-        """Read the records of all files, or of standard input."""
-        read = partial(
-            read_records,
+        """Read the records of all files, or of standard input.
+
+        Raises:
+            UserError: As `read_records`; if files do not have the same columns, but the
+                output is TSV.
+        """
+        if not self.inputs:
+            lines = decode_lines(stdin, STANDARD_INPUT, on_decode_error=on_decode_error)
+            input_format = self.input_format or "text"
+            yield from self._parse(lines, STANDARD_INPUT, input_format, on_decode_error)
+        header: Record | None = None
+        for path, input_format in zip(self.inputs, self.input_formats, strict=True):
+            lines = read_lines(path, on_decode_error=on_decode_error)
+            for record in self._parse(lines, str(path), input_format, on_decode_error):
+                if record.header and header is not None:
+                    if record.line != header.line and self.output_format == "tsv":
+                        raise UserError(
+                            f"{path}:1: the columns are not those of the files before: "
+                            f"{header.line!r}. Translate it by itself."
+                        )
+                    continue  # Only the first header is repeated.
+                header = record if record.header else header
+                yield record
+
+    def _parse(
+        self,
+        lines: Iterable[str],
+        name: str,
+        input_format: Format,
+        on_decode_error: DecodeErrorHandler | None,
+    ) -> Iterator[Record]:
+        return read_records(
+            _refuse_binary(lines, name),
+            name,
+            input_format=input_format,
             field=self.field,
             constraints=self.constraints,
+            quoted=self.quoted,
             on_decode_error=on_decode_error,
         )
-        if not self.inputs:
-            name = "standard input"
-            lines = decode_lines(stdin, name, on_decode_error=on_decode_error)
-            yield from read(lines, name, input_format=self.input_format or "text")
-        formats = self.input_formats
-        for index, (path, input_format) in enumerate(
-            zip(self.inputs, formats, strict=True)
-        ):
-            lines = read_lines(path, on_decode_error=on_decode_error)
-            for record in read(lines, str(path), input_format=input_format):
-                # Only the first file's header is repeated.
-                if index == 0 or not record.header:
-                    yield record
 
     def open_output(
         self, job: dict[str, Any], *, runs: Sequence[RunFolder]
@@ -146,6 +197,29 @@ class FileOptions:
             return output.open("wb")  # A pipe or device.
         paths = [output] if self.alignments is None else [output, self.alignments]
         return ResumableOutput(paths, job=job, resume=self.resume, inputs=inputs)
+
+
+def _refuse_binary(lines: Iterable[str], name: str) -> Iterator[str]:
+    """Yield text lines.
+
+    Raises:
+        UserError: If the first begins a ZIP archive, as XLSX is, or a quarter of its
+            characters are NUL, as in UTF-16.
+    """
+    for number, line in enumerate(lines):
+        if number == 0:
+            if line.startswith("PK\x03\x04"):
+                raise spreadsheet_error(name, "XLSX and other ZIP")
+            if line and 4 * line.count("\0") >= len(line):
+                raise UserError(
+                    f"{name} is no UTF-8 text: its first line has NUL characters. "
+                    "Convert it first, for example with iconv -f UTF-16 -t UTF-8."
+                )
+        yield line
+
+
+def _ignore(location: str) -> None:
+    """Pass over a line that is not UTF-8, which is counted when it is translated."""
 
 
 def _is_large(path: Path) -> bool:
@@ -191,6 +265,7 @@ def translate_file(
     Raises:
         UserError: If the run, the options or the input are faulty.
     """
+    files.check_inputs()
     if beam_size is not None:
         overrides = [*overrides, f"search.beam_size={beam_size}"]
     load = partial(
@@ -231,9 +306,6 @@ def translate_file(
     # cannot exit; another buffer can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     on_decode_error = None if files.strict_utf8 else stats.add_decode_error
-    if files.strict_utf8 and files.inputs and all(map(Path.is_file, files.inputs)):
-        # Unlike a pipe, files can be read twice.
-        deque(files.read(stdin, on_decode_error=None), maxlen=0)
     runs = [Run.open(path) for path in [run, *ensemble]]
     job: dict[str, Any] = {}
     if files.output is not None:
@@ -246,6 +318,7 @@ def translate_file(
             "shortlist": shortlist,
             "field": files.field,
             "constraints": files.constraints,
+            "quoted": bool(files.quoted),
             "output_format": files.output_format,
             "input_formats": files.input_formats,
         }

@@ -56,6 +56,7 @@ def piped(
     *,
     input_format: Any = "text",
     field: str | None = None,
+    quoted: bool | None = None,
     options: TranslationOptions | None = None,
     writer: OutputWriter | None = None,
 ) -> list[str]:
@@ -66,6 +67,7 @@ def piped(
         "it",
         input_format=input_format,
         field=field,
+        quoted=quoted,
         on_decode_error=LineStats().add_decode_error,
     )
     translate_records(

@@ -76,7 +76,9 @@ def test_json_keeps_other_fields_and_finds_nested_ones(run: Path) -> None:
     ("text", "more", "says"),
     [
         (b"{}\n", [], "name the text to translate with --field"),
-        (b'{"a": 1}\n', ["--field", "a"], "standard input:1: there is no text under"),
+        (b'{"b": "x"}\n', ["--field", "a"], "input:1: there is no text under 'a' (b)"),
+        (b'{"a": 1}\n', ["--field", "a"], "standard input:1: 'a' is 1, not text"),
+        (b'{"a": null}\n', ["--field", "a"], "standard input:1: 'a' is null, not text"),
         (b'{"a": "x"}\n{"b":\n', ["--field", "a"], "standard input:2: this is no JSON"),
         (b"[" * 99999 + b"\n", ["--field", "a"], "standard input:1: this is no JSON"),
         (
@@ -96,8 +98,8 @@ def test_bad_json_gets_one_line(
 
 def test_missing_columns_are_named(run: Path) -> None:
     tsv = ["--input-format", "tsv", "--field"]
-    _, errors = call("translate", run, *tsv, "2", text=b"a\tb\nc\n")
-    assert "standard input:2: there are 1 columns, but column 2" in errors
+    _, errors = call("translate", run, *tsv, "3", text=b"a\tb\n")
+    assert "standard input:1: there are 2 cells, so there is no column 3" in errors
     _, errors = call("translate", run, *tsv, "en", text=b"a\tb\nc\n")
     assert "there is no column 'en' among a, b" in errors
 
