@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,20 @@ _UNKNOWN_WORD = re.compile(f"{_LETTER}*{_UNKNOWN}{_LETTER}*")
 _PUNCTUATION = re.compile(rf"^[^\w{MARKS}]+|[^\w{MARKS}]+$")
 
 
+class AlignmentBlock(NamedTuple):
+    """The attention weights of one segment in the matrix of its line.
+
+    Attributes:
+        row: Index of its first target word.
+        column: Index of its first source word.
+        weights: Attention weights, (target words, source words).
+    """
+
+    row: int
+    column: int
+    weights: Weights
+
+
 @dataclass(frozen=True)
 class Alignment:
     """A soft alignment of target words with source words.
@@ -33,13 +48,29 @@ class Alignment:
     Attributes:
         source: The source's words.
         target: The translation's words.
-        weights: Attention weights, (target words, source words), without the weight of
-            the source's EOS.
+        blocks: The attention weights of each segment, which are the matrix where they
+            are not zero; words that two segments share are in two blocks.
     """
 
     source: tuple[str, ...]
     target: tuple[str, ...]
-    weights: Weights
+    blocks: tuple[AlignmentBlock, ...]
+
+    @property
+    def weights(self) -> Weights:
+        """Attention weights, (target words, source words), without the source's EOS.
+
+        A word of several segments has the mean of their weights.
+        """
+        shape = len(self.target), len(self.source)
+        weights: Weights = np.zeros(shape, dtype=np.float32)
+        counts = np.zeros((len(self.target), 1), dtype=np.float32)
+        for row, column, block in self.blocks:
+            height, width = block.shape
+            weights[row : row + height, column : column + width] += block
+            counts[row : row + height] += 1
+        weights /= counts.clip(min=1)
+        return weights
 
     def links(self) -> list[tuple[int, int]]:
         """Link each target word to the source word with its greatest weight.
@@ -47,10 +78,29 @@ class Alignment:
         Returns:
             Pairs of source and target index, from 0, sorted.
         """
-        if not self.weights.size:
-            return []
-        best = self.weights.argmax(axis=1)
-        return sorted((int(source), target) for target, source in enumerate(best))
+        counts = np.zeros(len(self.target), dtype=np.int64)
+        for row, _, block in self.blocks:
+            counts[row : row + len(block)] += 1
+        links = []
+        shared: dict[int, list[tuple[int, Weights]]] = {}
+        for row, column, block in self.blocks:
+            if not block.size:
+                continue
+            best = column + block.argmax(axis=1)
+            for target, source in enumerate(best.tolist(), row):
+                if counts[target] == 1:
+                    links.append((source, target))
+                else:
+                    part = column, block[target - row]
+                    shared.setdefault(target, []).append(part)
+        for target, parts in shared.items():
+            start = parts[0][0]
+            end = max(column + len(weights) for column, weights in parts)
+            total = np.zeros(end - start, dtype=np.float32)
+            for column, weights in parts:
+                total[column - start : column - start + len(weights)] += weights
+            links.append((start + int(total.argmax()), target))
+        return sorted(links)
 
     def to_pharaoh(self) -> str:
         """Return the links in Pharaoh format: 0-0 1-2 2-1."""
@@ -76,7 +126,8 @@ def align(source: Sequence[str], target: Sequence[str], weights: Weights) -> Ali
         np.add.at(words, target_index, summed)
         counts = np.bincount(target_index, minlength=len(words))
         words /= counts[:, None].clip(min=1)
-    return Alignment(tuple(_words(source)), tuple(_words(target)), words)
+    block = AlignmentBlock(0, 0, words)
+    return Alignment(tuple(_words(source)), tuple(_words(target)), (block,))
 
 
 def concatenate(
@@ -95,20 +146,17 @@ def concatenate(
     """
     source: list[str] = []
     target: list[str] = []
-    blocks: list[tuple[int, int, Weights]] = []
+    blocks: list[AlignmentBlock] = []
     for alignment, *spaces in zip(
         alignments, source_spaces, target_spaces, strict=True
     ):
         row = _append_words(target, alignment.target, space=spaces[1])
         column = _append_words(source, alignment.source, space=spaces[0])
-        blocks.append((row, column, alignment.weights))
-    weights = np.zeros((len(target), len(source)), dtype=np.float32)
-    counts = np.zeros((len(target), 1), dtype=np.float32)
-    for row, column, block in blocks:
-        height, width = block.shape
-        weights[row : row + height, column : column + width] += block
-        counts[row : row + height] += 1
-    return Alignment(tuple(source), tuple(target), weights / counts.clip(min=1))
+        blocks += [
+            AlignmentBlock(row + block.row, column + block.column, block.weights)
+            for block in alignment.blocks
+        ]
+    return Alignment(tuple(source), tuple(target), tuple(blocks))
 
 
 def _append_words(words: list[str], more: Sequence[str], *, space: bool) -> int:

@@ -23,14 +23,15 @@ def plot_attention(alignment: Alignment, path: Path) -> None:
     Source: Bahdanau et al. 2015, section 5.2.1, figure 3.
     """
     check_figure_suffix(path)
-    if not alignment.weights.size:
+    weights = alignment.weights
+    if not weights.size:
         raise UserError("there are no words to align; give a sentence.")
     from matplotlib.figure import Figure
 
-    rows, columns = alignment.weights.shape
+    rows, columns = weights.shape
     figure = Figure(figsize=(1.5 + 0.45 * columns, 1.5 + 0.4 * rows))
     axes = figure.add_subplot()
-    axes.imshow(alignment.weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     axes.xaxis.tick_top()
     axes.set_xticks(range(columns), alignment.source, rotation=60, ha="left")
     axes.set_yticks(range(rows), alignment.target)

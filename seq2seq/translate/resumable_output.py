@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from seq2seq.errors import UserError
 from seq2seq.utils.files import COMPRESSIONS, atomic_file, decode_lines, write_lines
-from seq2seq.utils.overwriting import check_overwrites_no_input
+from seq2seq.utils.overwriting import check_distinct, check_overwrites_no_input
 
 
 class UnfinishedOutputError(UserError):
@@ -54,7 +54,8 @@ class ResumableOutput:
 
     Raises:
         UserError: If there are partial files and resume is False, if they are of
-            another job, if a file is one of the inputs, or cannot be written.
+            another job, if a file is one of the inputs or two are the same, or one
+            cannot be written.
     """
 
     def __init__(
@@ -75,10 +76,9 @@ class ResumableOutput:
                     f"{path} cannot be written: there is no folder {resolved.parent}. "
                     "Make it first, or choose another place."
                 )
-        if len(set(self.paths)) < len(self.paths):
-            raise UserError(f"{paths[0]} is named twice; name different files.")
         self.partial = [path.with_name(f"{path.name}.partial") for path in self.paths]
         self.journal = self.partial[0].with_name(f"{self.partial[0].name}.journal")
+        check_distinct([*self.paths, *self.partial, self.journal])
         check_overwrites_no_input([*paths, *self.partial, self.journal], inputs)
         self.job: dict[str, Any] = json.loads(json.dumps(job))
         self.committed = self._recover(resume=resume)

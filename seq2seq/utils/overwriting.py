@@ -58,6 +58,27 @@ def check_overwrites_no_input(
         )
 
 
+def check_distinct(outputs: Iterable[Path]) -> None:
+    """Check that no two outputs are one file, under the same or another name.
+
+    Args:
+        outputs: Files to write, which need not exist.
+
+    Raises:
+        UserError: If two are.
+    """
+    files: dict[Path | tuple[int, int], Path] = {}
+    for output in outputs:
+        path = output.resolve()
+        for key in (path, _identity(output) or path):
+            if (other := files.setdefault(key, output)) is not output:
+                raise UserError(
+                    f"{output} and {other} are the same file, but both would be "
+                    "written, NAME.partial and NAME.partial.journal among them. Name "
+                    f"another file, such as {output.stem}.new{output.suffix}."
+                )
+
+
 def _name(file: Path | int) -> str:
     return _NAMES.get(file, "") if isinstance(file, int) else str(file)
 

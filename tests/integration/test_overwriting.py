@@ -62,6 +62,35 @@ def test_no_command_overwrites_its_input(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("output", "alignments"),
+    [
+        ("out.txt", "out.txt"),
+        ("out.txt", "out.txt.partial"),
+        ("out.txt", "out.txt.partial.journal"),
+        ("align.txt.partial", "align.txt"),
+        ("hard.txt", "in.txt"),
+        ("out.txt", "folder/../out.txt"),
+    ],
+)
+def test_no_two_files_of_a_translation_are_one(
+    run: Path,
+    source: Path,
+    output: str,
+    alignments: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(source.parent)
+    Path("folder").mkdir()
+    Path("other.txt").write_text("A dog.\n")
+    before = contents(source.parent)
+    arguments = ["--output", output, "--alignments", alignments]
+    _, message = call("translate", run, "other.txt", *arguments)
+    assert "are the same file, but both would be written" in message
+    assert "\n" not in message
+    assert contents(source.parent) == before
+
+
 def test_a_redirected_input_is_not_overwritten(run: Path, source: Path) -> None:
     before = source.read_bytes()
     with redirected(stdin=source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from seq2seq.errors import UserError
 from seq2seq.translate import TranslationOptions, TranslationRequest, Translator
 from seq2seq.translate.alignment import (
     Alignment,
+    AlignmentBlock,
     align,
     concatenate,
     replace_unknowns,
@@ -74,10 +76,85 @@ def test_tokens_become_words() -> None:
     assert alignment.to_pharaoh() == "0-0 1-1"
 
 
+def _alignment(
+    source: Sequence[str], target: Sequence[str], weights: np.ndarray
+) -> Alignment:
+    block = AlignmentBlock(0, 0, weights.astype(np.float32))
+    return Alignment(tuple(source), tuple(target), (block,))
+
+
+segments = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(1, 3), st.booleans(), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(segments, st.integers(0, 99))
+def test_links_of_blocks_are_those_of_the_whole_matrix(
+    shapes: list[tuple[int, int, bool, bool]], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    line = concatenate(
+        [
+            _alignment("a" * columns, "b" * rows, random.uniform(1, 2, (rows, columns)))
+            for rows, columns, _, _ in shapes
+        ],
+        source_spaces=[space for *_, space, _ in shapes],
+        target_spaces=[space for *_, space in shapes],
+    )
+    best = line.weights.argmax(axis=1) if line.weights.size else []
+    assert line.links() == sorted((int(s), t) for t, s in enumerate(best))
+    assert "".join(line.target) == "b" * sum(rows for rows, *_ in shapes)
+
+
+@pytest.mark.parametrize("space", [True, False])
+def test_an_alignment_takes_memory_in_proportion_to_the_line(
+    monkeypatch: pytest.MonkeyPatch, space: bool
+) -> None:
+    def fail(_: Alignment) -> None:
+        raise AssertionError("no one needs the whole matrix")
+
+    monkeypatch.setattr(Alignment, "weights", property(fail))
+    parts = [_alignment("ab", "cd", np.eye(2))] * 5000
+    spaces = [space] * 5000
+    line = concatenate(parts, source_spaces=spaces, target_spaces=spaces)
+    assert sum(block.weights.size for block in line.blocks) == 4 * 5000
+    assert len(line.links()) == len(line.target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "num_source", "num_target"),
+    [("en", "zh", 5, 1), ("zh", "en", 1, 2), ("en", "de", 5, 2)],
+)
+def test_each_language_has_its_own_blanks_between_sentences(
+    runs: Path, source: str, target: str, num_source: int, num_target: int
+) -> None:
+    translator = Translator.load(runs / "one")
+    data = translator.recipe.data.model_copy(
+        update={"source": source, "target": target}
+    )
+    translator.recipe = translator.recipe.model_copy(update={"data": data})
+    sentences = ["A dog sleeps.", "The cat."]
+    line = " ".join(sentences)
+    if source == "zh":
+        sentences = ["狗。", "猫。"]
+        line = "".join(sentences)
+    *single, both = translator.translate_batch(
+        [*sentences, line], TranslationOptions(align=True)
+    )
+    assert both.num_segments == 2
+    assert both.alignment is not None
+    assert len(both.alignment.source) == num_source
+    words = [translation.alignment.target for translation in single]
+    expected = sum(map(len, words)) - (num_target == 1)
+    assert len(both.alignment.target) == expected
+
+
 def test_the_words_of_later_segments_come_after_those_of_earlier_ones() -> None:
     def joined(*spaces: tuple[bool, bool]) -> Alignment:
         before, after = zip(*spaces, strict=True)
-        alignments = [Alignment(("a", "b."), ("c", "d."), np.eye(2, dtype=np.float32))]
+        alignments = [_alignment(("a", "b."), ("c", "d."), np.eye(2))]
         return concatenate(
             alignments * len(spaces), source_spaces=before, target_spaces=after
         )
@@ -91,7 +168,7 @@ def test_the_words_of_later_segments_come_after_those_of_earlier_ones() -> None:
     assert glued.target == ("c", "d.", "c", "d.c", "d.")
     assert glued.to_pharaoh() == "0-0 1-1 1-2 2-3 4-4"
     assert glued.weights.sum(axis=1).tolist() == [1.0] * 5
-    empty = Alignment((), (), np.zeros((0, 0), np.float32))
+    empty = Alignment((), (), ())
     spaces = {"source_spaces": [False] * 2, "target_spaces": [False] * 2}
     assert concatenate([apart, empty], **spaces).to_pharaoh() == apart.to_pharaoh()
     assert concatenate([empty, apart], **spaces).to_pharaoh() == apart.to_pharaoh()
@@ -229,10 +306,8 @@ def test_figures_of_other_formats_or_of_nothing_are_refused(
 ) -> None:
     weights = np.ones((1, 1), np.float32)
     with pytest.raises(UserError, match=r"must end in \.svg, \.png, \.pdf"):
-        plot_attention(Alignment(("a",), ("b",), weights), tmp_path / "a.gif")
+        plot_attention(_alignment(("a",), ("b",), weights), tmp_path / "a.gif")
     with pytest.raises(UserError, match="there are no words to align"):
-        plot_attention(
-            Alignment(("a",), (), np.zeros((0, 1), np.float32)), tmp_path / "a.svg"
-        )
+        plot_attention(Alignment(("a",), (), ()), tmp_path / "a.svg")
     _, errors = call("heatmap", runs / "one", " ", "--output", tmp_path / "a.svg")
     assert "the sentence is blank" in errors
