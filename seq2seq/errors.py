@@ -10,8 +10,6 @@ from __future__ import annotations
 class UserError(ValueError):
     """Invalid user input; the command line exits with status 1."""
 
-    exit_status = 1
-
 
 def require_list(value: object, name: str) -> None:
     """Check that an argument of several items is no single text.
@@ -42,9 +40,7 @@ def misaligned_error(counts: str) -> UserError:
 
 
 class RecipeError(UserError):
-    """Invalid recipe; the message has one line per error, the exit status is 2."""
-
-    exit_status = 2
+    """Invalid recipe; the message has one line per error."""
 
 
 class Interrupted(BaseException):

@@ -75,8 +75,9 @@ def main() -> None:
     except UserError as error:
         log.debug("where the error was raised:", exc_info=True)
         text = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
-        print(f"error: {text}" if error.exit_status == 1 else text, file=sys.stderr)
-        sys.exit(error.exit_status)
+        for line in text.split("\n"):  # A recipe may have several faults.
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
     except OutputClosed as closed:
         sys.exit(closed.exit_status)
     except (OSError, MemoryError) as error:

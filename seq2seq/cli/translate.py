@@ -183,6 +183,11 @@ def translate(
     """Translate lines: one translation for each, in order, blank for a blank line."""
     if mbr_metric is not None and mbr_samples is None:
         raise UserError("--mbr-metric is for --mbr-samples N, the number of samples.")
+    if run.is_file() and files and (files[0] / "recipe.yaml").is_file():
+        raise UserError(
+            f"{run} is a file, and {files[0]} the run folder, which comes first: "
+            f"seq2seq translate {shlex.join(map(str, [files[0], run]))}"
+        )
     if buffer_size is None:
         buffer_size = 1 if not files and sys.stdin.isatty() else 2000
     with gc_disabled():

@@ -21,13 +21,13 @@ from seq2seq.data.folders import (
     has_dataset_files,
     list_splits,
     missing_files_error,
-    similar_folder,
 )
 from seq2seq.data.readers import PairReader, TextPair, dataset_pairs
 from seq2seq.data.split_names import MissingSplitError, find_alias
 from seq2seq.data.tables import TableOptions
 from seq2seq.errors import UserError
 from seq2seq.utils.files import sha256_file
+from seq2seq.utils.similar_paths import similar_path
 
 PHRASEBOOK_PAIRS = {"train": 120_000, "valid": 500, "test": 500}
 """Pairs of each split of the phrasebook, unless max_pairs sets another number."""
@@ -156,7 +156,7 @@ def _open_exact(
     if folder.exists():
         raise file_error(folder)
     # Only a dataset of the Hub has a revision or a configuration.
-    if not (revision or config or streaming) and (similar := similar_folder(folder)):
+    if not (revision or config or streaming) and (similar := similar_path(folder)):
         message = f"There is no folder {path}, but {similar}: -o data.path={similar}"
         if _HUB_ID.fullmatch(path):
             message += " (For a dataset of the Hub: -o data.revision=main)"

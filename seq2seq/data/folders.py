@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rapidfuzz import fuzz, process
-
 from seq2seq.data.readers import (
     PairReader,
     json_pairs,
@@ -37,7 +35,6 @@ _TABLE = re.compile(
     rf"{_COMPRESSION}"
 )
 _NO_LANGUAGES = {"csv", "xlsx", "xls", "ods", "json", "md", "txt", "yaml", "py"}
-_SIMILARITY = 75  # Percent that two names share at least: onli and only, 75.
 
 
 class SplitFiles(NamedTuple):
@@ -261,30 +258,3 @@ def file_error(path: Path) -> UserError:
             f"my-data/train{path.name.removeprefix(split)}, and -o data.path=my-data"
         )
     return UserError(formats)
-
-
-def similar_folder(path: Path) -> Path | None:
-    """Return an existing folder whose name is similar, if there is one.
-
-    Of a path such as data/mutli30k, each part that does not exist is compared with the
-    folders beside it.
-    """
-    if path.is_dir():
-        return path
-    parent = path.parent if path.parent == Path() else similar_folder(path.parent)
-    if parent is None:
-        return None
-    if (parent / path.name).is_dir():
-        return parent / path.name
-    names = sorted(_folders(parent))
-    match = process.extractOne(
-        path.name, names, scorer=fuzz.ratio, score_cutoff=_SIMILARITY
-    )
-    return parent / match[0] if match else None
-
-
-def _folders(parent: Path) -> Iterator[str]:
-    try:
-        yield from (path.name for path in parent.iterdir() if path.is_dir())
-    except OSError:  # It may not be listed.
-        return

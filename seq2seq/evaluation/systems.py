@@ -21,6 +21,7 @@ from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import read_lines
 from seq2seq.utils.languages import check_language
+from seq2seq.utils.similar_paths import missing_error
 
 MAX_SYSTEMS = 8
 """Systems on one page: as many as there are colours that one can tell apart."""
@@ -177,10 +178,8 @@ def parse_system_arg(text: str) -> tuple[str, Path]:
         path = Path(text[index + 1 :])
         if text[:index].strip() and text[index + 1 :] and path.exists():
             return text[:index].strip(), path
-    raise UserError(
-        f"{text} is missing. Name a run folder or a file of hypotheses, as PATH or as "
-        "NAME=PATH."
-    )
+    need = "Name a run folder or a file of hypotheses, as PATH or as NAME=PATH."
+    raise missing_error(Path(text), need)
 
 
 def _unique_names(

@@ -37,9 +37,9 @@ from seq2seq.recipe.validation import (
     KIND,
     collect_errors,
     did_you_mean,
-    format_choices,
     section_models,
 )
+from seq2seq.utils.similar_paths import similar_path
 from seq2seq.utils.text import has_surrogate
 
 log = logging.getLogger(__name__)
@@ -88,9 +88,14 @@ def recipe_path(name: str) -> Path:
     except (OSError, ValueError):
         pass  # A name that no file can have, or a folder that may not be looked into.
     stem = re.sub(r"\.ya?ml$", "", name)
-    wrong = "no such file" if stem != name else "neither a shipped recipe nor a file"
-    hint = did_you_mean(stem, names) or format_choices(", shipped are ", names)
-    raise recipe_error(Location(name, None), wrong + hint)
+    wrong = "neither a shipped recipe nor a file"
+    if stem != name:
+        wrong = "this file is missing"
+        near = similar_path(path, files=True)
+        names = [*names, *([str(near)] if near and near.suffix in _SUFFIXES else [])]
+    hint = did_you_mean(name, names) or did_you_mean(stem, names)
+    wrong += f"{hint or ','} `seq2seq recipe ls` lists the shipped recipes"
+    raise recipe_error(Location(name, None), wrong)
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:

@@ -35,6 +35,7 @@ from seq2seq.recipe import Recipe
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.utils.checksums import CHECKSUM_FILE, require_checksums, write_checksums
 from seq2seq.utils.files import atomic_file
+from seq2seq.utils.similar_paths import missing_error
 
 PACKAGES = ("torch", "lightning", "sentencepiece", "datasets", "sacrebleu", "numpy")
 
@@ -120,10 +121,14 @@ class RunFolder:
         Raises:
             UserError: If this is no run folder, or its recipe is damaged.
         """
+        need = "Name a folder that `seq2seq train` made, such as runs/quickstart."
+        if not self.path.exists():
+            raise missing_error(self.path, need)
+        if self.path.is_file():
+            raise UserError(f"{self.path} is a file, not a run folder. {need}")
         if not self.recipe.is_file():
             raise UserError(
-                f"{self.path} is no run folder: it has no recipe.yaml. Name a folder "
-                "that `seq2seq train` made, such as runs/quickstart."
+                f"{self.path} is no run folder: it has no recipe.yaml. {need}"
             )
         self._verify("recipe.yaml")
         return read_recipe(str(self.recipe))

@@ -308,11 +308,11 @@ def test_a_wrong_recipe_shows_every_fault_at_once(tmp_path: Path) -> None:
         "extends: quickstart\nmodel:\n  dropot: 1\ntrain:\n  max_steps: x\n"
     )
     status, _, errors = seq2seq("train", "my.yaml", cwd=tmp_path)
-    assert status == 2
+    assert status == 1
     first, second = errors.strip().split("\n")
-    assert first.startswith("my.yaml:3: model.dropot: ")
+    assert first.startswith("error: my.yaml:3: model.dropot: ")
     assert "'dropout'" in first
-    assert second.startswith("my.yaml:5: train.max_steps: ")
+    assert second.startswith("error: my.yaml:5: train.max_steps: ")
 
 
 def test_standard_input_becomes_standard_output(run: Path, tmp_path: Path) -> None:

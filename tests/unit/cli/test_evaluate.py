@@ -76,3 +76,24 @@ def test_the_language_of_a_run_is_its_own(seq2seq: Command, tmp_path: Path) -> N
     status, _, errors = seq2seq("evaluate", str(tmp_path), "--language", "fr")
     assert status == 1
     assert "--language fr goes with --hypothesis" in errors
+
+
+def test_swapped_arguments_of_translate_are_named(
+    seq2seq: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "recipe.yaml").touch()
+    (tmp_path / "in.txt").touch()
+    status, _, errors = seq2seq("translate", "in.txt", "runs")
+    assert status == 1
+    assert errors == (
+        "error: in.txt is a file, and runs the run folder, which comes first: seq2seq "
+        "translate runs in.txt\n"
+    )
+
+
+def test_every_fault_of_a_recipe_is_an_error_of_status_1(seq2seq: Command) -> None:
+    status, _, errors = seq2seq("recipe", "show", "quickstart", "-o", "a=1", "-o", "b")
+    lines = errors.splitlines()
+    assert (status, len(lines)) == (1, 2)
+    assert all(line.startswith("error: -o ") for line in lines)

@@ -168,10 +168,11 @@ def test_quiet_leaves_hints_out_and_keeps_results(
 def test_verbose_prints_debug_lines_and_where_an_error_was_raised(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(monkeypatch, "recipe", "show", "quickstrat", "-v") == 2
+    assert call(monkeypatch, "recipe", "show", "quickstrat", "-v") == 1
     error = capsys.readouterr().err
     assert "Traceback" in error
-    assert error.endswith("did you mean 'quickstart'?\n")
+    assert "error: quickstrat: " in error
+    assert error.endswith("`seq2seq recipe ls` lists the shipped recipes\n")
     assert call(monkeypatch, "recipe", "validate", "quickstart") == 0
     assert "quickstart.yaml" in capsys.readouterr().err
 

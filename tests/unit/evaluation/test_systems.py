@@ -23,6 +23,7 @@ def files(folder: Path, **lines: str) -> dict[str, Path]:
         (["good"], {"language": None}, "need --language"),
         (["good"], {"references": ()}, "need --reference"),
         (["missing"], {}, "missing is missing. Name a run folder"),
+        (["goof"], {}, r"goof is missing, did you mean good\? Name a run folder"),
         ([], {}, "0 systems came"),
         (["good"] * 9, {}, "9 systems came"),
         (["good"], {"segment_scores": ["comet=letters"]}, r"letters:2: 'x' is no numb"),

@@ -45,7 +45,7 @@ def test_weights_are_averaged_one_by_one(runs: Path, tmp_path: Path) -> None:
         (["one", "lstm"], "model.encoder.cell is"),
         (["one", "characters"], "have different source tokenizers"),
         (["one"], "needs two runs or checkpoints at least"),
-        (["one", "nowhere"], "is no run folder"),
+        (["one", "nowhere"], "nowhere is missing. Name a folder"),
     ],
 )
 def test_unequal_runs_have_no_mean(
