@@ -17,7 +17,7 @@ from seq2seq.data.dataset import (
     open_dataset,
     validation_batches,
 )
-from seq2seq.data.overlap import SplitOverlap, find_overlap
+from seq2seq.data.overlap import SplitOverlap, compare_splits, find_overlap
 from seq2seq.data.preprocessing import (
     PreprocessedData,
     ProgressCallback,
@@ -108,7 +108,7 @@ class TranslationDataModule(LightningDataModule):
             self.valid_pairs = load_eval_pairs(data, data.splits.valid)
 
     def _measure_overlaps(self) -> None:
-        """Compare the held-out splits with the training data, once, and log it."""
+        """Compare held-out splits with training and each other, once, and log it."""
         if self.overlaps:
             return
         splits = self.recipe.data.splits
@@ -117,13 +117,17 @@ class TranslationDataModule(LightningDataModule):
             pairs[splits.test] = load_eval_pairs(self.recipe.data, splits.test)
         except UserError as error:  # Only the evaluation needs it.
             log.info(f"the test split is not compared with the training data: {error}")
-        for split, split_pairs in pairs.items():
-            overlap = find_overlap(split, split_pairs, self.preprocessed.path)
-            self.overlaps.append(overlap)
+        path = self.preprocessed.path
+        self.overlaps = [find_overlap(*split, path) for split in pairs.items()]
+        if len(pairs) == 2:
+            valid, test = pairs.items()
+            self.overlaps.append(compare_splits(*test, *valid))
+        for overlap in self.overlaps:
+            line = f"{overlap.split}: {overlap.summary()}"
             if overlap.is_notable:
-                log.info(f"warning: {split}: {overlap.summary()}; scores will flatter")
-            elif overlap.num_sources:
-                log.info(f"{split}: {overlap.summary()}")
+                log.info(f"warning: {line}; scores will flatter")
+            elif overlap.num_sources or overlap.num_targets:
+                log.info(line)
 
     def batch_sampler(
         self, accumulate_grad_batches: int = 1, world_size: int = 1

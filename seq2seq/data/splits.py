@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from itertools import product
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,21 +95,19 @@ def alias_line(corpus: ParallelCorpus, split: str) -> str:
 def refuse_shared_splits(data: DataOptions) -> None:
     """Refuse a recipe that trains, validates or tests on the same text twice.
 
-    Files are compared by their content, datasets of the Hub by their names. What cannot
-    be opened is left to those who read it.
+    The pairs are compared, in any order and whatever holds them; datasets that cannot
+    be opened by their names. Other errors are left to those who read the text.
 
     Raises:
         UserError: If two of the splits are the same.
     """
     names = data.splits
-    train = _Role("data.splits.train", names.train, _identity(data, names.train))
-    valid = _Role("data.splits.valid", names.valid, _identity(data, names.valid))
-    test = _Role("data.splits.test", names.test, _identity(data, names.test))
-    mixed = [
-        _Role("data.mix", split, _identity(mix, split)) for mix, split in _mixed(data)
-    ]
+    train = _Role.open("data.splits.train", data, names.train)
+    valid = _Role.open("data.splits.valid", data, names.valid)
+    test = _Role.open("data.splits.test", data, names.test)
+    mixed = [_Role.open("data.mix", mix, split) for mix, split in _mixed(data)]
     for role, other in [(test, valid), *product((valid, test), (train, *mixed))]:
-        if role.identity is not None and role.identity == other.identity:
+        if _have_same_text(role, other):
             raise UserError(
                 f"{role.key} ({role.split}) and {other.key} ({other.split}) are the "
                 "same text, and scores on what a model was trained or chosen on say "
@@ -117,18 +117,35 @@ def refuse_shared_splits(data: DataOptions) -> None:
 
 
 class _Role(NamedTuple):
-    """A key of the recipe, the split that it names, and the identity of its text."""
+    """A key of the recipe, the split that it names, where it is, and its text."""
 
     key: str
     split: str
-    identity: str | None
+    origin: tuple[str, str | None, str | None]
+    corpus: ParallelCorpus | None
+
+    @classmethod
+    def open(cls, key: str, data: DataOptions, split: str) -> _Role:
+        corpus = None
+        with suppress(UserError):
+            corpus = _open(data, split, None)
+        return cls(key, split, (data.path, data.config, data.revision), corpus)
 
 
-def _identity(data: DataOptions, split: str) -> str | None:
-    """Return what identifies the text of a split; None if it cannot be opened."""
-    if data.path != "phrasebook" and not Path(data.path).expanduser().is_dir():
-        return f"{data.path} {data.config} {data.revision} {split}"
+def _have_same_text(held_out: _Role, other: _Role) -> bool:
+    """Return whether a held-out split is all of another, or of the training data."""
+    if held_out.corpus is None or other.corpus is None:
+        is_folder = Path(held_out.origin[0]).expanduser().is_dir()
+        same = (held_out.origin, held_out.split) == (other.origin, other.split)
+        return same and not is_folder
+    if held_out.corpus.content == other.corpus.content:
+        return True
     try:
-        return _open(data, split, None).content
+        pairs = _sorted_pairs(held_out.corpus.read())
+        return pairs == _sorted_pairs(islice(other.corpus.read(), len(pairs) + 1))
     except UserError:
-        return None
+        return False
+
+
+def _sorted_pairs(pairs: Iterable[SentencePair]) -> list[tuple[str, str]]:
+    return sorted((pair.source.strip(), pair.target.strip()) for pair in pairs)

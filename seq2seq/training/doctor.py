@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.collate import collate
 from seq2seq.data.dataset import ParallelDataset, open_dataset
-from seq2seq.data.overlap import find_overlap
+from seq2seq.data.overlap import compare_splits, find_overlap
 from seq2seq.data.preprocessing import (
     Log,
     PreprocessedData,
@@ -168,6 +168,12 @@ def _check_splits(data: DataOptions, preprocessed: PreprocessedData) -> Iterator
         yield Check(
             f"{name} in train", overlap.summary(), advice if overlap.is_notable else ""
         )
+    if len(splits) == 2:
+        valid, test = splits.items()
+        overlap = compare_splits(*test, *valid)
+        advice = "scores will flatter: remove them from one of the two"
+        name = f"{overlap.split} in {overlap.other}"
+        yield Check(name, overlap.summary(), advice if overlap.is_notable else "")
 
 
 def _unknown(encoded: Sequence[Sequence[int]]) -> float:

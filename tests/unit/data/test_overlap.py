@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tracemalloc
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 
 from seq2seq.data.corpora import SentencePair
 from seq2seq.data.datamodule import TranslationDataModule
+from seq2seq.data.hub import LoadedSplit
 from seq2seq.data.overlap import SplitOverlap, find_overlap
 from seq2seq.data.preprocessing import preprocess
+from seq2seq.data.split_names import MissingSplitError
 from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
 from seq2seq.errors import UserError
 from seq2seq.recipe.loader import read_recipe
+from seq2seq.utils.files import write_lines
 from seq2seq.utils.text import fold
 from tests.helpers.corpora import CHARACTERS, data_options, write_split
 
@@ -105,6 +109,41 @@ def test_one_source_of_a_hundred_is_not_notable(tmp_path: Path) -> None:
     assert overlap_of(tmp_path / "b", TRAIN, [*TRAIN[:2], *new[1:]]).is_notable
 
 
+def test_targets_alone_are_notable_only_where_they_are_most(tmp_path: Path) -> None:
+    new = [
+        (f"new {c}", target) for c, (_, target) in zip("abcdef", TRAIN, strict=False)
+    ]
+    overlap = overlap_of(tmp_path / "a", TRAIN, new)
+    assert overlap.is_notable
+    assert overlap.summary() == (
+        "0 of 6 sources (0.0%) and 6 targets are trained on, but for case, digits, "
+        "punctuation and white space, such as 'satz a von allen'"
+    )
+    other = [(f"more {c}", f"mehr {c}") for c in "abcdef"]
+    assert not overlap_of(tmp_path / "b", TRAIN, [*new, *other]).is_notable
+
+
+def test_what_any_chunk_holds_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2seq.data.filtering.CHUNK_SIZE", 2)
+    overlap = overlap_of(
+        tmp_path / "data", TRAIN, [TRAIN[0], ("new", "neu"), TRAIN[3], TRAIN[7]]
+    )
+    assert (overlap.num_sources, overlap.num_targets, overlap.num_both) == (3, 3, 3)
+
+
+def test_pairs_after_a_dropped_one_are_trained_on_and_it_is_not(tmp_path: Path) -> None:
+    folder = write_split(tmp_path / "data", "train", [("long " * 40, "x"), *TRAIN])
+    data = data_options(folder, max_length=60)
+    preprocessed = preprocess(data, CHARACTERS, lambda line: None)
+    assert preprocessed.stats.too_long == 1
+    pairs = [SentencePair(*pair) for pair in (TRAIN[-1], ("long " * 40, "y"))]
+    overlap = find_overlap("valid", pairs, preprocessed.path)
+    assert overlap.examples == [TRAIN[-1][0]]
+    assert overlap.num_targets == 1
+
+
 def test_only_what_is_trained_on_counts(tmp_path: Path) -> None:
     # The pair is a copy of its source, which filtering drops.
     overlap = overlap_of(
@@ -119,12 +158,10 @@ def test_the_memory_of_a_comparison_is_that_of_a_chunk(
 ) -> None:
     monkeypatch.setattr("seq2seq.data.filtering.CHUNK_SIZE", 500)
 
-    def peak(count: int) -> int:
+    def peak(size: int) -> int:
         letters = str.maketrans("0123456789", "abcdefghij")
-        names = [str(number).translate(letters) for number in range(count)]
-        folder = write_split(
-            tmp_path / str(count), "train", [(n, n * 2) for n in names]
-        )
+        names = [str(number).translate(letters) for number in range(size)]
+        folder = write_split(tmp_path / str(size), "train", [(n, n * 2) for n in names])
         preprocessed = preprocess(data_options(folder), CHARACTERS, lambda line: None)
         pairs = [SentencePair(name, name) for name in names[:20]]
         tracemalloc.start()
@@ -167,6 +204,23 @@ def test_two_splits_of_the_same_text_are_refused(
     refuse_shared_splits(data_options(tmp_path))
 
 
+def test_the_same_pairs_are_refused_whatever_holds_them(tmp_path: Path) -> None:
+    write_split(tmp_path, "train", TRAIN)
+    write_split(tmp_path, "valid", TRAIN[:3])
+    for side, language in enumerate(("en", "de")):
+        lines = [pair[side] for pair in TRAIN]
+        write_lines(tmp_path / f"gz.{language}.gz", lines)
+        (tmp_path / f"crlf.{language}").write_bytes("\r\n".join(lines).encode())
+        write_lines(tmp_path / f"order.{language}", [f"{n} " for n in lines[::-1]])
+        write_lines(tmp_path / f"more.{language}", [*lines, "and more"])
+    write_lines(tmp_path / "table.tsv", ["\t".join(pair) for pair in TRAIN])
+    for split in ("gz", "crlf", "order", "table"):
+        for other in ({"valid": split}, {"test": split, "valid": "order"}):
+            with pytest.raises(UserError, match="are the same text"):
+                refuse_shared_splits(data_options(tmp_path, splits=other))
+    refuse_shared_splits(data_options(tmp_path, splits={"test": "more"}))
+
+
 def test_text_to_validate_on_is_not_mixed_into_training(tmp_path: Path) -> None:
     write_split(tmp_path, "train", TRAIN)
     write_split(tmp_path, "valid", TRAIN[:2])
@@ -177,11 +231,35 @@ def test_text_to_validate_on_is_not_mixed_into_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["phrasebook", "owner/name"])
-def test_datasets_are_the_same_by_their_names(path: str) -> None:
+def test_datasets_are_the_same_by_their_names(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_hub(*_: object, **__: object) -> None:
+        raise UserError("the Hub cannot be reached")
+
+    monkeypatch.setattr("seq2seq.data.hub.load_hub", load_hub)
     refuse_shared_splits(data_options(path, max_pairs=5))
     data = data_options(path, splits={"valid": "train"}, max_pairs=5)
     with pytest.raises(UserError, match="are the same text"):
         refuse_shared_splits(data)
+
+
+def test_two_names_of_one_split_of_the_hub_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load_hub(name: str, *, split: str, **_: object) -> LoadedSplit:
+        if split not in ("train", "validation"):
+            raise MissingSplitError(name, split, ["train", "validation"])
+        dataset = datasets.Dataset.from_list([{"en": split, "de": split}])
+        return LoadedSplit(dataset, f"unlike{next(numbers)}")
+
+    datasets = pytest.importorskip("datasets")
+    numbers = count()
+    monkeypatch.setattr("seq2seq.data.hub.load_hub", load_hub)
+    data = data_options("owner/name", splits={"valid": "dev", "test": "validation"})
+    with pytest.raises(UserError, match="are the same text"):
+        refuse_shared_splits(data)
+    refuse_shared_splits(data_options("owner/name", splits={"valid": "dev"}))
 
 
 # In training and in the doctor.
@@ -206,13 +284,52 @@ def test_training_warns_of_overlap_once(
     assert len(lines) == 1
     assert lines[0].startswith("warning: valid: 1 of 2 sources (50.0%) and 1 targets")
     assert lines[0].endswith("; scores will flatter")
-    assert [overlap.num_sources for overlap in data.overlaps] == [1, 0]
+    assert [overlap.num_sources for overlap in data.overlaps] == [1, 0, 0]
     # The split of another name that was read is named as well.
     guesses = [line for line in caplog.messages if line.startswith("there is no split")]
     assert guesses == [
         f"there is no split 'valid': 'val' is read, {folder / 'val.en'} and "
         f"{folder / 'val.de'}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("test", "level"),
+    [
+        (
+            [("new a", "neu a"), ("NEW", "neu!")],
+            "warning: test: 1 of 2 sources (50.0%)",
+        ),
+        ([("x", "neu"), ("y", "x"), ("z", "z")], "test: 0 of 3 sources (0.0%) and 1 "),
+    ],
+)
+def test_training_names_the_overlap_of_test_and_validation(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    test: list[tuple[str, str]],
+    level: str,
+) -> None:
+    folder = write_split(tmp_path / "data", "train", TRAIN)
+    write_split(folder, "valid", [("new", "neu"), ("old", "alt")])
+    write_split(folder, "test", test)
+    data = TranslationDataModule(recipe_on(folder))
+    with caplog.at_level(logging.INFO):
+        data.prepare_data()
+    [line] = [line for line in caplog.messages if "are in valid" in line]
+    assert line.startswith(level)
+    assert data.overlaps[-1].other == "valid"
+
+
+def test_targets_that_are_trained_on_are_named_without_a_source(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_split(tmp_path / "data", "train", TRAIN)
+    held_out = [("new", TRAIN[0][1]), ("other", "anderes")]
+    write_split(folder, "valid", held_out)
+    with caplog.at_level(logging.INFO):
+        TranslationDataModule(recipe_on(folder)).prepare_data()
+    [line] = [line for line in caplog.messages if "are trained on" in line]
+    assert line.startswith("valid: 0 of 2 sources (0.0%) and 1 targets")
 
 
 def test_a_missing_test_split_is_named_and_does_not_stop_training(

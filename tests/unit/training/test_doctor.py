@@ -84,6 +84,7 @@ def test_what_training_sees_twice_is_named(findings: dict[str, Check]) -> None:
     )
     assert "remove them from training" in findings["valid in train"].advice
     assert findings["test in train"].advice == ""
+    assert "sources (0.0%)" in findings["test in valid"].value
 
 
 def test_unknown_pieces_are_counted(findings: dict[str, Check]) -> None:
