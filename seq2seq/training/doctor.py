@@ -24,6 +24,7 @@ from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import DataOptions, Recipe
 from seq2seq.training.optim import build_optimizer
+from seq2seq.training.precision import resolve_precision
 from seq2seq.training.resume import load_initial_run, tokenizers_of
 from seq2seq.types import UNK, Batch
 from seq2seq.utils.devices import resolve_devices
@@ -66,6 +67,7 @@ def run_checks(recipe: Recipe, log: Log, *, device: str = "auto") -> Iterator[Ch
         UserError: If data or device cannot be used.
     """
     (device_name,) = resolve_devices(device).names
+    recipe, _ = resolve_precision(recipe, None, device_name)
     refuse_shared_splits(recipe.data)
     given = tokenizers_of(load_initial_run(recipe))
     preprocessed = preprocess(recipe.data, recipe.tokenizer, log, tokenizers=given)
@@ -191,6 +193,7 @@ class _TrialRun:
         self.device = device
         self.clip_norm = recipe.train.clip_norm or float("inf")
         self.smoothing = recipe.train.label_smoothing
+        self.is_bfloat16 = recipe.train.precision == "bf16-mixed"
         self.network = EncoderDecoder(
             recipe.model,
             source_vocab_size=len(preprocessed.tokenizers.source),
@@ -204,7 +207,8 @@ class _TrialRun:
         """Train on a batch; return its loss in nats a token."""
         batch = batch.to(self.device)
         self.optimizer.zero_grad()
-        loss = self.network(batch, smoothing=self.smoothing)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
+            loss = self.network(batch, smoothing=self.smoothing)
         (loss.loss / batch.num_tokens).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.optimizer.step()
@@ -280,7 +284,7 @@ def _check_costs(
     whole = f"{total / 3600:.1f} hours" if total > 3600 else f"{total / 60:.1f} minutes"
     value = (
         f"{epoch / 60:.1f} minutes an epoch, {whole} for {epochs:.1f} epochs, with "
-        f"{with_noun(threads, 'thread')}"
+        f"{with_noun(threads, 'thread')} in {train.precision}"
     )
     yield Check("time", value, "not counted: validation")
 

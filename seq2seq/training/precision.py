@@ -11,7 +11,7 @@ MIN_SIZE = 256
 
 
 def resolve_precision(
-    recipe: Recipe, run: RunFolder, device: str
+    recipe: Recipe, run: RunFolder | None, device: str
 ) -> tuple[Recipe, str | None]:
     """Replace `train.precision: auto` by what this training computes in.
 
@@ -20,7 +20,7 @@ def resolve_precision(
 
     Args:
         recipe: The recipe.
-        run: The run folder, perhaps empty.
+        run: The run folder, perhaps empty; None for a trial without one.
         device: cpu, cuda:0 and so on, as torch names it.
 
     Returns:
@@ -31,7 +31,7 @@ def resolve_precision(
         return recipe, None
     model = recipe.model
     size = max(model.encoder.hidden_size, model.decoder.hidden_size)
-    if run.has_training_state and run.recipe.is_file():
+    if run and run.has_training_state and run.recipe.is_file():
         precision = run.read_recipe().train.precision
         reason = "it is what the run was begun with"
     elif not has_bfloat16(device):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from seq2seq.benchmark.train import bench_training
@@ -14,12 +15,15 @@ from seq2seq.cli import app
 from seq2seq.data.batch_sampler import TokenBatchSampler
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.errors import UserError
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.training import doctor
 from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.doctor import Check, run_checks
 from seq2seq.training.train import train
+from seq2seq.types import Batch
 from seq2seq.utils.languages import language_warning
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
@@ -95,6 +99,24 @@ def test_unknown_pieces_are_counted(findings: dict[str, Check]) -> None:
 def test_time_and_memory_are_foretold(findings: dict[str, Check]) -> None:
     assert "minutes for 2.0 epochs" in findings["time"].value
     assert "MiB at most" in findings["memory"].value
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_trial_computes_in_the_precision_of_the_training(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    enabled = set()
+    forward = EncoderDecoder.forward
+
+    def recording(network: EncoderDecoder, batch: Batch, **options: Any) -> LossOutput:
+        enabled.add(torch.is_autocast_enabled("cpu"))
+        return forward(network, batch, **options)
+
+    monkeypatch.setattr(EncoderDecoder, "forward", recording)
+    monkeypatch.setattr(doctor, "OVERFIT_STEPS", 2)
+    found = diagnosed(recipe(corpus, precision=precision))
+    assert found["time"].value.endswith(f" in {precision}")
+    assert enabled == {precision == "bf16-mixed"}
 
 
 @pytest.mark.parametrize(
