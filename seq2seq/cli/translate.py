@@ -79,8 +79,8 @@ def translate(
     field: Annotated[
         str | None,
         typer.Option(
-            help="Text to translate: a key of JSON objects, or a column of TSV by "
-            "number from 1 or by name."
+            help="Text to translate: a key of JSON objects, or a column of TSV by its "
+            "name in the first line, or by number from 1 if no line has names."
         ),
     ] = None,
     quoted: Annotated[
@@ -115,8 +115,19 @@ def translate(
         ),
     ] = None,
     output_format: Annotated[
-        Literal["text", "tsv", "jsonl"], typer.Option(help="Format of the output.")
-    ] = "text",
+        Literal["text", "tsv", "jsonl"] | None,
+        typer.Option(
+            help="Format of the output.",
+            show_default="by the name of --output, else text",
+        ),
+    ] = None,
+    output_key: Annotated[
+        str | None,
+        typer.Option(
+            help="With JSONL: the key of an object with all that is added.",
+            show_default="beside the input's keys",
+        ),
+    ] = None,
     alignments: Annotated[
         Path | None,
         typer.Option(
@@ -208,6 +219,7 @@ def translate(
                 alignments=alignments,
                 input_format=input_format,
                 output_format=output_format,
+                output_key=output_key,
                 field=field,
                 constraints=constraints,
                 quoted=quoted,

@@ -269,12 +269,15 @@ class OutputWriter:
         n_best: Maximal number of translations of a line.
         align: Whether JSON objects have a word alignment.
         token_log_probs: Whether they have tokens and their log-probabilities.
+        output_key: The key of one JSON object with all that is added; if None, that
+            stands beside the input's keys.
     """
 
     format: Format
     n_best: int = 1
     align: bool = False
     token_log_probs: bool = False
+    output_key: str | None = None
 
     def format_lines(
         self, record: Record, translation: Translation, index: int
@@ -287,7 +290,7 @@ class OutputWriter:
             index: Its number in the input, from 0.
 
         Raises:
-            UserError: If a JSON object already has a key that the output needs.
+            UserError: If the input already has a key or column that the output needs.
         """
         if self.format == "jsonl":
             return [] if record.header else [self._json(record, translation)]
@@ -309,6 +312,13 @@ class OutputWriter:
             for rank in range(1, self.n_best + 1):
                 suffix = f"_{rank}" if rank > 1 else ""
                 cells += [f"translation{suffix}", f"score{suffix}"]
+            for name in record.columns.split("\t"):
+                if name in cells[1:]:
+                    raise UserError(
+                        f"the input has a column {name!r} already, which the output "
+                        "needs. Rename it in the input, or use another "
+                        "--output-format."
+                    )
             return "\t".join(cells)
         for hypothesis in translation.n_best:
             text = hypothesis.translation.replace("\t", " ")
@@ -332,11 +342,14 @@ class OutputWriter:
         if self.align:
             alignment = translation.alignment
             added["alignment"] = "" if alignment is None else alignment.to_pharaoh()
+        if self.output_key is not None:
+            added = {self.output_key: added}
         for key in added:
             if key in record.fields:
                 raise UserError(
                     f"the input has a field {key!r} already, which the output needs. "
-                    "Rename it in the input, or use --output-format text."
+                    "Add --output-key KEY, a new key for an object with all that is "
+                    "added."
                 )
         fields = record.fields | added
         text = json.dumps(fields, ensure_ascii=False)

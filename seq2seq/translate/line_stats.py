@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from seq2seq.data.tables import is_column_name
 from seq2seq.translate.options import Translation
 from seq2seq.translate.translator import Translator
 from seq2seq.utils.text import with_noun
@@ -26,6 +28,9 @@ class LineStats:
         first_error: The error of the first of these.
         decode_errors: Lines that were not UTF-8, read with U+FFFD.
         first_decode_error: The location of the first of these.
+        languages: Source and target.
+        header: The warning of a first row that was translated, but seems to name
+            columns; empty if there is none.
     """
 
     sentences: Literal["split", "keep"] = "keep"
@@ -38,6 +43,8 @@ class LineStats:
     first_error: str = ""
     decode_errors: int = 0
     first_decode_error: str = ""
+    languages: tuple[str, str] = ("", "")
+    header: str = ""
 
     @classmethod
     def of(
@@ -45,8 +52,13 @@ class LineStats:
     ) -> LineStats:
         """Return empty counts for an option, or for the run's default if None."""
         if sentences is not None:
-            return cls(sentences)
-        return cls(translator.default_sentences, translator.default_sentences_reason)
+            stats = cls(sentences)
+        else:
+            reason = translator.default_sentences_reason
+            stats = cls(translator.default_sentences, reason)
+        data = translator.recipe.data
+        stats.languages = data.source, data.target
+        return stats
 
     def add(self, translations: Iterable[Translation]) -> None:
         """Count translations."""
@@ -63,6 +75,14 @@ class LineStats:
         """Count a line that was not UTF-8."""
         self.decode_errors += 1
         self.first_decode_error = self.first_decode_error or location
+
+    def add_first_cell(self, name: str, text: str) -> None:
+        """Note a file's first text where it seems to name a column chosen by number."""
+        if not self.header and is_column_name(text, self.languages):
+            self.header = (
+                f"{name}:1 was translated, but {text!r} seems to name a column; if so, "
+                f"--field {shlex.quote(text)} in place of its number"
+            )
 
     def sentence_splitting(self) -> str:
         """Return how many lines hold several sentences, and what becomes of them."""
@@ -83,7 +103,7 @@ class LineStats:
         Args:
             max_length: Maximal number of source tokens, as applied.
         """
-        messages = []
+        messages = [self.header] if self.header else []
         if self.multi_sentence and self.reason:
             other = "split translates each sentence by itself"
             if self.sentences == "split":

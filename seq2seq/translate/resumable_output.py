@@ -22,6 +22,11 @@ from seq2seq.utils.files import COMPRESSIONS, atomic_file, decode_lines, write_l
 from seq2seq.utils.overwriting import check_distinct, check_overwrites_no_input
 
 
+def partial_path(path: Path) -> Path:
+    """Return the name that a file has until it is complete."""
+    return path.with_name(f"{path.name}.partial")
+
+
 class UnfinishedOutputError(UserError):
     """An interrupted translation's partial files are there, and resume is False."""
 
@@ -76,7 +81,7 @@ class ResumableOutput:
                     f"{path} cannot be written: there is no folder {resolved.parent}. "
                     "Make it first, or choose another place."
                 )
-        self.partial = [path.with_name(f"{path.name}.partial") for path in self.paths]
+        self.partial = [partial_path(path) for path in self.paths]
         self.journal = self.partial[0].with_name(f"{self.partial[0].name}.journal")
         check_distinct([*self.paths, *self.partial, self.journal])
         check_overwrites_no_input([*paths, *self.partial, self.journal], inputs)

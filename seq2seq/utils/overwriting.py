@@ -31,19 +31,27 @@ def check_overwrites_no_input(
     Raises:
         UserError: If one is; nothing has been written then.
     """
-    files: dict[tuple[int, int], Path | int] = {}
+    files: dict[tuple[int, int], tuple[Path | int, Path | int]] = {}
     for item in inputs:
         members = [item]
         if isinstance(item, Path) and item.is_dir():
             members = [*item.rglob("*")]
         for member in members:
             if (identity := _identity(member)) is not None:
-                files.setdefault(identity, member)
+                files.setdefault(identity, (member, item))
     for output in outputs:
         identity = _identity(output)
         if identity is None or identity not in files:
             continue
-        source = files[identity]
+        source, item = files[identity]
+        relation = f"the same file as {_name(source)}, which is read"
+        if (
+            isinstance(output, Path)
+            and isinstance(source, Path)
+            and output.absolute() == source.absolute()
+        ):
+            owner = "" if source == item else f" in {_name(item)}"
+            relation = f"an input{owner} of this command"
         emptied = ""
         if output == STDOUT:
             emptied = " (a shell's > empties a file before the command starts)"
@@ -52,9 +60,8 @@ def check_overwrites_no_input(
             if isinstance(path, Path):
                 example = f"{path.stem}.new{path.suffix}"
         raise UserError(
-            f"{_name(output)} is the same file as {_name(source)}, which is read: "
-            f"writing would destroy it{emptied}. Write to another file, such as "
-            f"{example}."
+            f"{_name(output)} is {relation}: writing would destroy it{emptied}. "
+            f"Write to another file, such as {example}."
         )
 
 

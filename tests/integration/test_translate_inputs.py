@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.translate import Translator
+from seq2seq.utils.files import read_lines
 from tests.helpers.translate_cli import call, lines_of
 
 EXPORT = (
@@ -129,3 +130,83 @@ def test_files_with_other_columns_are_not_one_table(run: Path, tmp_path: Path) -
     _, error = call("translate", run, *files, "--output-format", "tsv")
     assert "b.tsv:1: the columns are not those of the files before" in error
     assert len(lines_of(call("translate", run, *files)[0])) == 2
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.tsv", "out.tsv.gz", "out.txt"])
+def test_the_name_of_the_output_is_its_format(
+    run: Path, tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / name
+    call("translate", run, "--output", output, text=b"A dog.\n")
+    lines = list(read_lines(output))
+    assert len(lines) == 1
+    assert (lines[0].startswith("{"), lines[0].count("\t")) == {
+        "jsonl": (True, 0),
+        "tsv": (False, 2),
+        "txt": (False, 0),
+    }[name.split(".")[1]]
+
+
+def test_a_spreadsheet_is_not_written(run: Path, tmp_path: Path) -> None:
+    _, error = call(
+        "translate", run, "--output", tmp_path / "out.csv", text=b"A dog.\n"
+    )
+    assert "out.csv: CSV files are neither read nor written" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_added_keys_and_columns_never_meet_those_of_the_input(run: Path) -> None:
+    text = b'{"translation": {"en": "A dog."}, "score": 1}\n'
+    command = ["translate", run, "--input-format", "jsonl", "--field", "translation.en"]
+    command += ["--output-format", "jsonl"]
+    _, error = call(*command, text=text)
+    assert "already, which the output needs. Add --output-key KEY" in error
+    out, _ = call(*command, "--output-key", "mt", text=text)
+    row = json.loads(out)
+    assert row.pop("mt").keys() >= {"translation", "score", "confidence"}
+    assert row == json.loads(text)
+    _, error = call("translate", run, "--output-key", "mt", text=b"A dog.\n")
+    assert error.startswith("--output-key is for JSONL, but the output is text")
+    tsv = ["--input-format", "tsv", "--output-format", "tsv", "--field", "en"]
+    _, error = call("translate", run, *tsv, text=b"en\tscore\nA dog.\t7\n")
+    assert "the input has a column 'score' already" in error
+
+
+@pytest.mark.parametrize(
+    ("first", "warns"),
+    [("Nr\tEnglish", "'English'"), ("nr\ten", "'en'"), ("1\tThe cat.", "")],
+)
+def test_a_first_row_of_names_that_is_translated_is_warned_of(
+    run: Path, first: str, warns: str
+) -> None:
+    tsv = ["--input-format", "tsv", "--field", "2"]
+    out, warnings = call("translate", run, *tsv, text=f"{first}\n1\tNo\n".encode())
+    assert len(lines_of(out)) == 2
+    expected = f"standard input:1 was translated, but {warns} seems to name a column"
+    assert (expected in warnings) == bool(warns)
+    assert ("seems to name" in warnings) == bool(warns)
+
+
+def test_a_complete_output_is_not_resumed(run: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("A dog.\n")
+    output.write_text("complete\n")
+    command = ("translate", run, source, "--output", output)
+    _, warning = call(*command, "--resume")
+    assert warning.startswith(f"{output} is complete, and nothing is left to resume")
+    assert output.read_text() == "complete\n"
+    (tmp_path / "out.txt.partial").write_text("")
+    call(*command, "--resume")
+    assert output.read_text() != "complete\n"
+
+
+def test_an_output_that_is_an_input_is_named_once(run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("A dog.\n")
+    _, error = call("translate", run, source, "--output", source)
+    assert error.startswith(f"{source} is an input of this command: writing would")
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    _, error = call("translate", run, source, "--output", checkpoint)
+    assert error.startswith(
+        f"{checkpoint} is an input in {run / 'checkpoints'} of this"
+    )
