@@ -156,8 +156,8 @@ class BatchSearcher:
                     return None
                 refusal = UserError(
                     f"a line of {len(batch[0].ids):,} tokens does not fit in memory. "
-                    "Lower --beam, --mbr-samples or --max-input-length, or give it "
-                    "more."
+                    "Lower --beam, --mbr-samples or --max-input-length (in Python "
+                    "search.beam_size, mbr_samples, max_input_length), or give it more."
                 )
                 return [_raise_or_return(refusal, options)]
 

@@ -27,6 +27,13 @@ from seq2seq.utils.word_characters import MARKS, is_word_character
 
 T = TypeVar("T")
 
+UNKNOWN_LOCATION = "this line"
+
+AT_ONCE = (
+    "--sentences keep or a greater --max-input-length; in Python sentences='keep' or "
+    "max_input_length"
+)
+
 _NOT_IN_VOCABULARY = "\ue000"  # No tokenizer has a token with it, so none spans it.
 
 
@@ -59,7 +66,7 @@ class TranslationRequest:
     prefix: str = ""
     required: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
-    location: str = "this line"
+    location: str = UNKNOWN_LOCATION
 
     def __post_init__(self) -> None:
         for name in ("required", "forbidden"):
@@ -255,7 +262,8 @@ def check_options(
     elif options.replace_unk:
         problem = (
             "words that are copied for unknown tokens are not chosen by the search, so "
-            "they cannot be constrained; leave out --replace-unk"
+            "they cannot be constrained; leave out --replace-unk (in Python "
+            "replace_unk)"
         )
     if problem:
         raise UserError(f"{request.location}: {problem}.")
@@ -279,14 +287,13 @@ def check_segments(
         problem = (
             f"it is translated in {num_segments} segments, and which of them is to "
             "contain the required phrases is not known; make a line of each sentence, "
-            "or translate this one at once (--sentences keep, or a greater "
-            "--max-input-length)"
+            f"or translate this one at once ({AT_ONCE})"
         )
     elif num_segments > 1 and len(split_sentences(request.prefix, language)) > 1:
         problem = (
             f"it is translated in {num_segments} segments, and its prefix has more "
             "than one sentence; make a line of each sentence, or translate this one at "
-            "once (--sentences keep, or a greater --max-input-length)"
+            f"once ({AT_ONCE})"
         )
     elif not num_segments and (request.prefix.strip() or request.required):
         problem = "a blank line has a blank translation; remove its constraints"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from seq2seq.translate import mbr
 from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
+    UNKNOWN_LOCATION,
     TranslationRequest,
     check_options,
     check_segments,
@@ -154,39 +155,39 @@ class Translator:
     def __call__(
         self,
         lines: Iterable[str | TranslationRequest],
+        options: TranslationOptions | None = None,
         *,
         beam_size: int | None = None,
-        options: TranslationOptions | None = None,
     ) -> list[str]:
         """Translate lines: one text for each, in order; blank for a blank line.
 
         Args:
             lines: Source text, or requests with constraints. A single string is
                 refused: it would be taken apart into characters.
-            beam_size: Beam size; the options' if None.
             options: Translation options; those of more than the text (n_best, align,
                 token_log_probs, on_error) are for `translate_batch`.
+            beam_size: Beam size; the options' if None.
 
         Raises:
             UserError: As `translate_batch`, and for such options.
         """
         options = options or TranslationOptions()
         options = replace(options, first_buffer_size=options.buffer_size)
-        return list(self.stream(lines, beam_size=beam_size, options=options))
+        return list(self.stream(lines, options, beam_size=beam_size))
 
     def stream(
         self,
         lines: Iterable[str | TranslationRequest],
+        options: TranslationOptions | None = None,
         *,
         beam_size: int | None = None,
-        options: TranslationOptions | None = None,
     ) -> Iterator[str]:
         """Translate an endless input, buffer by buffer.
 
         Args:
             lines: Source text, or requests with constraints, as in a call.
-            beam_size: Beam size; the options' if None.
             options: Translation options, as in a call.
+            beam_size: Beam size; the options' if None.
 
         Raises:
             UserError: As in a call.
@@ -196,8 +197,9 @@ class Translator:
         options.require_texts_alone()
         if beam_size is not None:
             options = self.with_beam_size(options, beam_size)
+        total = _total(lines)
         for buffer in read_buffers(
-            lines,
+            (_with_location(line, n, total) for n, line in enumerate(lines, 1)),
             num_characters=lambda line: len(_source_text(line)),
             buffer_size=options.buffer_size,
             first_buffer_size=options.first_buffer_size,
@@ -259,14 +261,15 @@ class Translator:
             surfaces=options.align or options.replace_unk,
         )
         errors: dict[int, UserError] = {}  # By the index of the line.
-        texts = []
+        texts = [""] * len(lines)
+        requests = [*lines]
         for index, line in enumerate(lines):
-            texts.append("")
             with _collect_error(errors, index, options):
-                texts[-1] = _replace_surrogates(_source_text(line))
+                requests[index] = _with_location(line, index + 1, _total(lines))
+                texts[index] = _replace_surrogates(_source_text(line))
         segmented = segmenter(texts)
         for index, (line, (segments, _, _)) in enumerate(
-            zip(lines, segmented, strict=True)
+            zip(requests, segmented, strict=True)
         ):
             if not isinstance(line, TranslationRequest) or not line.has_constraints:
                 continue
@@ -325,15 +328,33 @@ def _collect_error(
         errors[index] = error
 
 
-def _source_text(line: str | TranslationRequest) -> str:
+def _total(lines: Iterable[object]) -> str:
+    """Return how many lines there are, after the number of one; empty if unknown."""
+    return f" of {len(lines)}" if isinstance(lines, Sized) else ""
+
+
+def _with_location(
+    line: str | TranslationRequest, number: int, total: str
+) -> str | TranslationRequest:
+    """Return a line that errors name by its number from 1, unless it has a name.
+
+    Raises:
+        UserError: If it is neither text nor a request.
+    """
     if isinstance(line, str):
         return line
-    if isinstance(line, TranslationRequest):
-        return line.text
-    raise UserError(
-        f"a line is {line!r}, of type {type(line).__name__}, but must be text or a "
-        "TranslationRequest."
-    )
+    if not isinstance(line, TranslationRequest):
+        raise UserError(
+            f"line {number}{total} is {line!r}, of type {type(line).__name__}, but "
+            "must be text or a TranslationRequest."
+        )
+    if line.location != UNKNOWN_LOCATION:
+        return line
+    return replace(line, location=f"line {number}{total}")
+
+
+def _source_text(line: str | TranslationRequest) -> str:
+    return line if isinstance(line, str) else line.text
 
 
 def _replace_surrogates(line: str) -> str:

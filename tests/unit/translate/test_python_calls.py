@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,32 @@ def test_a_call_tells_how_many_lines_are_done(translator: Translator) -> None:
 
 @pytest.mark.parametrize("line", [None, 3.0, b"bytes", ["A dog."]])
 def test_a_line_that_is_no_text_is_named(translator: Translator, line: Any) -> None:
-    with pytest.raises(UserError, match=r"a line is .*, of type"):
-        translator(["A dog.", line])
-    with pytest.raises(UserError, match=r"a line is .*, of type"):
-        translator.translate_batch(["A dog.", line])
+    lines = ["A dog.", line]
+    with pytest.raises(UserError, match=r"line 2 of 2 is .*, of type"):
+        translator(lines)
+    with pytest.raises(UserError, match=r"line 2 is .*, of type"):
+        translator(iter(lines))
+    with pytest.raises(UserError, match=r"line 2 of 2 is .*, of type"):
+        translator.translate_batch(lines)
+
+
+def test_errors_name_the_number_of_the_line_and_options_as_python_does(
+    translator: Translator,
+) -> None:
+    request = TranslationRequest("A dog. A cat.", required=("Hund",))
+    options = TranslationOptions(sentences="split", buffer_size=1)
+    message = r"line 3 of 3: it is .* in Python sentences='keep' or max_input_length"
+    with pytest.raises(UserError, match=message):
+        translator(["A dog.", "", request], options)
+    with pytest.raises(UserError, match=message):
+        translator.translate_batch(["A dog.", "", request], options)
+    named = replace(request, location="in.jsonl:7")
+    with pytest.raises(UserError, match=r"^in\.jsonl:7: it is"):
+        translator([named], options)
+
+
+def test_options_are_the_second_argument_of_every_call(translator: Translator) -> None:
+    options = TranslationOptions(batch_size=2)
+    expected = translator(LINES)
+    assert translator(LINES, options) == expected
+    assert list(translator.stream(LINES, options)) == expected

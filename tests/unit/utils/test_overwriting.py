@@ -54,7 +54,7 @@ def test_a_redirected_stream_is_the_file_behind_it(source: Path) -> None:
 
 
 def test_a_file_in_a_folder_that_is_read_is_an_input(source: Path) -> None:
-    with pytest.raises(UserError, match="in.txt is an input in .* of this"):
+    with pytest.raises(UserError, match=r"in\.txt is an input in .* of"):
         check_overwrites_no_input([source], [source.parent])
 
 
