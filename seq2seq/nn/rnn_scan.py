@@ -33,8 +33,6 @@ class ScanRNNLayer(nn.Module):
     are positive, through g in appendix B.2).
     """
 
-    num_components = 1
-
     def __init__(
         self, input_size: int, hidden_size: int, *, cell: str, bidirectional: bool
     ) -> None:

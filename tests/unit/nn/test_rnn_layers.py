@@ -36,6 +36,8 @@ def test_a_recurrent_state_can_be_handed_on(cell: str, options: Any) -> None:
     made = stack(cell, **options)
     inputs = torch.randn(3, 6, 4, dtype=torch.double)
     whole, last = made(inputs)
+    number, *of_each = made.shape
+    assert [part.shape for part in last] == [(3, *of_each)] * number
     state, pieces = None, []
     for position in range(6):
         outputs, state = made(inputs[:, position : position + 1], state)
