@@ -205,9 +205,10 @@ class BatchSearcher:
             step = partial(step, unnormalized=True)
         arguments = (step, state, memory, constraints, search)
         if search.method == "beam":
+            joined = any(segment.joined for segment in segments)
             return beam_search(
                 *arguments,
-                num_hypotheses=options.n_best,
+                num_hypotheses=search.beam_size if joined else options.n_best,
                 scored=options.return_scores or options.token_log_probs,
                 token_log_probs=options.token_log_probs,
             )

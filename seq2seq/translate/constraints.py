@@ -7,9 +7,9 @@ expressions, and `add_constraints` adds them to a batch's `DecodingConstraints`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from seq2seq.data.sentences import split_sentences
 from seq2seq.data.tokenizer import Tokenizer
@@ -24,8 +24,6 @@ from seq2seq.translate.token_strings import (
 )
 from seq2seq.types import UNK
 from seq2seq.utils.word_characters import MARKS, is_word_character
-
-T = TypeVar("T")
 
 UNKNOWN_LOCATION = "this line"
 
@@ -137,18 +135,10 @@ class TokenizedConstraints:
         """Return what of them holds for a line's segment: the first has the prefix."""
         return self if index == 0 else replace(self, prefix=(), prefix_pattern=_NONE)
 
-    def satisfying(self, translations: Mapping[str, T]) -> dict[str, T]:
-        """Return those of a line's translations that satisfy the constraints.
-
-        Each segment's does; but a forbidden phrase may begin in one and end in another.
-
-        Raises:
-            UserError: If none does.
-        """
-        violations = {text: self.violation(text) for text in translations}
-        if all(violations.values()):
-            raise self.unsatisfied_error(next(iter(violations.values())))
-        return {t: value for t, value in translations.items() if not violations[t]}
+    def banned_span(self, text: str) -> tuple[int, int] | None:
+        """Return where the text has a forbidden phrase; None if it has none."""
+        matches = (pattern.regex.search(text) for pattern in self.banned_patterns)
+        return next((match.span() for match in matches if match), None)
 
     def unsatisfied_error(self, violation: str) -> UserError:
         """Return the error for a search without any valid hypothesis."""

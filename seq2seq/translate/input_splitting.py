@@ -46,6 +46,8 @@ class Segment(NamedTuple):
         gap: White space between the line's segment before and this one.
         constraints: Constraints on its translation, if any.
         force_required: Whether the search inserts the required phrases.
+        joined: Whether constraints hold for it and for what its translation is joined
+            to, so that the search returns all hypotheses of the beam.
     """
 
     ids: list[int]
@@ -53,6 +55,7 @@ class Segment(NamedTuple):
     gap: str = ""
     constraints: TokenizedConstraints | None = None
     force_required: bool = False
+    joined: bool = False
 
 
 class SegmentedLine(NamedTuple):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import UserError
 from seq2seq.translate import alignment
 from seq2seq.translate.input_splitting import Segment, SegmentedLine, target_gap
+from seq2seq.translate.line_hypotheses import Candidate, Cost, LineHypotheses
 from seq2seq.translate.options import (
     Translation,
     TranslationHypothesis,
@@ -26,12 +28,15 @@ class SegmentJoiner:
         source_language: The source language.
         target_language: The target language.
         options: Translation options.
+        independent: Whether a segment's hypotheses are samples, so that the first of
+            each are a sample of the line; else the best combinations are its n best.
     """
 
     target: Tokenizer
     source_language: str
     target_language: str
     options: TranslationOptions
+    independent: bool = False
 
     def __call__(
         self, line: SegmentedLine, results: Sequence[Sequence[Hypothesis]]
@@ -50,20 +55,27 @@ class SegmentJoiner:
             return Translation()
         languages = self.source_language, self.target_language
         gaps = [target_gap(segment.gap, *languages) for segment in segments]
-        distinct: dict[str, list[Hypothesis]] = {}
-        for rank in range(max(map(len, results))):
-            # A segment with fewer hypotheses repeats its last one.
-            ranked = [hypotheses[: rank + 1][-1] for hypotheses in results]
-            texts = [
-                self._detokenize(segment, hypothesis)
-                for segment, hypothesis in zip(segments, ranked, strict=True)
-            ]
-            distinct.setdefault(_on_one_line(_join(texts, gaps)), ranked)
-        if len(segments) > 1 and segments[0].constraints:
-            distinct = segments[0].constraints.satisfying(distinct)
+        constraints = segments[0].constraints if len(segments) > 1 else None
+        distinct = LineHypotheses(self.options.n_best, gaps, constraints)
+        candidates = [
+            [(self._detokenize(segment, h), h) for h in hypotheses]
+            for segment, hypotheses in zip(segments, results, strict=True)
+        ]
+        if self.independent:
+            for rank in range(max(map(len, results))):
+                # A segment with fewer hypotheses repeats its last one.
+                distinct.add([ranked[: rank + 1][-1] for ranked in candidates])
+        else:
+            distinct.add_best([self._ranked(ranked) for ranked in candidates])
+        ranked = [
+            (self._hypothesis(text, hypotheses), hypotheses)
+            for text, hypotheses in distinct.valid().items()
+        ]
+        if not self.independent:  # Sums of scores are rounded.
+            ranked.sort(key=lambda r: (self._num_truncated(r[1]), -r[0].score))
         aligned = None
         if self.options.align:
-            best = next(iter(distinct.values()))
+            best = ranked[0][1]
             aligned = alignment.concatenate(
                 [
                     alignment.align(
@@ -77,12 +89,29 @@ class SegmentJoiner:
                 target_spaces=[*map(bool, gaps)],
             )
         return Translation(
-            tuple(self._hypothesis(text, ranked) for text, ranked in distinct.items()),
+            tuple(hypothesis for hypothesis, _ in ranked),
             aligned,
             len(segments),
             line.num_sentences,
             line.truncated,
         )
+
+    def _ranked(self, candidates: Iterable[Candidate]) -> list[tuple[Candidate, Cost]]:
+        """Return a segment's candidates of distinct texts with their costs."""
+        distinct: dict[str, Hypothesis] = {}
+        for text, hypothesis in candidates:
+            distinct.setdefault(text, hypothesis)
+        costs = [
+            (item, Cost(self._num_truncated([item[1]]), -item[1].score))
+            for item in distinct.items()
+        ]
+        return sorted(costs, key=itemgetter(1))
+
+    def _num_truncated(self, hypotheses: Iterable[Hypothesis]) -> int:
+        """Count what the length limit truncated; with MBR the utility alone ranks."""
+        if self.options.mbr_samples:
+            return 0
+        return sum(not hypothesis.finished for hypothesis in hypotheses)
 
     def _hypothesis(
         self, text: str, hypotheses: Sequence[Hypothesis]
@@ -142,17 +171,3 @@ def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.We
     assert hypothesis.attention is not None  # By require_attention.
     weights: alignment.Weights = hypothesis.attention.float().numpy()
     return weights[: len(hypothesis.tokens), : len(segment.ids)]
-
-
-def _join(texts: Sequence[str], gaps: Sequence[str]) -> str:
-    """Join the translations of segments with the white space before each."""
-    joined = ""
-    for text, gap in zip(texts, gaps, strict=True):
-        if text:
-            joined += gap + text if joined else text
-    return joined
-
-
-def _on_one_line(text: str) -> str:
-    """Replace line feeds, which some tokens spell."""
-    return text.replace("\n", " ").replace("\r", " ")

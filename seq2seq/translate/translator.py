@@ -280,7 +280,10 @@ class Translator:
                     line, self.target, spaced=is_spaced(languages[1])
                 )
                 segments[:] = [
-                    segment._replace(constraints=constraints.of_segment(number))
+                    segment._replace(
+                        constraints=constraints.of_segment(number),
+                        joined=len(segments) > 1,
+                    )
                     for number, segment in enumerate(segments)
                 ]
             if index in errors:
@@ -296,7 +299,8 @@ class Translator:
         if options.align or options.replace_unk:
             require_attention(results)
         remaining = iter(results)
-        joiner = SegmentJoiner(self.target, *languages, options)
+        independent = search.method == "sample" and not options.mbr_samples
+        joiner = SegmentJoiner(self.target, *languages, options, independent)
         translations = []
         for index, segmented_line in enumerate(segmented):
             hypotheses = []

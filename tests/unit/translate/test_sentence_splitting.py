@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +103,30 @@ def test_alignments_and_n_best_lists_are_those_of_the_sentences(
     source = 3
     target = len(single[0].translation.split())
     assert links[2] == links[0] + [(s + source, t + target) for s, t in links[1]]
-    ranks = list(zip(*(t.n_best for t in single), strict=True))
+    # The best two of four combinations.
+    pairs = product(*(t.n_best for t in single))
+    ranks = sorted(pairs, key=lambda pair: -sum(h.score for h in pair))[:2]
     assert [h.translation for h in both.n_best] == [
         f"{a.translation} {b.translation}" for a, b in ranks
     ]
     assert [h.score for h in both.n_best] == pytest.approx(
         [(a.score + b.score) / 2 for a, b in ranks]
     )
+    assert both.n_best[0].score >= both.n_best[1].score
+
+
+def test_samples_of_a_line_are_samples_of_its_sentences(translator: Translator) -> None:
+    search = translator.recipe.search.model_copy(
+        update={"method": "sample", "beam_size": 1}
+    )
+    options = TranslationOptions(search=search, n_best=4)
+    first, second, both = translator.translate_batch(
+        ["A dog sleeps.", "The cat.", "A dog sleeps. The cat."], options
+    )
+    assert [h.translation for h in both.n_best] == [
+        f"{a.translation} {b.translation}"
+        for a, b in zip(first.n_best, second.n_best, strict=True)
+    ]
 
 
 def test_alignments_count_the_words_of_the_line(translator: Translator) -> None:
@@ -142,7 +159,9 @@ def test_a_prefix_holds_in_the_first_sentence_and_forbidden_phrases_in_all(
         assert part[:2] not in text
 
 
-def test_a_forbidden_phrase_may_not_span_two_sentences(translator: Translator) -> None:
+def test_a_forbidden_phrase_may_not_span_two_sentences(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = TranslationOptions(n_best=3)
     best, *others = translator.translate_batch([LINE], options)[0].n_best
     single = translator(["A dog sleeps.", "The cat."])
@@ -154,6 +173,8 @@ def test_a_forbidden_phrase_may_not_span_two_sentences(translator: Translator) -
     assert avoided.translation == next(
         h.translation for h in others if spanning not in h.translation
     )
+    assert translator([request]) == [avoided.translation]
+    monkeypatch.setattr("seq2seq.translate.line_hypotheses.MAX_COMBINATIONS", 1)
     with pytest.raises(UserError, match=r"no translation was found that avoids"):
         translator([request])
 
