@@ -12,19 +12,22 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.data.readers import TextPair
 from seq2seq.errors import UserError
 from seq2seq.utils.files import read_lines
+from seq2seq.utils.languages import primary_subtag
 from seq2seq.utils.text import fold
 
 SPREADSHEETS = (".csv", ".xlsx", ".xls", ".ods")
 """Suffixes of files that are not read; they are to be exported as TSV."""
 
-_SAMPLE_LINES = 100
+_SAMPLE_LINES = 10_000
+_QUOTED_SHARE = 0.9  # Of a column's cells, in an export that quotes them all.
+_LEAST_CELLS = 3  # Of a column, or in quotes, that tell a rule from chance.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _HEADER_WORDS = (
     "source target src tgt trg sentence sentences text translation translations "
@@ -124,12 +127,25 @@ def split_rows(
         for number, line in enumerate(lines, 1):
             yield number, line.split("\t")
         return
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter="\t", strict=True)
+    reader = csv.reader(
+        (f"{line}\n" for line in lines),
+        delimiter="\t",
+        strict=True,
+        skipinitialspace=True,
+    )
+    end = 0
     try:
         for row in reader:
+            end = reader.line_num
             # A line feed within a cell is no end of a sentence.
-            yield reader.line_num, [cell.replace("\n", " ") for cell in row]
+            yield end, [cell.replace("\n", " ") for cell in row]
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise UserError(
+                f"{name}:{end + 1}: a cell that begins here has more than "
+                f"{csv.field_size_limit():,} characters. Close its quotes, or shorten "
+                "it."
+            ) from error
         raise UserError(
             f"{name}:{reader.line_num}: {error}. Quotes in a quoted cell must be "
             "doubled, and the last be followed by a tab or the line's end."
@@ -140,33 +156,55 @@ def _named_columns(
     path: Path, header: list[str], languages: tuple[str, str], first: tuple[int, int]
 ) -> tuple[int, int]:
     """Return the columns of source and target, or the first two of no others."""
-    names = [cell.strip().casefold() for cell in header]
-    source, target = map(str.casefold, languages)
-    if source in names and target in names:
-        return names.index(source), names.index(target)
-    if len([name for name in names if name]) > 2:
-        missing = [code for code in languages if code.casefold() not in names]
+    source, target = (_find_column(header, language) for language in languages)
+    if source is not None and target is not None and source != target:
+        return source, target
+    if len([cell for cell in header if cell.strip()]) > 2:
+        missing = [
+            language
+            for language, column in zip(languages, (source, target), strict=True)
+            if column is None
+        ]
         raise UserError(
             f"{path}:1: of the columns {', '.join(map(repr, header))}, none is called "
-            f"{' and none '.join(missing)}. Name those of the sentences "
+            f"{' and none '.join(missing or languages)}. Name those of the sentences "
             f"{languages[0]} and {languages[1]}."
         )
     return first
+
+
+def _find_column(header: Sequence[str], language: str) -> int | None:
+    """Return the column that is called en, or else the only "Text (en)" or en-US."""
+    names = [cell.strip().casefold() for cell in header]
+    if language.casefold() in names:
+        return names.index(language.casefold())
+    columns = [
+        i for i, name in enumerate(names) if primary_subtag(language) in _words(name)
+    ]
+    return columns[0] if len(columns) == 1 else None
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", name.casefold())
 
 
 def _check_export(
     path: Path, languages: tuple[str, str], options: TableOptions
 ) -> None:
     """Refuse what looks like an export, unless the options say what it is."""
-    if options.header is not None and options.quoted is not None:
-        return
     sample: list[str] = []
     with suppress(UserError):  # A line that is not UTF-8 shows when it is needed.
         for line in islice(read_lines(path), _SAMPLE_LINES):
             sample.append(line)
-    cells = [line.split("\t")[:2] for line in sample]
-    quotes = has_quotes(cells)
-    first = [cell.strip('"') for cell in cells[0]] if cells else []
+    rows = [line.split("\t") for line in sample]
+    _check_structure(path, sample, rows, languages, options)
+    if options.header is not None and options.quoted is not None:
+        return
+    quotes = has_quotes([[cell.strip() for cell in row[:2]] for row in rows])
+    first = [cell.strip().strip('"') for cell in rows[0]] if rows else []
+    # Without a name, as with pandas, or called #: the numbers of the rows.
+    is_numbered = len(first) > 2 and not fold(first[0])
+    first = first[1:3] if is_numbered else first[:2]
     has_names = bool(first) and all(is_column_name(name, languages) for name in first)
     shown = " and ".join(map(repr, first))
     signs, keys = [], []
@@ -189,16 +227,67 @@ def _check_export(
         )
 
 
+def _check_structure(
+    path: Path,
+    lines: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    languages: tuple[str, str],
+    options: TableOptions,
+) -> None:
+    """Refuse lines that end in carriage returns alone, and numbers of rows as text."""
+    if len(lines) == 1 and "\r" in lines[0]:
+        parts = [part for part in lines[0].split("\r") if part]
+        if len(parts) > 1 and all("\t" in part for part in parts):
+            raise UserError(
+                f"{path}: its lines end in carriage returns alone, as old spreadsheets "
+                r"write them. Convert them: tr '\r' '\n' < OLD > NEW"
+            )
+    numbers = [row[0].strip().strip('"') for row in rows if len(row) > 2]
+    if options.header or len(numbers) < max(_LEAST_CELLS, len(rows)):
+        return
+    numbers = numbers if numbers[0].isdecimal() else numbers[1:]
+    if numbers and numbers[0] in ("0", "1"):
+        counted = range(int(numbers[0]), int(numbers[0]) + len(numbers))
+        if numbers == list(map(str, counted)):
+            raise UserError(
+                f"{path}: its first column counts the rows, and would be trained on. "
+                "Remove it (cut -f2- OLD > NEW), or let line 1 name the columns, such "
+                f"as #, {languages[0]} and {languages[1]}, and add -o data.header=true"
+            )
+
+
 def has_quotes(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether all cells are in quotes, or one has doubled quotes within."""
-    cells = [cell for row in rows for cell in row if cell]
-    quoted = [cell for cell in cells if len(cell) > 1 and _QUOTED.fullmatch(cell)]
-    return bool(cells) and (
-        len(quoted) == len(cells) or any('""' in cell[1:-1] for cell in quoted)
+    """Return whether quotes stand around cells as spreadsheets write them.
+
+    All cells of a column are, but for a few; or those that hold a comma or a quote, and
+    no others; or one cell has doubled quotes within.
+    """
+    width = max(map(len, rows), default=0)
+    columns = [[row[i] for row in rows if row[i:] and row[i]] for i in range(width)]
+    quoted = [[cell for cell in column if _is_quoted(cell)] for column in columns]
+    cells, all_quoted = [*chain(*columns)], [*chain(*quoted)]
+    if not all_quoted:
+        return False
+    if len(all_quoted) == len(cells) or any('""' in cell[1:-1] for cell in all_quoted):
+        return True
+    if len(all_quoted) >= _LEAST_CELLS:
+        special = [cell for cell in cells if "," in cell or '"' in cell.strip('"')]
+        if special == [cell for cell in cells if _is_quoted(cell)]:
+            return True
+    return any(
+        len(column) >= _LEAST_CELLS and len(inside) >= _QUOTED_SHARE * len(column)
+        for column, inside in zip(columns, quoted, strict=True)
     )
 
 
+def _is_quoted(cell: str) -> bool:
+    return len(cell) > 1 and _QUOTED.fullmatch(cell) is not None
+
+
 def is_column_name(cell: str, languages: tuple[str, str]) -> bool:
-    """Return whether a cell usually names a column, or is one of two languages."""
-    names = [*_HEADER_WORDS.split(), *languages]
-    return fold(cell) in map(fold, names)
+    """Return whether a cell is as short as a name, and half of its words are usual."""
+    known = {*_HEADER_WORDS.split(), *map(primary_subtag, languages)}
+    words = _words(cell)
+    if len(words) > 1 and (len(words) > 3 or cell.rstrip()[-1] in ".!?"):
+        return False
+    return 2 * len([word for word in words if word in known]) >= max(1, len(words))

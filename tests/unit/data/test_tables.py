@@ -71,7 +71,12 @@ def test_a_header_of_other_words_is_left_to_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["en\tde", "Source\tTarget", "EN\tDE", "Englisch\tDeutsch", "id\ten"]
+    "header",
+    [
+        *("en\tde", "Source\tTarget", "EN\tDE", "Englisch\tDeutsch", "id\ten"),
+        *("sentence_en\tsentence_de", "en-US\tde-DE", "Source (en)\tTarget (de)"),
+        "English text\tGerman text",
+    ],
 )
 def test_a_header_without_quotes_is_refused_too(tmp_path: Path, header: str) -> None:
     write_lines(tmp_path / "train.tsv", [header, "A dog.\tEin Hund."])
@@ -97,6 +102,100 @@ def test_quotes_of_the_text_are_text(tmp_path: Path) -> None:
         ('"No," he said, "no."', '"Nein."'),
         ('"Yes."', '"Ja."'),
     ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ['"A dog."\tEin Hund.'] * 4,
+        ["A dog.\tEin Hund.", *['"A dog."\t"Ein Hund."'] * 12],
+        ['"A dog." \t "Ein Hund."'] * 2,
+        [*['"Yes, the cat."\t"Ja, die Katze."'] * 2, *["A dog.\tEin Hund."] * 5],
+        [*["A dog.\tEin Hund."] * 200, '"Say ""no""!"\tSag nein!'],
+    ],
+    ids=["one column", "but one cell", "spaced", "only with commas", "late"],
+)
+def test_quotes_of_an_export_are_refused(tmp_path: Path, rows: list[str]) -> None:
+    write_lines(tmp_path / "train.tsv", rows)
+    assert "its cells are in quotes" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*['"Yes, sir."\t"Ja, Herr."'] * 3, "No, sir.\tNein, Herr."],
+        [*['"Yes, sir."\t"Ja, Herr."'] * 3, '"Yes."\t"Ja."', "No.\tNein."],
+        ['"Yes, sir."\t"Ja, Herr."', *["No.\tNein."] * 9],
+        [*['"Yes."\tJa.'] * 8, *["No.\tNein."] * 2],
+    ],
+)
+def test_dialogue_in_quotes_is_text(tmp_path: Path, rows: list[str]) -> None:
+    write_lines(tmp_path / "train.tsv", rows)
+    assert len(pairs(tmp_path)) == len(rows)
+
+
+def test_spaces_around_quotes_are_none_of_the_text(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.tsv", ['"A dog."\t "Ein Hund."'] * 2)
+    options = {"quoted": True, "header": False}
+    assert pairs(tmp_path, **options) == [("A dog.", "Ein Hund.")] * 2
+
+
+@pytest.mark.parametrize("first", ["#", "", "Unnamed: 0"])
+def test_numbers_of_rows_are_not_trained_on(tmp_path: Path, first: str) -> None:
+    rows = [f"{n}\tA dog.\tEin Hund." for n in range(4)]
+    write_lines(tmp_path / "train.tsv", rows)
+    message = complaint(tmp_path)
+    assert "its first column counts the rows, and would be trained on" in message
+    assert "first column" in complaint(tmp_path, header=False, quoted=False)
+    names = ("en", "de") if first.isalpha() else ("sentence_en", "Text (de)")
+    write_lines(tmp_path / "train.tsv", ["\t".join((first, *names)), *rows])
+    assert "-o data.header=true" in complaint(tmp_path)
+    assert pairs(tmp_path, header=True) == [("A dog.", "Ein Hund.")] * 4
+    others = [f"{n}\tA dog.\tEin Hund." for n in (1, 2, 4)]
+    write_lines(tmp_path / "train.tsv", others)
+    assert pairs(tmp_path)[2] == ("4", "A dog.")
+
+
+def test_a_header_of_a_first_column_without_a_name_is_refused(tmp_path: Path) -> None:
+    for first in ("#", ""):
+        rows = [f"{first}\tEnglish\tGerman", "x\tA dog.\tEin Hund."]
+        write_lines(tmp_path / "train.tsv", rows)
+        assert "line 1 names columns, 'English' and 'German'" in complaint(tmp_path)
+
+
+def test_names_of_languages_are_to_be_replaced_by_codes(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    write_lines(path, ["English\tGerman\t#", "A dog.\tEin Hund.\t1"])
+    assert complaint(tmp_path, header=True) == (
+        f"{path}:1: of the columns 'English', 'German', '#', none is called en and "
+        "none de. Name those of the sentences en and de."
+    )
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_bytes(b"A dog.\tEin Hund.\rA cat.\tEine Katze.\r")
+    message = complaint(tmp_path)
+    assert "its lines end in carriage returns alone" in message
+    assert "tr '\\r' '\\n'" in message
+    (tmp_path / "train.tsv").write_bytes(b"A\rdog.\tEin Hund.\r\n")
+    assert pairs(tmp_path) == [("A\rdog.", "Ein Hund.")]
+
+
+def test_a_cell_that_is_too_long_is_named_with_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    write_lines(path, ['"a"\t"b"', '"c\t"d"', *["A dog.\tEin Hund."] * 9000])
+    assert complaint(tmp_path, header=False, quoted=True).startswith(f"{path}:2: ")
+    write_lines(path, ['"a"\t"b"', '"c', *["A dog.\tEin Hund."] * 9000])
+    assert complaint(tmp_path, header=False, quoted=True) == (
+        f"{path}:2: a cell that begins here has more than 131,072 characters. Close "
+        "its quotes, or shorten it."
+    )
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_tatoeba_is_no_export(real_data: Path, split: str) -> None:
+    assert pairs(real_data / "tatoeba", split=split)
 
 
 def test_a_header_names_the_columns_to_read(tmp_path: Path) -> None:
