@@ -31,7 +31,7 @@ from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.utils.checksums import CHECKSUM_FILE, find_corruption, write_checksums
 from seq2seq.utils.files import atomic_file, remove_temp_files
 
-FORMAT = 5  # Raise it when the cache's content or the meaning of an option changes.
+FORMAT = 6  # Raise it when the cache's content or the meaning of an option changes.
 CACHE_FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
 
 Log = Callable[[str], None]

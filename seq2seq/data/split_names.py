@@ -71,9 +71,9 @@ class MissingSplitError(UserError):
             message += f"If you mean {' or '.join(similar)}: {options}"
         elif similar:
             message += f"Did you mean {' or '.join(similar)}?"
-        elif role in ("valid", "test"):
+        elif (use := role or role_of(split)) in ("valid", "test"):
             message += (
-                f"Pairs to {'validate' if role == 'valid' else 'evaluate'} on must not "
+                f"Pairs to {'validate' if use == 'valid' else 'evaluate'} on must not "
                 f"be trained on: move some hundred into a split called {split}."
             )
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice, product
 from pathlib import Path
@@ -75,14 +75,24 @@ def load_eval_pairs(data: DataOptions, split: str) -> list[SentencePair]:
     pairs = list(corpus.read())
     if not pairs:
         raise UserError(f"{corpus.name} has no sentence pairs; add some.")
-    blank = [number for number, pair in enumerate(pairs, 1) if is_blank(pair.target)]
-    if blank:
-        lines = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
+    if blank := _blank_lines([pair.target for pair in pairs], "references"):
         raise UserError(
-            f"{corpus.name}: {len(blank)} of {len(pairs):,} references are blank (line "
-            f"{lines}), and no translation can match them; fill or remove these pairs."
+            f"{corpus.name}: {blank}, and no translation can match them; fill or "
+            "remove these pairs."
         )
+    if blank := _blank_lines([pair.source for pair in pairs], "sources"):
+        log.warning(f"{corpus.name}: {blank}; their translations are scored as blank")
     return pairs
+
+
+def _blank_lines(texts: Sequence[str], noun: str) -> str:
+    """Return how many texts are blank, and which; nothing if none is."""
+    blank = [number for number, text in enumerate(texts, 1) if is_blank(text)]
+    if not blank:
+        return ""
+    lines = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
+    verb = "is" if len(blank) == 1 else "are"
+    return f"{len(blank):,} of {len(texts):,} {noun} {verb} blank (line {lines})"
 
 
 def alias_line(corpus: ParallelCorpus, split: str) -> str:

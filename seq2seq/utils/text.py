@@ -9,9 +9,14 @@ import re
 import unicodedata
 
 _INVISIBLE_CATEGORIES = ("Zs", "Zl", "Zp", "Cc", "Cf")
-# Without a mark on paper, though their category is that of letters or symbols: the
-# fillers of Hangul and of Braille, joiners of graphemes, variation selectors.
-_INVISIBLE = {0x34F, 0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)}
+# Without a mark on paper, though their category is another: what Unicode calls
+# Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which are the fillers of
+# Hangul, joiners, variation selectors and tags; Braille's blank; the null notehead.
+_INVISIBLE = (
+    *((0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x2065, 0x2065), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F)),
+    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1D159, 0x1D159), (0xE0000, 0xE0FFF)),
+)
 
 
 def is_blank(text: str) -> bool:
@@ -25,7 +30,7 @@ def is_blank(text: str) -> bool:
         if (
             not character.isspace()
             and unicodedata.category(character) not in _INVISIBLE_CATEGORIES
-            and ord(character) not in _INVISIBLE
+            and not any(a <= ord(character) <= b for a, b in _INVISIBLE)
         ):
             return False
     return True
@@ -65,7 +70,13 @@ def fold(text: str) -> str:
     """Fold case, digits, punctuation and white space: equal for equal sentences.
 
     Letters are in lower case and compatible forms are one (NFKC), a number of any
-    digits is 0, and of the rest only combining marks stay.
+    digits is 0, and of the rest only combining marks stay. Turkish i with a dot and
+    without are one, since upper case makes them so elsewhere.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if not folded.isascii():
+        # Case folding takes some letters apart: U+0390 into three code points.
+        folded = unicodedata.normalize("NFKC", folded)
+        folded = folded.replace("\u0131", "i").replace("i\u0307", "i")
+    folded = folded.translate(_FOLDING)
     return _DIGITS.sub("0", folded) if "00" in folded else folded

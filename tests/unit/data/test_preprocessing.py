@@ -294,6 +294,16 @@ def test_blank_references_are_refused_with_their_lines(corpus: Path) -> None:
         load_eval_pairs(options_of(corpus), "valid")
 
 
+def test_blank_sources_are_counted_in_a_warning(
+    corpus: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_split(corpus, "valid", [("a", "b"), ("\u200b", "c"), ("", "d")])
+    assert len(load_eval_pairs(options_of(corpus), "valid")) == 3
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "valid.de: 2 of 3 sources are blank (line 2, 3); " in record.message
+
+
 def test_nothing_to_score_is_an_error_for_people(corpus: Path) -> None:
     write_split(corpus, "valid", [])
     with pytest.raises(UserError, match=r"valid\.de has no sentence pairs; add some"):

@@ -91,6 +91,17 @@ def test_train_is_never_suggested_to_validate_on(tmp_path: Path) -> None:
     assert "data.splits" not in missing(tmp_path, "trian", splits=splits)
 
 
+def test_a_split_to_score_on_has_the_same_advice_without_a_recipe(
+    tmp_path: Path,
+) -> None:
+    write_parallel(tmp_path, "train")
+    for split in ("valid", "test"):
+        message = complaint(tmp_path, split=split)
+        assert message == missing(tmp_path, split)
+        assert f"move some hundred into a split called {split}." in message
+    assert complaint(tmp_path, split="other").endswith("or add the files.")
+
+
 @pytest.mark.parametrize(
     ("split", "splits", "option"),
     [
