@@ -12,11 +12,11 @@ _INVISIBLE_CATEGORIES = ("Zs", "Zl", "Zp", "Cc", "Cf")
 # Without a mark on paper, though their category is another: what Unicode calls
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which are the fillers of
 # Hangul, joiners, variation selectors and tags; Braille's blank; the null notehead.
-_INVISIBLE = (
-    *((0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
-    *((0x2065, 0x2065), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F)),
-    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1D159, 0x1D159), (0xE0000, 0xE0FFF)),
-)
+_INVISIBLE = {
+    *(0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x2800, 0x3164, 0xFFA0, 0x1D159),
+    *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9)),
+    *range(0xE0000, 0xE1000),
+}
 
 
 def is_blank(text: str) -> bool:
@@ -30,7 +30,7 @@ def is_blank(text: str) -> bool:
         if (
             not character.isspace()
             and unicodedata.category(character) not in _INVISIBLE_CATEGORIES
-            and not any(a <= ord(character) <= b for a, b in _INVISIBLE)
+            and ord(character) not in _INVISIBLE
         ):
             return False
     return True
