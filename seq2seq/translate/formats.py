@@ -250,7 +250,9 @@ def _parse_constraints(record: Record, location: str) -> TranslationRequest | No
                 f"{location}: {key!r} must be a list of texts, such as "
                 f'["one", "two"], but is {json.dumps(phrases)[:80]}.'
             )
-    prefix = record.fields.get("prefix") or ""
+    prefix = record.fields.get("prefix")
+    if prefix is None:
+        prefix = ""
     if not isinstance(prefix, str):
         raise UserError(
             f"{location}: 'prefix' must be a text, but is {json.dumps(prefix)[:80]}."
@@ -271,6 +273,7 @@ class OutputWriter:
         token_log_probs: Whether they have tokens and their log-probabilities.
         output_key: The key of one JSON object with all that is added; if None, that
             stands beside the input's keys.
+        errors: Whether a JSON object may have an error, as with on_error="return".
     """
 
     format: Format
@@ -278,6 +281,7 @@ class OutputWriter:
     align: bool = False
     token_log_probs: bool = False
     output_key: str | None = None
+    errors: bool = False
 
     def format_lines(
         self, record: Record, translation: Translation, index: int
@@ -344,7 +348,10 @@ class OutputWriter:
             added["alignment"] = "" if alignment is None else alignment.to_pharaoh()
         if self.output_key is not None:
             added = {self.output_key: added}
-        for key in added:
+        keys = [*added]
+        if self.errors and self.output_key is None:
+            keys.append("error")  # A later line may have one.
+        for key in keys:
             if key in record.fields:
                 raise UserError(
                     f"the input has a field {key!r} already, which the output needs. "

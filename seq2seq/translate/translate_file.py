@@ -97,6 +97,7 @@ def translate_file(
         files.alignments is not None,
         options.token_log_probs,
         files.output_key,
+        errors=options.on_error == "return",
     )
     stats = LineStats.of(translator, options.sentences)
     options = replace(

@@ -185,6 +185,9 @@ def test_options_that_fit_no_line_are_an_error_of_the_call(
         ({"required": "Hund"}, "'required' must be a list of texts"),
         ({"prefix": 5}, "'prefix' must be a text"),
         ({"forbidden": [" "]}, "a forbidden phrase is blank"),
+        ({"required": ["  "]}, "a required phrase is blank"),
+        ({"prefix": False}, "'prefix' must be a text, but is false"),
+        ({"prefix": []}, "'prefix' must be a text"),
     ],
 )
 def test_constraints_that_cannot_be_read_are_an_error_of_their_line(
@@ -203,3 +206,18 @@ def test_constraints_that_cannot_be_read_are_an_error_of_their_line(
     assert message in second["error"]
     assert second["en"] == "I see."
     assert "1 of 3 lines could not be translated and is blank; the first" in says
+
+
+def test_an_input_with_errors_of_its_own_is_refused_at_its_first_line(
+    run: Path,
+) -> None:
+    text = b'{"en": "A dog.", "error": ""}\n'
+    jsonl = ["--input-format", "jsonl", "--field", "en", "--output-format", "jsonl"]
+    out, message = call("translate", run, *jsonl, "--on-error", "return", text=text)
+    assert not out
+    assert "the input has a field 'error' already" in message
+    out, _ = call("translate", run, *jsonl, text=text)
+    assert json.loads(out)["error"] == ""
+    keyed = [*jsonl, "--on-error", "return", "--output-key", "new"]
+    out, _ = call("translate", run, *keyed, text=text)
+    assert json.loads(out)["new"]["translation"]
