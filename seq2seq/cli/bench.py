@@ -17,6 +17,7 @@ from seq2seq.cli.options import (
     RecipeName,
     RunPath,
     ShortList,
+    Split,
     choose_device,
 )
 from seq2seq.cli.verbs import add_verb, new_group
@@ -59,17 +60,20 @@ def bench_train(
 
 def bench_translate(
     run: RunPath,
-    split: Annotated[str, typer.Option(help="Split to translate.")] = "test",
+    split: Split = "test",
     data_path: DataPath = None,
     source: Annotated[
-        Path | None, typer.Option(help="Source file, in place of --split.")
+        Path | None,
+        typer.Option(
+            help="File of source sentences, one per line, instead of --split."
+        ),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Reference file of --source.")
+        Path | None, typer.Option(help="File of reference translations, one per line.")
     ] = None,
     beam: Beam = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Maximum sentences per batch.")
+        int, typer.Option(min=1, help="Maximal number of sentences in a batch.")
     ] = 128,
     min_length: Annotated[
         int | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,7 @@ from seq2seq.utils.console import (
     print_table,
     print_warning,
 )
+from seq2seq.utils.languages import missing_language_error
 from seq2seq.utils.text import with_noun
 
 if TYPE_CHECKING:
@@ -53,9 +55,9 @@ def evaluate(
     language: Annotated[
         str | None,
         typer.Option(
-            help="Target language, such as de; with --hypothesis, since BLEU's "
-            "tokenizer depends on it.",
-            show_default="the run's",
+            help="Target language, such as de, with --hypothesis alone: a run has its "
+            "own. BLEU's tokenizer depends on it.",
+            show_default=False,
         ),
     ] = None,
     data_path: DataPath = None,
@@ -115,11 +117,8 @@ def evaluate(
         )
     if run is None and hypothesis and reference and not source:
         if language is None:
-            raise UserError(
-                "--hypothesis needs --language, since BLEU's tokenizer depends on it: "
-                f"seq2seq evaluate --hypothesis {hypothesis} --reference {reference} "
-                "--language de, if that is German."
-            )
+            files = ["--hypothesis", str(hypothesis), "--reference", str(reference)]
+            raise missing_language_error(shlex.join(["seq2seq", "evaluate", *files]))
         if beam or override or ensemble or sentences or data_path or device:
             raise UserError(
                 "--beam, -o, --ensemble, --sentences, --data-path and --device are for "
@@ -154,6 +153,13 @@ def evaluate(
             lowercase=lowercase,
             device=choose_device(device),
         )
+    elif run is not None and not hypothesis:
+        given, needed = (
+            ("--source", "--reference") if source else ("--reference", "--source")
+        )
+        raise UserError(f"{given} needs {needed} F: give both, or --split.")
+    elif hypothesis and run is None and reference is None:
+        raise UserError("--hypothesis needs --reference F and --language L.")
     else:
         raise UserError(
             "evaluate needs RUN, or RUN with --source F and --reference F, or "

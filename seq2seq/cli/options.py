@@ -44,8 +44,8 @@ Devices = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Number of this machine's GPUs to train on, a process for each; torchrun "
-        "and srun set it themselves.",
+        help="Number of processes on this machine to train, each on its own GPU, or "
+        "all on the CPU if there is none; torchrun and srun set it themselves.",
         show_default="1",
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
@@ -71,7 +72,7 @@ def load_eval_pairs(data: DataOptions, split: str) -> list[SentencePair]:
     """
     corpus = open_split(data, split)
     if line := alias_line(corpus, split):
-        log.warning(line)
+        _warn_once(line)
     pairs = list(corpus.read())
     if not pairs:
         raise UserError(f"{corpus.name} has no sentence pairs; add some.")
@@ -93,6 +94,12 @@ def _blank_lines(texts: Sequence[str], noun: str) -> str:
     lines = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
     verb = "is" if len(blank) == 1 else "are"
     return f"{len(blank):,} of {len(texts):,} {noun} {verb} blank (line {lines})"
+
+
+@cache
+def _warn_once(line: str) -> None:
+    """Log a warning, once in a process: a report reads a split twice."""
+    log.warning(line)
 
 
 def alias_line(corpus: ParallelCorpus, split: str) -> str:

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from seq2seq.data.sentences import split_sentences
 from seq2seq.data.splits import load_eval_pairs
+from seq2seq.errors import misaligned_error
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
 from seq2seq.utils.languages import check_language
+from seq2seq.utils.text import with_noun
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,12 @@ def evaluate_files(
     device: str = "auto",
 ) -> Evaluation:
     """Translate a file and score it against another; see `evaluate_split`."""
+    sources, references = list(read_lines(source)), list(read_lines(reference))
+    _require_aligned(source, sources, reference, references)
     return _translate_and_score(
         [run, *ensemble],
-        list(read_lines(source)),
-        list(read_lines(reference)),
+        sources,
+        references,
         beam_size=beam_size,
         overrides=overrides,
         sentences=sentences,
@@ -157,10 +161,21 @@ def evaluate_hypotheses(
     """
     check_language(language)
     hypotheses, references = list(read_lines(hypothesis)), list(read_lines(reference))
+    _require_aligned(hypothesis, hypotheses, reference, references)
     scores = score_corpus(
         hypotheses, references, language=language, lowercase=lowercase
     )
     return Evaluation(scores, [], hypotheses, references, language, 0.0)
+
+
+def _require_aligned(
+    path: Path, lines: Sequence[str], reference: Path, references: Sequence[str]
+) -> None:
+    if len(lines) != len(references):
+        raise misaligned_error(
+            f"{path} has {with_noun(len(lines), 'line')}, but {reference} has "
+            f"{with_noun(len(references), 'reference')}"
+        )
 
 
 def _translate_and_score(

@@ -8,11 +8,12 @@ nothing but their seed.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seq2seq.data.splits import load_eval_pairs
+from seq2seq.data.splits import load_eval_pairs, open_split
 from seq2seq.errors import UserError, misaligned_error
 from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.evaluation.training_history import public_name
@@ -20,7 +21,7 @@ from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import read_lines
-from seq2seq.utils.languages import check_language
+from seq2seq.utils.languages import check_language, missing_language_error
 from seq2seq.utils.similar_paths import missing_error
 
 MAX_SYSTEMS = 8
@@ -243,9 +244,10 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
                 "--reference test.de --language de."
             )
         if request.language is None:
-            raise UserError(
-                "hypothesis files need --language, such as --language de: BLEU's "
-                "tokenizer goes by it."
+            verb = "compare" if len(request.systems) > 1 else "report"
+            options = [f"--reference={path}" for path in request.references]
+            raise missing_language_error(
+                shlex.join(["seq2seq", verb, *request.systems, *options])
             )
     if not references or (first is not None and not sources):
         pairs = None
@@ -255,7 +257,8 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
             run_pairs = load_eval_pairs(data, split)
             if pairs is None:
                 pairs, owner = run_pairs, path
-                name = name or f"{public_name(data.path)} {split}"
+                read = open_split(data, split).split
+                name = name or f"{public_name(data.path)} {read}"
                 revision = data.revision
             elif run_pairs != pairs:
                 raise UserError(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -99,10 +101,31 @@ def validate_resume_recipe(run: RunFolder, recipe: Recipe) -> None:
         if key != "description"
     )
     if changed:
+        advice = _train_on(run, before["train"], now["train"], len(changed))
         raise UserError(
             f"{run.path} was trained with another recipe: {'; '.join(changed)}. "
-            "Name another folder with --output, or remove this one."
+            + (advice or "Name another folder with --output, or remove this one.")
         )
+
+
+def _train_on(
+    run: RunFolder, before: dict[str, Any], now: dict[str, Any], num_changed: int
+) -> str:
+    """Return how to train on from a run, if the recipe only trains longer."""
+    more = {
+        key: now[key] - before[key]
+        for key in ("max_steps", "max_epochs")
+        if (now[key] or 0) > (before[key] or 0) > 0
+    }
+    if len(more) != num_changed:
+        return ""
+    overrides = [f"train.init_from={run.path}"]
+    overrides += [f"train.{key}={count}" for key, count in more.items()]
+    command = ["seq2seq", "train", str(run.recipe)]
+    for override in overrides:
+        command += ["-o", override]
+    command += ["--output", f"{run.path}-2"]
+    return f"To train on from its weights: {shlex.join(command)}"
 
 
 def validate_resume_world_size(run: RunFolder, count: int) -> None:

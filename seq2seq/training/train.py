@@ -139,8 +139,6 @@ def train(
             return
         # Before the data takes its time: packages that validation and loggers need.
         bleu_metric(recipe.data.target)
-        if warning := language_warning(recipe.data.target):
-            log.warning(warning)
         if distributed.is_main:
             require_loggers(recipe.train.loggers)
         with SignalHandler() as signals:
@@ -161,6 +159,8 @@ def train(
             log_file = run.log if distributed.is_main else Path(os.devnull)
             lock = run_lock(run) if distributed.is_main else nullcontext()
             with lock, _logging(_file_handler(log_file)):
+                if warning := language_warning(recipe.data.target):
+                    log.warning(warning)
                 for choice in filter(None, (devices.note, precision)):
                     log.info(choice)
                 if distributed.is_main:

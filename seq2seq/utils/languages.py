@@ -32,6 +32,36 @@ def is_language(code: str) -> bool:
     return bool(_PRIVATE_USE.fullmatch(primary)) or primary in _codes()
 
 
+_NAMES = {
+    **{"arabic": "ar", "bulgarian": "bg", "catalan": "ca", "chinese": "zh"},
+    **{"croatian": "hr", "czech": "cs", "danish": "da", "dutch": "nl", "english": "en"},
+    **{
+        "estonian": "et",
+        "finnish": "fi",
+        "french": "fr",
+        "german": "de",
+        "greek": "el",
+    },
+    **{"hebrew": "he", "hindi": "hi", "hungarian": "hu", "indonesian": "id"},
+    **{"italian": "it", "japanese": "ja", "korean": "ko", "norwegian": "no"},
+    **{"persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro"},
+    **{"russian": "ru", "slovak": "sk", "spanish": "es", "swedish": "sv"},
+    **{"thai": "th", "turkish": "tr", "ukrainian": "uk", "vietnamese": "vi"},
+}
+
+
+def missing_language_error(command: str) -> UserError:
+    """Return the error about files of hypotheses without --language.
+
+    Args:
+        command: The command that came, which the message completes.
+    """
+    return UserError(
+        "files of hypotheses need --language, since BLEU's tokenizer depends on it: "
+        f"{command} --language de, if that is German."
+    )
+
+
 def check_language(code: str) -> None:
     """Check a code that came as --language.
 
@@ -39,6 +69,10 @@ def check_language(code: str) -> None:
         UserError: If it names no language.
     """
     if not is_language(code):
+        if known := _NAMES.get(code.lower()):
+            raise UserError(
+                f"--language {code}: ISO 639 has no such code. Give --language {known}"
+            )
         name = re.sub(r"\W", "", code)[:8] or "mine"
         raise UserError(
             f"--language {code}: ISO 639 has no such code. Give one such as de, "

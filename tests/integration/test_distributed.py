@@ -113,6 +113,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cut = run(yaml, folder / "two", 13)
         said, _ = cut.communicate(timeout=1200)
         assert cut.returncode == 9, said
+        assert "2 processes on the CPU, 1 thread each" in said
         assert not (folder / "two" / "summary.json").exists()
         with reserved_port() as port:
             both = torchrun(port, yaml, folder / "two")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,6 +22,7 @@ from seq2seq.training.lightning_module import (
     perplexity,
 )
 from seq2seq.types import Batch
+from seq2seq.utils.text import with_noun
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,10 @@ class MetricsLogger(Callback):
         self.started, self.first_step = time.monotonic(), step
         if not trainer.is_global_zero:
             return
+        if trainer.world_size > 1 and pl_module.device.type == "cpu":
+            # Lightning sets the number of threads when it starts the processes.
+            threads = with_noun(torch.get_num_threads(), "thread")
+            log.info(f"{trainer.world_size} processes on the CPU, {threads} each")
         self.table.truncate_after(step)
         if self.console.is_terminal:
             self._bar = Progress(

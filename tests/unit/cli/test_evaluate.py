@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,3 +98,45 @@ def test_every_fault_of_a_recipe_is_an_error_of_status_1(seq2seq: Command) -> No
     lines = errors.splitlines()
     assert (status, len(lines)) == (1, 2)
     assert all(line.startswith("error: -o ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "--source", "h"), "--source needs --reference F"),
+        (("run", "--reference", "r"), "--reference needs --source F"),
+        (("--hypothesis", "h"), "--hypothesis needs --reference F"),
+    ],
+)
+def test_a_missing_option_is_named_alone(
+    seq2seq: Command, arguments: tuple[str, ...], says: str
+) -> None:
+    status, _, errors = seq2seq("evaluate", *arguments)
+    assert status == 1
+    assert says in errors
+    assert "or RUN with" not in errors
+
+
+def test_files_of_unequal_length_are_named(seq2seq: Command, tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("a\nb\nc\n")
+    (tmp_path / "r").write_text("a\n")
+    expected = "error: h has 3 lines, but r has 1 reference; "
+    files = ("--hypothesis", "h", "--reference", "r", "--language", "de")
+    assert seq2seq("evaluate", *files)[2].startswith(expected)
+    files = ("run", "--source", "h", "--reference", "r")
+    assert seq2seq("evaluate", *files)[2].startswith(expected)
+
+
+@pytest.mark.parametrize("verb", ["report h", "compare h h", "evaluate --hypothesis h"])
+def test_a_missing_language_is_one_message_to_paste(
+    seq2seq: Command, chinese: tuple[str, ...], verb: str
+) -> None:
+    command = (*verb.split(), "--reference", "r")
+    _, _, errors = seq2seq(*command)
+    start, _, paste = errors.partition(": seq2seq ")
+    assert start == (
+        "error: files of hypotheses need --language, since BLEU's tokenizer depends on "
+        "it"
+    )
+    status, _, errors = seq2seq(*shlex.split(paste.split(",")[0]))
+    assert status == 0, errors

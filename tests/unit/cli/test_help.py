@@ -128,3 +128,13 @@ def test_names_are_completed(words: str, completions: list[str]) -> None:
             _TYPER_COMPLETE_FISH_ACTION="get-args",
         )
         assert all(completion in out for completion in completions)
+
+
+def test_an_option_has_the_same_help_in_every_verb_that_translates() -> None:
+    verbs = dict(commands())
+    bench = verbs["bench translate"]
+    for verb in (verbs["translate"], verbs["evaluate"]):
+        helps = {option.name: option.help for option in verb.params}
+        for option in bench.params:
+            if option.name in helps and option.name != "run":
+                assert option.help == helps[option.name], option.name

@@ -8,6 +8,9 @@ import pytest
 
 from seq2seq.errors import UserError
 from seq2seq.evaluation.systems import ReportRequest, parse_system_arg, read_systems
+from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe
+from seq2seq.runs.run_folder import RunFolder
 
 
 def files(folder: Path, **lines: str) -> dict[str, Path]:
@@ -20,7 +23,7 @@ def files(folder: Path, **lines: str) -> dict[str, Path]:
     ("systems", "changes", "says"),
     [
         (["short"], {}, r"short has 1 hypotheses, but reference has 2 references"),
-        (["good"], {"language": None}, "need --language"),
+        (["good"], {"language": None}, "files of hypotheses need --language"),
         (["good"], {"references": ()}, "need --reference"),
         (["missing"], {}, "missing is missing. Name a run folder"),
         (["goof"], {}, r"goof is missing, did you mean good\? Name a run folder"),
@@ -70,3 +73,19 @@ def test_systems_have_names_of_their_own_and_seeds_share_a_group(
     (tmp_path / "a=b").write_text("x\n")
     assert parse_system_arg("a=b") == ("", Path("a=b"))
     assert parse_system_arg("x=y=a=b") == ("x=y", Path("a=b"))
+
+
+def test_a_split_that_stands_for_another_is_named_once_and_in_the_title(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files(tmp_path, **{"valid.en": "a\nb\n", "valid.de": "c\nd\n"})
+    folder = RunFolder(tmp_path / "run").evaluation("dev")
+    folder.mkdir(parents=True)
+    (folder / "hypotheses.txt").write_text("c\nd\n", encoding="utf-8")
+    recipe = read_recipe("quickstart", [f"data.path={tmp_path}"])
+    (tmp_path / "run/recipe.yaml").write_text(recipe_yaml(recipe), encoding="utf-8")
+    request = ReportRequest([str(tmp_path / "run")], split="dev")
+    for _ in range(2):
+        test_set, _ = read_systems(request)
+    assert test_set.name.endswith(" valid")
+    assert caplog.text.count("there is no split 'dev'") == 1
