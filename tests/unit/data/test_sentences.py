@@ -123,6 +123,7 @@ def test_dot_leaders_are_one_sentence() -> None:
         ("en", "Wait... what? |Yes!  |Then  go.  "),
         ("en", "1. The dog sleeps. |- No. 5 is alive."),
         ("en", "- The dog sleeps."),
+        ("en", "Vitamin C\xa0. |He ran."),
         ("en", "1. The dog sleeps. |2. The man runs. |12. Go on."),
         ("en", "He is No. 2. |The man runs."),
         ("en", "___ Go. |— The cat. |— We go. ... |No."),
