@@ -65,11 +65,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("report")
     data = folder / "data"
     data.mkdir()
-    pairs = list(phrase_pairs("train", count=330))
+    pairs = list(phrase_pairs("train", count=360))
     for split, some in (
         ("train", pairs[:300]),
-        ("valid", pairs[:299:-1]),
-        ("test", pairs[300:]),
+        ("valid", pairs[330:]),
+        ("test", pairs[300:330]),
     ):
         for side, language in enumerate(("en", "de")):
             text = "".join(pair[side] + "\n" for pair in some)
