@@ -82,7 +82,7 @@ def load_eval_pairs(data: DataOptions, split: str) -> list[SentencePair]:
             "remove these pairs."
         )
     if blank := _blank_lines([pair.source for pair in pairs], "sources"):
-        log.warning(f"{corpus.name}: {blank}; their translations are scored as blank")
+        _warn_once(f"{corpus.name}: {blank}; their translations are scored as blank")
     return pairs
 
 
