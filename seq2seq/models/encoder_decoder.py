@@ -269,6 +269,7 @@ def _rnn_stack(
         layer_norm=stack.layer_norm,
         recurrent_dropout=stack.recurrent_dropout,
         extra_input_size=extra_input_size,
+        chrono_span=stack.chrono_span,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -12,6 +14,15 @@ from seq2seq.nn.rnn_fused import FusedRNNLayer
 from seq2seq.nn.rnn_layer_norm import LayerNormRNNLayer
 from seq2seq.nn.rnn_scan import SCANNED, ScanRNNLayer
 from seq2seq.types import RNNState
+
+CHRONO_GATES = {
+    "lstm": {1: 1, 0: -1},  # Forget and input gate.
+    "gru": {1: 1},  # torch's update gate: 1 keeps the state.
+    "min_lstm": {0: 1, 1: -1},
+    "min_gru": {0: -1},  # Its update gate: 0 keeps the state.
+}
+"""Gates whose biases chrono initialisation sets, with the sign of log U(1, T - 1)."""
+INPUT_BIAS = re.compile(r"bias_ih|input_to_hidden\.bias|directions\.\d\.bias")
 
 
 class RNNStateShape(NamedTuple):
@@ -42,6 +53,9 @@ class RNNStack(nn.Module):
         recurrent_dropout: Dropout probability of the state as input of the gates.
         extra_input_size: Size of an additional input concatenated to every layer's
             input (attention's context; Wu et al. 2016, section 3), or 0.
+        chrono_span: T of chrono initialisation, at least 2: units start to remember
+            over 1 to T - 1 positions (Tallec and Ollivier 2018, section 3); None
+            leaves the cells' own biases.
     """
 
     def __init__(
@@ -58,6 +72,7 @@ class RNNStack(nn.Module):
         layer_norm: bool = False,
         recurrent_dropout: float = 0.0,
         extra_input_size: int = 0,
+        chrono_span: int | None = None,
     ) -> None:
         super().__init__()
         self.size = hidden_size * (2 if bidirectional else 1)
@@ -87,6 +102,10 @@ class RNNStack(nn.Module):
             for index in range(layers)
         )
         self.shape = RNNStateShape(2 if cell == "lstm" else 1, layers, self.size)
+        if chrono_span is not None:
+            for name, bias in self.named_parameters():
+                if INPUT_BIAS.search(name):
+                    _chrono_init(bias.data.split(hidden_size), cell, chrono_span)
 
     def forward(
         self,
@@ -125,3 +144,10 @@ class RNNStack(nn.Module):
 
     if TYPE_CHECKING:
         __call__ = forward
+
+
+def _chrono_init(gates: Sequence[Tensor], cell: str, span: int) -> None:
+    """Set the biases of a layer's gates, (H,) each, to remember over `span`."""
+    memory = torch.empty_like(gates[0]).uniform_(1, span - 1).log_()
+    for number, sign in CHRONO_GATES[cell].items():
+        gates[number].copy_(sign * memory)

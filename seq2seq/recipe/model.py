@@ -35,6 +35,13 @@ class StackOptions(RecipeSection):
         description="Recurrent dropout (Gal and Ghahramani 2016): dropout rate of the "
         "hidden state that the gates read, one mask for all positions; slower.",
     )
+    chrono_span: int | None = Field(
+        None,
+        ge=2,
+        description="Chrono initialisation (Tallec and Ollivier 2018): the number of "
+        "positions over which gates start to remember. null: an LSTM's forget gate "
+        "has bias 1, other gates 0.",
+    )
 
     @model_validator(mode="after")
     def _check_cell_options(self) -> StackOptions:
@@ -43,6 +50,11 @@ class StackOptions(RecipeSection):
             raise ValueError(
                 f"cell: {self.cell} has neither layer_norm nor recurrent_dropout, "
                 "since its gates do not depend on its state; use gru or lstm"
+            )
+        if self.cell == "rnn" and self.chrono_span is not None:
+            raise ValueError(
+                f"chrono_span is {self.chrono_span}, but cell: rnn has no gates to "
+                "initialise; use lstm or gru, or chrono_span: null"
             )
         return self
 
@@ -180,10 +192,11 @@ class ModelOptions(RecipeSection):
         return self
 
     def diff_options(self, other: ModelOptions) -> list[tuple[str, Any, Any]]:
-        """Compare all options but dropout: those that the weights depend on.
+        """Compare all options but dropout and initialisation: what weights fit into.
 
         Returns:
             Keys whose values differ, with the values of this section and the other.
         """
         differences = diff_options(self.model_dump(), other.model_dump())
-        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
+        others = ("dropout", "chrono_span")
+        return [(key, *v) for key, *v in differences if not key.endswith(others)]
