@@ -53,6 +53,47 @@ class PairedTestResult:
     randomization_p: float
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A corpus score, its confidence interval, and what a paired test is made from.
+
+    Attributes:
+        score: The score of the whole corpus.
+        interval: 95% confidence interval, by bootstrap over the rows.
+        statistics: What is summed, a row for each unit that is resampled (example,
+            sentence, block), (rows, columns).
+        score_from_stats: Maps sums of rows to scores.
+    """
+
+    score: float
+    interval: Interval
+    statistics: Floats
+    score_from_stats: ScoreFunction
+
+
+def estimate(
+    statistics: Floats,
+    score_from_stats: ScoreFunction,
+    *,
+    n_bootstrap: int = N_BOOTSTRAP,
+) -> Estimate:
+    """Score a corpus with its confidence interval.
+
+    Args:
+        statistics: At least one row for each unit that is resampled, (rows, columns).
+        score_from_stats: Maps sums of rows to scores.
+        n_bootstrap: Number of resamples.
+    """
+    score = float(score_from_stats(statistics.sum(axis=0, keepdims=True))[0])
+    interval = bootstrap_interval(statistics, score_from_stats, n_bootstrap=n_bootstrap)
+    return Estimate(score, interval, statistics, score_from_stats)
+
+
+def compare_estimates(baseline: Estimate, system: Estimate) -> PairedTestResult:
+    """Test whether two systems differ that were scored on the same rows."""
+    return paired_test(baseline.statistics, system.statistics, system.score_from_stats)
+
+
 def bleu_from_stats(sums: Floats) -> Floats:
     """Return BLEU with exponential smoothing, (B, 10) to (B,).
 
@@ -109,7 +150,7 @@ def ter_from_stats(sums: Floats) -> Floats:
 
 
 def mean_from_stats(sums: Floats) -> Floats:
-    """Return the mean of external segment scores: sum and count, (B, 2) to (B,)."""
+    """Return the mean of segments' or tokens' scores: sum and count, (B, 2) to (B,)."""
     return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1), dtype=np.float64)
 
 
