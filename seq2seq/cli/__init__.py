@@ -16,6 +16,7 @@ import seq2seq
 from seq2seq.cli.average import average
 from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
+from seq2seq.cli.diagnose import diagnose
 from seq2seq.cli.distill import distill
 from seq2seq.cli.doctor import doctor
 from seq2seq.cli.evaluate import evaluate
@@ -41,6 +42,7 @@ for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")
 app.add_typer(bench, name="bench")
+app.add_typer(diagnose, name="diagnose")
 
 
 def _print_version(wanted: bool) -> None:

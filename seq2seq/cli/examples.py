@@ -35,4 +35,5 @@ EXAMPLES = {
     "recipe schema": ["seq2seq recipe schema > recipe.schema.json"],
     "bench train": ["seq2seq bench train quickstart --steps 50"],
     "bench translate": ["seq2seq bench translate runs/quickstart --beam 5"],
+    "diagnose gradients": ["seq2seq diagnose gradients --steps 200 --output flow.svg"],
 }

@@ -79,7 +79,7 @@ def plot_intervals(
     alt: str,
 ) -> str:
     """Draw values with intervals, a series for each system, over categories."""
-    with _figure(alt) as (_, axes, svg):
+    with open_figure(alt) as (_, axes, svg):
         for number, points in enumerate(series):
             shift = (number - (len(series) - 1) / 2) * min(0.12, 0.6 / len(series))
             colour = SERIES[number % len(SERIES)]
@@ -118,7 +118,7 @@ def plot_bars(
     alt: str,
 ) -> str:
     """Draw a group of bars for each category, one for each system."""
-    with _figure(alt) as (_, axes, svg):
+    with open_figure(alt) as (_, axes, svg):
         width = 0.8 / max(len(series), 1)
         for number, values in enumerate(series):
             begin = (number - (len(series) - 1) / 2) * width
@@ -154,7 +154,7 @@ def plot_lines(
         limit: Height of a dotted line across.
         logarithmic: Whether the vertical axis is logarithmic.
     """
-    with _figure(alt) as (_, axes, svg):
+    with open_figure(alt) as (_, axes, svg):
         if band is not None:
             axes.fill_between(*band, color=SERIES[0], alpha=0.2, linewidth=0)
         for number, (steps, values) in enumerate(lines):
@@ -190,7 +190,7 @@ def plot_heatmap(
 ) -> str:
     """Draw weights from 0 to 1: the stronger the colour, the more."""
     size = (1.1 + 0.19 * len(columns), 0.9 + 0.19 * len(rows))
-    with _figure(alt, size=size) as (_, axes, svg):
+    with open_figure(alt, size=size) as (_, axes, svg):
         for y, line in enumerate(weights):
             for x, weight in enumerate(line):
                 if weight >= 0.01:
@@ -220,7 +220,7 @@ def plot_scatter(
     alt: str,
 ) -> str:
     """Draw labelled points; a shade runs from 0, pale, to 1."""
-    with _figure(alt, size=(5.0, 4.0)) as (figure, axes, svg):
+    with open_figure(alt, size=(5.0, 4.0)) as (figure, axes, svg):
         for (x, y), shade in zip(points, shades, strict=True):
             axes.plot([x], [y], "o", color=SERIES[0], alpha=0.25 + 0.75 * shade, ms=6)
         axes.margins(0.1)
@@ -286,7 +286,7 @@ def _label(axes: Axes, xlabel: str, ylabel: str) -> None:
 
 
 @contextmanager
-def _figure(
+def open_figure(
     alt: str, *, size: tuple[float, float] = (5.0, 2.7)
 ) -> Iterator[tuple[Figure, Axes, Callable[[], str]]]:
     """Open a figure in the report's style; yield it, its axes and a renderer to SVG."""
