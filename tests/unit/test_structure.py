@@ -30,7 +30,7 @@ LAYERS = [
     ["engines"],
     ["runs"],
     ["data", "search", "models"],
-    ["metrics"],
+    ["metrics", "baselines"],
     ["nn"],
     ["recipe"],
     ["utils"],

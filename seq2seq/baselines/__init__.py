@@ -1,0 +1,1 @@
+"""Counting baselines: what a network must beat before its figure means something."""
