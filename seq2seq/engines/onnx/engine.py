@@ -26,6 +26,10 @@ OUTPUT_LAYER = "output_layer.onnx"
 FILES = (MANIFEST, ENCODER, DECODER_STEP, OUTPUT_LAYER)
 NEXT = "next_"  # Prefix of the names of the state after a step.
 
+FORMAT = 2
+"""Raised with every change of the graphs that this version's `OnnxEngine` depends on,
+or that makes equal runs score differently. 2: scales of activations are fixed."""
+
 
 def import_onnxruntime() -> Any:
     """Import ONNX Runtime.
@@ -144,16 +148,24 @@ def exported_fingerprint(folder: Path) -> str:
     """Verify the files of an export and read the fingerprint of its run.
 
     Raises:
-        UserError: If it is missing or damaged.
+        UserError: If it is missing, damaged or of another version.
     """
+    int8 = " --int8" if "int8" in folder.name else ""
+    command = f"seq2seq export {folder.parent} --engine onnx{int8}"
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is missing: this run was not exported. First: seq2seq export "
-            f"{folder.parent} --engine onnx{' --int8' if 'int8' in folder.name else ''}"
+            f"{folder} is missing: this run was not exported. First: {command}"
         )
     if damage := find_corruption(folder, FILES):
         raise UserError(f"{damage}. Export the run again with seq2seq export.")
-    return str(json.loads((folder / MANIFEST).read_bytes())["fingerprint"])
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    version = manifest.get("format", 1)
+    if version != FORMAT:
+        raise UserError(
+            f"{folder} has the export format {version}, but this version reads "
+            f"{FORMAT}. Export the run again: {command}"
+        )
+    return str(manifest["fingerprint"])
 
 
 def load_onnx_engine(run: Run, kind: str) -> OnnxEngine:

@@ -1,8 +1,8 @@
 """Export a run to ONNX and verify the graphs against torch.
 
 RUN/onnx/ or RUN/onnx-int8/ holds encoder.onnx, decoder_step.onnx, output_layer.onnx,
-manifest.json (the run's fingerprint, versions, and the differences from torch) and
-SHA-256 checksums of all.
+manifest.json (the format, the run's fingerprint, versions, and the differences from
+torch) and SHA-256 checksums of all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from seq2seq.engines.onnx.engine import (
     DECODER_STEP,
     ENCODER,
     FILES,
+    FORMAT,
     MANIFEST,
     OUTPUT_LAYER,
     OnnxEngine,
@@ -134,10 +135,11 @@ def write_graphs(
         OUTPUT_LAYER: output_graph,
     }
     for name, graph in graphs.items():
-        save(graph(network), folder / name)
-        if int8:
+        save(graph(network, int8=int8), folder / name)
+        if int8 and name == ENCODER:
             _quantise(folder / name)
     manifest = {
+        "format": FORMAT,
         "fingerprint": fingerprint,
         "int8": int8,
         "versions": package_versions() | {"onnxruntime": runtime},
@@ -210,7 +212,7 @@ def _quantise(path: Path) -> None:
         quantize_dynamic(
             path,
             quantised,
-            op_types_to_quantize=["MatMul", "LSTM"],
+            op_types_to_quantize=["LSTM"],
             # A scale for each column; 7 of the 8 bits, since processors without VNNI
             # instructions add two products in 16 bits, which more would overflow.
             per_channel=True,

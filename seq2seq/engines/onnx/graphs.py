@@ -12,19 +12,21 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from seq2seq.engines.onnx.nodes import (
-    GraphBuilder,
+from seq2seq.engines.onnx.layers import (
+    Lookup,
     fused_layers,
     sequence_layer,
     step_layer,
 )
+from seq2seq.engines.onnx.nodes import GraphBuilder
+from seq2seq.engines.prepacked_decoder import MAX_TABLE_SIZE, rnn_weights
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.attention import Attention
 from seq2seq.nn.bridge import LinearBridge
 from seq2seq.nn.rnn_stack import RNNStack
 
 
-def encoder_graph(network: EncoderDecoder) -> onnx.ModelProto:
+def encoder_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     """Build the graph that encodes source sentences and initialises the decoder.
 
     Inputs: source (N, S), lengths (N,). Outputs: the decoder's initial state, state_0,
@@ -36,7 +38,7 @@ def encoder_graph(network: EncoderDecoder) -> onnx.ModelProto:
     Raises:
         UserError: If the cells have no ONNX form.
     """
-    encoder, graph = network.encoder, GraphBuilder()
+    encoder, graph = network.encoder, GraphBuilder(int8=int8)
     source = graph.input("source", np.int64, ["N", "S"])
     lengths = graph.input("lengths", np.int64, ["N"])
     lengths_32 = graph.add("Cast", [lengths], {"to": onnx.TensorProto.INT32})
@@ -67,10 +69,19 @@ def encoder_graph(network: EncoderDecoder) -> onnx.ModelProto:
         states = graph.transpose(hidden, (1, 0, 2))  # (N, S, H)
         if encoder.reverse:
             states = graph.add("ReverseSequence", [states, lengths], reverse_axes)
-        outputs |= _attention_memory(graph, attention, states, source, lengths)
+        outputs |= _attention_memory(
+            graph, attention, states, source, lengths, bounded=_is_bounded(network)
+        )
     elif network.decoder.context_size:
         outputs["context"] = graph.concat(components[0])
     return graph.model(outputs)
+
+
+def _is_bounded(network: EncoderDecoder) -> bool:
+    """Return whether all states, contexts and features are in [-1, 1]."""
+    decoder = network.decoder
+    stacks = [network.encoder.rnn, decoder.bottom_rnn, decoder.top_rnn]
+    return not any(stack is not None and stack.residual for stack in stacks)
 
 
 def _initial_state(
@@ -80,7 +91,9 @@ def _initial_state(
     states = [value for component in components for value in component]
     bridge = network.bridge
     if isinstance(bridge, LinearBridge):
-        mapped = graph.add("Tanh", [graph.linear(graph.concat(states), bridge.linear)])
+        mapped = graph.add(
+            "Tanh", [graph.linear(graph.concat(states), bridge.linear, bounded=False)]
+        )
         count = bridge.shape.num_components * bridge.shape.num_layers
         sizes = graph.constant([bridge.shape.size] * count)
         states = graph.add_multi("Split", [mapped, sizes], count, {"axis": -1})
@@ -88,12 +101,18 @@ def _initial_state(
 
 
 def _attention_memory(
-    graph: GraphBuilder, attention: Attention, states: str, source: str, lengths: str
+    graph: GraphBuilder,
+    attention: Attention,
+    states: str,
+    source: str,
+    lengths: str,
+    *,
+    bounded: bool,
 ) -> dict[str, str]:
     """Compute keys, values and mask in the layout of the products at every step."""
     keys = states
     if attention.key_projection is not None:
-        keys = graph.linear(states, attention.key_projection)
+        keys = graph.linear(states, attention.key_projection, bounded=bounded)
     heads = [0, 0, attention.num_heads, -1]
     is_additive = attention.query_projection is not None
     order = (0, 2, 1, 3) if is_additive else (0, 2, 3, 1)
@@ -112,7 +131,7 @@ def _attention_memory(
     }
 
 
-def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
+def decoder_step_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     """Build the graph of one decoder step, up to the input of the output layer.
 
     Inputs: last_tokens (R,), the state with R rows and the memory with N, as
@@ -123,48 +142,63 @@ def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     Raises:
         UserError: If the cells have no ONNX form.
     """
-    decoder, graph = network.decoder, GraphBuilder()
+    decoder, graph = network.decoder, GraphBuilder(int8=int8)
     shape, size = decoder.shape, decoder.embedding.embedding_dim
     last_tokens = graph.input("last_tokens", np.int64, ["R"])
     state = [
         graph.input(f"state_{number}", np.float32, ["R", shape.size])
         for number in range(shape.num_components * shape.num_layers)
     ]
-    table = graph.constant(decoder.embedding.weight * decoder.scale)
-    inputs = [graph.add("Gather", [table, last_tokens])]
+    inputs: list[str] = []
     if decoder.input_feeding:
         inputs.append(graph.input("input_feed", np.float32, ["R", size]))
     contexts: list[str] = []
     if decoder.context_size:
         context = graph.input("context", np.float32, ["N", decoder.context_size])
         contexts = [_repeat_rows(graph, context, last_tokens)]
-    hidden = graph.concat([*inputs, *contexts])
+    table, lookup = decoder.embedding.weight.detach() * decoder.scale, None
+    gate_units = len(rnn_weights(fused_layers(decoder.bottom_rnn)[0])[0])
+    if len(table) * gate_units <= MAX_TABLE_SIZE:
+        lookup = Lookup(table, last_tokens)
+    else:
+        inputs.insert(0, graph.add("Gather", [graph.constant(table), last_tokens]))
     next_state: dict[int, str] = {}
 
+    bounded = _is_bounded(network)
+
     def step_stack(
-        stack: RNNStack, hidden: str, first: int, contexts: Sequence[str]
+        stack: RNNStack, inputs: Sequence[str], first: int, contexts: Sequence[str]
     ) -> str:
         """Step a stack whose first layer has this number; return its output."""
+        hidden = ""
         for number, layer in enumerate(fused_layers(stack)):
-            layer_state = state[first + number :: shape.num_layers]
-            layer_inputs = graph.concat([hidden, *contexts])
-            components = step_layer(graph, layer, layer_inputs, layer_state)
+            is_first = first + number == 0
+            components = step_layer(
+                graph,
+                layer,
+                [*inputs, *contexts],
+                state[first + number :: shape.num_layers],
+                bounded=bounded and not (is_first and lookup is None),
+                lookup=lookup if is_first else None,
+            )
             residual = stack.residual and number
             output = components[0]
             hidden = graph.add("Add", [output, hidden]) if residual else output
+            inputs = [hidden]
             for component, value in enumerate(components):
                 next_state[component * shape.num_layers + first + number] = value
         return hidden
 
-    hidden = step_stack(decoder.bottom_rnn, hidden, 0, [])
+    hidden = step_stack(decoder.bottom_rnn, [*inputs, *contexts], 0, [])
     if decoder.attention is not None:
-        context, weights = _attend(graph, decoder.attention, hidden)
+        context, weights = _attend(graph, decoder.attention, hidden, bounded=bounded)
         contexts = [context]
     if decoder.top_rnn is not None:
         num_bottom_layers = decoder.bottom_rnn.shape.num_layers
-        hidden = step_stack(decoder.top_rnn, hidden, num_bottom_layers, contexts)
+        hidden = step_stack(decoder.top_rnn, [hidden], num_bottom_layers, contexts)
+    joined = graph.concat([hidden, *contexts])
     features = graph.add(
-        "Tanh", [graph.linear(graph.concat([hidden, *contexts]), decoder.readout)]
+        "Tanh", [graph.linear(joined, decoder.readout, bounded=bounded)]
     )
     outputs = {"features": features}
     outputs |= {f"next_state_{n}": next_state[n] for n in range(len(state))}
@@ -175,12 +209,13 @@ def decoder_step_graph(network: EncoderDecoder) -> onnx.ModelProto:
     return graph.model(outputs)
 
 
-def output_graph(network: EncoderDecoder) -> onnx.ModelProto:
+def output_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     """Build the graph of the output layer: features (R, E) to logits (R, V)."""
-    decoder, graph = network.decoder, GraphBuilder()
+    decoder, graph = network.decoder, GraphBuilder(int8=int8)
     size = decoder.output_layer.in_features
     features = graph.input("features", np.float32, ["R", size])
-    return graph.model({"logits": graph.linear(features, decoder.output_layer)})
+    logits = graph.linear(features, decoder.output_layer, bounded=True)
+    return graph.model({"logits": logits})
 
 
 def _repeat_rows(graph: GraphBuilder, context: str, last_tokens: str) -> str:
@@ -195,7 +230,9 @@ def _repeat_rows(graph: GraphBuilder, context: str, last_tokens: str) -> str:
     return graph.add("Reshape", [graph.add("Expand", [unsqueezed, shape]), flat_shape])
 
 
-def _attend(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str, str]:
+def _attend(
+    graph: GraphBuilder, attention: Attention, hidden: str, *, bounded: bool
+) -> tuple[str, str]:
     """Attention over the encoder states, as `Attention.forward` computes it.
 
     Returns:
@@ -210,7 +247,7 @@ def _attend(graph: GraphBuilder, attention: Attention, hidden: str) -> tuple[str
     )
     # (R, Q) to (N, heads, rows of a sentence, Q / heads)
     if attention.query_projection is not None:
-        queries = graph.linear(hidden, attention.query_projection)
+        queries = graph.linear(hidden, attention.query_projection, bounded=bounded)
         size = attention.energy.shape[1]
     else:
         queries = graph.scale(hidden, attention.scale)

@@ -1,4 +1,4 @@
-"""Build ONNX graphs: operators, constants and recurrent layers.
+"""Build ONNX graphs: operators, constants and products, in 8 bits or 32.
 
 torch's exporters (2.13) cannot trace packed sequences, or get padded ones wrong.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,28 +15,30 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from seq2seq.errors import UserError
-from seq2seq.nn.rnn_fused import FusedRNNLayer
-from seq2seq.nn.rnn_stack import RNNStack
-
 OPSET = 17
 IR_VERSION = 9  # Runtimes of 2023 and later read it.
+RUNTIME_DOMAIN = "com.microsoft"  # ONNX Runtime's own operators.
+
+WEIGHT_LEVELS, INPUT_LEVELS = 63, 127
+"""Largest integer of a weight and of an input. Processors without VNNI instructions add
+two products in 16 bits, which weights of 8 bits would overflow, so they have 7."""
 
 Array = NDArray[Any]
 
-# torch orders a GRU's gates as reset, update, new and an LSTM's as input, forget, new,
-# output; ONNX as update, reset, new and as input, output, forget, new.
-_TO_ONNX = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
-_OPERATOR = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-
 
 class GraphBuilder:
-    """Collects the nodes of a graph; values are represented by their names."""
+    """Collects the nodes of a graph; values are represented by their names.
 
-    def __init__(self) -> None:
+    Args:
+        int8: Whether products with weights are computed in 8 bits.
+    """
+
+    def __init__(self, *, int8: bool = False) -> None:
+        self._int8 = int8
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
+        self._quantised: dict[tuple[str, bool], tuple[str, str]] = {}
         self._count = 0
 
     def input(self, name: str, kind: type, shape: Sequence[str | int]) -> str:
@@ -46,11 +48,13 @@ class GraphBuilder:
         return name
 
     def constant(self, array: Array | Tensor | Sequence[int]) -> str:
-        """Add a constant; integers are stored as int64, all else as float32."""
+        """Add a constant: int64, float32, or with 8 or 16 bits as it is."""
         if isinstance(array, Tensor):
             array = array.detach().numpy()
         values = np.array(array)
-        kind = np.int64 if np.issubdtype(values.dtype, np.integer) else np.float32
+        kind: Any = np.int64 if np.issubdtype(values.dtype, np.integer) else np.float32
+        if values.dtype.itemsize < 4:
+            kind = values.dtype
         name = self._name("constant")
         tensor = numpy_helper.from_array(np.ascontiguousarray(values, dtype=kind), name)
         self._constants.append(tensor)
@@ -61,9 +65,10 @@ class GraphBuilder:
         operator: str,
         inputs: Sequence[str],
         attributes: Mapping[str, Any] | None = None,
+        domain: str = "",
     ) -> str:
         """Add an operator with one output."""
-        return self.add_multi(operator, inputs, 1, attributes)[0]
+        return self.add_multi(operator, inputs, 1, attributes, domain)[0]
 
     def add_multi(
         self,
@@ -71,23 +76,85 @@ class GraphBuilder:
         inputs: Sequence[str],
         outputs: int,
         attributes: Mapping[str, Any] | None = None,
+        domain: str = "",
     ) -> list[str]:
         """Add an operator with several outputs."""
         names = [self._name(operator.lower()) for _ in range(outputs)]
-        node = helper.make_node(operator, inputs, names, **(attributes or {}))
+        node = helper.make_node(
+            operator, inputs, names, domain=domain, **(attributes or {})
+        )
         self._nodes.append(node)
         return names
 
-    def linear(self, inputs: str, layer: nn.Linear) -> str:
-        """Apply a linear layer."""
-        return self.affine(inputs, layer.weight, layer.bias)
+    def linear(self, inputs: str, layer: nn.Linear, *, bounded: bool) -> str:
+        """Apply a linear layer; `bounded` as in `affine`."""
+        return self.affine(inputs, layer.weight, layer.bias, bounded=bounded)
 
-    def affine(self, inputs: str, weight: Tensor, bias: Tensor | None) -> str:
-        """Multiply by a weight, (out, in), and add a bias, (out,)."""
-        product = self.add("MatMul", [inputs, self.constant(weight.t())])
+    def affine(
+        self, inputs: str, weight: Tensor, bias: Tensor | None, *, bounded: bool
+    ) -> str:
+        """Multiply by a weight, (out, in), and add a bias, (out,).
+
+        Args:
+            inputs: (..., in).
+            weight: The weight.
+            bias: The bias, if any.
+            bounded: Whether all inputs are in [-1, 1]: then 8 bits have one scale for
+                any of them, else a row has its own.
+        """
+        if not self._int8:
+            product = self.add("MatMul", [inputs, self.constant(weight.t())])
+            if bias is None:
+                return product
+            return self.add("Add", [product, self.constant(bias)])
+        columns = weight.detach().numpy().T
+        scales = np.abs(columns).max(axis=0) / WEIGHT_LEVELS
+        scales[scales == 0] = 1
+        integers = self.constant(np.round(columns / scales).astype(np.int8))
+        quantised, row_scale = self._quantise(inputs, bounded)
+        operands = [
+            quantised,
+            integers,
+            self.constant(np.float32(1 / INPUT_LEVELS)),
+            self.constant(scales),
+            self.constant(np.uint8(INPUT_LEVELS + 1)),
+        ]
+        if bounded and bias is not None:
+            operands += ["", self.constant(bias)]
+        product = self.add("MatMulIntegerToFloat", operands, domain=RUNTIME_DOMAIN)
+        if bounded:
+            return product
+        product = self.add("Mul", [product, row_scale])
         if bias is None:
             return product
         return self.add("Add", [product, self.constant(bias)])
+
+    def _quantise(self, value: str, bounded: bool) -> tuple[str, str]:
+        """Return a value in 8 bits, and the scale of its rows unless bounded.
+
+        Neither depends on other rows, so a sentence's scores do not on its batch.
+        """
+        if (value, bounded) not in self._quantised:
+            scaled, row_scale = value, ""
+            if not bounded:
+                largest = self.add("Abs", [value])
+                axes = {"axes": [-1], "keepdims": 1}
+                largest = self.add("ReduceMax", [largest], axes)
+                tiny = self.constant(np.float32(1e-30))
+                row_scale = self.add("Max", [largest, tiny])
+                scaled = self.add("Div", [value, row_scale])
+            step = self.constant(np.float32(1 / INPUT_LEVELS))
+            zero = self.constant(np.uint8(INPUT_LEVELS + 1))
+            quantised = self.add("QuantizeLinear", [scaled, step, zero])
+            self._quantised[value, bounded] = quantised, row_scale
+        return self._quantised[value, bounded]
+
+    def rows(self, table: Tensor, numbers: str) -> str:
+        """Select rows of a table, (V, H), with half the bits where products have 8."""
+        if not self._int8:
+            return self.add("Gather", [self.constant(table), numbers])
+        half = self.add("Gather", [self.constant(table.half()), numbers])
+        return self.add("Cast", [half], {"to": TensorProto.FLOAT})
 
     def concat(self, values: Sequence[str]) -> str:
         """Concatenate values along the last dimension."""
@@ -114,8 +181,13 @@ class GraphBuilder:
             outputs: The value of each named output; the attention memory has four
                 dimensions, all others have two.
         """
+        names: dict[str, str] = {}
         for name, value in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [value], [name]))
+            if names.setdefault(value, name) != name:  # A value has one name: copy it.
+                self._nodes.append(helper.make_node("Identity", [value], [name]))
+        for node in self._nodes:
+            for values in (node.input, node.output):
+                values[:] = [names.get(value, value) for value in values]
         output_infos = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, _dimensions(name))
             for name in outputs
@@ -125,7 +197,10 @@ class GraphBuilder:
         )
         return helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
+            opset_imports=[
+                helper.make_opsetid("", OPSET),
+                helper.make_opsetid(RUNTIME_DOMAIN, 1),
+            ],
             ir_version=IR_VERSION,
             producer_name="seq2seq",
         )
@@ -145,128 +220,3 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     """Check and write a model; equal networks give equal bytes."""
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def fused_layers(stack: RNNStack) -> list[FusedRNNLayer]:
-    """Return the layers of a stack, if they have an ONNX form.
-
-    Raises:
-        UserError: If they have layer norm or recurrent dropout, or are scans.
-    """
-    for layer in stack.layers:
-        if not isinstance(layer, FusedRNNLayer):
-            raise UserError(
-                "only rnn, gru and lstm cells without layer_norm and "
-                "recurrent_dropout have an ONNX form. Use --engine torch."
-            )
-    return [cast(FusedRNNLayer, layer) for layer in stack.layers]
-
-
-def sequence_layer(
-    graph: GraphBuilder, layer: FusedRNNLayer, inputs: str, lengths: str
-) -> tuple[str, list[str]]:
-    """Add a recurrent layer over whole sequences.
-
-    Args:
-        graph: The graph to extend.
-        layer: The layer with its weights.
-        inputs: (S, N, input_size).
-        lengths: Length of each sequence, (N,), int32.
-
-    Returns:
-        The states at every position, (S, N, H), and the components of the final state,
-        (N, H) each.
-    """
-    cell = _cell(layer)
-    size = layer.rnn.hidden_size
-    weights_ih, weights_hh, biases = [], [], []
-    for direction in ("", "_reverse")[: layer.num_directions]:
-        weights_ih.append(_in_onnx_order(layer, f"weight_ih_l0{direction}", cell))
-        weights_hh.append(_in_onnx_order(layer, f"weight_hh_l0{direction}", cell))
-        bias_pair = [
-            _in_onnx_order(layer, f"bias_{suffix}_l0{direction}", cell)
-            for suffix in ("ih", "hh")
-        ]
-        biases.append(np.concatenate(bias_pair))
-    attributes: dict[str, Any] = {
-        "hidden_size": size,
-        "direction": "bidirectional" if layer.num_directions == 2 else "forward",
-    }
-    if cell == "gru":
-        attributes["linear_before_reset"] = 1
-    weights = [
-        graph.constant(np.stack(directions))
-        for directions in (weights_ih, weights_hh, biases)
-    ]
-    states, *final_states = graph.add_multi(
-        _OPERATOR[cell],
-        [inputs, *weights, lengths],
-        1 + layer.num_components,
-        attributes,
-    )
-    # (S, D, N, H) and (D, N, H)
-    states = graph.reshape(graph.transpose(states, (0, 2, 1, 3)), (0, 0, -1))
-    return states, [
-        graph.reshape(graph.transpose(final_state, (1, 0, 2)), (0, -1))
-        for final_state in final_states
-    ]
-
-
-def step_layer(
-    graph: GraphBuilder, layer: FusedRNNLayer, inputs: str, state: Sequence[str]
-) -> list[str]:
-    """Add one step of a layer as matrix products, which can be quantised.
-
-    Args:
-        graph: The graph to extend.
-        layer: The layer with its weights.
-        inputs: (R, input_size).
-        state: The components of the previous state, (R, H) each.
-
-    Returns:
-        The components of the next state, the first of which is the layer's output.
-    """
-    cell, torch_layer = _cell(layer), layer.rnn
-    size = torch_layer.hidden_size
-    weights = dict(torch_layer.named_parameters())
-
-    def product(value: str, suffix: str) -> str:
-        weight, bias = weights[f"weight_{suffix}_l0"], weights[f"bias_{suffix}_l0"]
-        return graph.affine(value, weight, bias)
-
-    def split(value: str, sizes: Sequence[int]) -> list[str]:
-        split_inputs = [value, graph.constant(sizes)]
-        return graph.add_multi("Split", split_inputs, len(sizes), {"axis": -1})
-
-    input_sums, hidden_sums = product(inputs, "ih"), product(state[0], "hh")
-    if cell == "rnn":
-        return [graph.add("Tanh", [graph.add("Add", [input_sums, hidden_sums])])]
-    if cell == "gru":
-        gates_i, new_i = split(input_sums, [2 * size, size])
-        gates_h, new_h = split(hidden_sums, [2 * size, size])
-        gates = graph.add("Sigmoid", [graph.add("Add", [gates_i, gates_h])])
-        reset, update = split(gates, [size, size])
-        new = graph.add("Add", [new_i, graph.add("Mul", [reset, new_h])])
-        new = graph.add("Tanh", [new])
-        carried = graph.add("Mul", [update, graph.add("Sub", [state[0], new])])
-        return [graph.add("Add", [new, carried])]
-    preactivations = split(graph.add("Add", [input_sums, hidden_sums]), [size] * 4)
-    input_gate, forget_gate, output_gate = (
-        graph.add("Sigmoid", [preactivations[i]]) for i in (0, 1, 3)
-    )
-    cell_state = graph.add("Mul", [forget_gate, state[1]])
-    new = graph.add("Mul", [input_gate, graph.add("Tanh", [preactivations[2]])])
-    cell_state = graph.add("Add", [cell_state, new])
-    hidden = graph.add("Mul", [output_gate, graph.add("Tanh", [cell_state])])
-    return [hidden, cell_state]
-
-
-def _cell(layer: FusedRNNLayer) -> str:
-    return {nn.RNN: "rnn", nn.GRU: "gru", nn.LSTM: "lstm"}[type(layer.rnn)]
-
-
-def _in_onnx_order(layer: FusedRNNLayer, name: str, cell: str) -> Array:
-    """Return a weight or bias of the torch layer with its gates in ONNX's order."""
-    weight = dict(layer.rnn.named_parameters())[name].detach().numpy()
-    blocks = np.split(weight, len(_TO_ONNX[cell]))
-    return np.concatenate([blocks[gate] for gate in _TO_ONNX[cell]])

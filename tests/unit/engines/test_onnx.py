@@ -14,16 +14,18 @@ import torch
 from seq2seq.data.collate import collate
 from seq2seq.engines.engine import TorchEngine
 from seq2seq.engines.factory import load_engine
-from seq2seq.engines.onnx.engine import NamedTensors
+from seq2seq.engines.onnx.engine import FILES, NamedTensors
 from seq2seq.engines.onnx.export import compare, export
 from seq2seq.errors import UserError
 from seq2seq.runs.run import Run
 from seq2seq.translate import TranslationOptions, Translator
+from seq2seq.utils.checksums import write_checksums
 from tests.helpers.runs import make_run
 from tests.helpers.translate_cli import LINES, call, lines_of
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
+graphs = pytest.importorskip("seq2seq.engines.onnx.graphs")
 
 ENCODER = {"cell": "gru", "layers": 1, "hidden_size": 8, "bidirectional": True}
 DECODER = {"cell": "gru", "layers": 1, "hidden_size": 16}
@@ -71,6 +73,20 @@ def test_an_export_agrees_with_torch(name: str, tmp_path: Path) -> None:
     assert comparison.max_difference < 1e-4
     assert comparison.max_attention_difference < 1e-5
     assert comparison.agreement == 1.0
+
+
+@pytest.mark.parametrize("table_size", [0, 2**24])
+@pytest.mark.parametrize(
+    "name", ["rnn", "lstm, deep, residual", "bottom, residual", "input feeding"]
+)
+def test_products_in_8_bits_agree_with_torch(
+    name: str, table_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "MAX_TABLE_SIZE", table_size)
+    run = Run.open(make_run(tmp_path / "run", **NETWORKS[name]))
+    _, comparison = export(run, int8=True)
+    assert 0 < comparison.kl_divergence < 0.02
+    assert comparison.agreement > 0.8
 
 
 @pytest.mark.parametrize("name", ["general, heads", "additive", "fixed"])
@@ -188,6 +204,17 @@ def test_damaged_exports_are_refused(
         (copy / best).write_bytes((other / best).read_bytes())
     with pytest.raises(UserError, match=message):
         Translator.load(copy, engine="onnx")
+
+
+def test_an_export_of_another_format_is_refused(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    manifest = json.loads((copy / "onnx-int8" / "manifest.json").read_text())
+    del manifest["format"]
+    (copy / "onnx-int8" / "manifest.json").write_text(json.dumps(manifest))
+    write_checksums(copy / "onnx-int8", FILES)
+    with pytest.raises(UserError, match=r"has the export format 1, .* --int8$"):
+        Translator.load(copy, engine="onnx-int8")
 
 
 def test_alignments_are_those_of_torch(run: Path) -> None:
