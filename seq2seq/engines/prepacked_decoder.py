@@ -140,8 +140,14 @@ class PrepackedRNNLayer(nn.Module):
         return next_state[0][:, None], next_state
 
 
-def rnn_weights(layer: FusedRNNLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the weights of a unidirectional layer, detached.
+def rnn_weights(
+    layer: FusedRNNLayer, suffix: str = ""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the weights of one direction of a layer, detached.
+
+    Args:
+        layer: The layer.
+        suffix: _reverse for the second direction, as torch names it.
 
     Returns:
         weight_ih (gates * H, input_size), weight_hh (gates * H, H), bias_ih and bias_hh
@@ -149,7 +155,7 @@ def rnn_weights(layer: FusedRNNLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     weight_ih, weight_hh, bias_ih, bias_hh = (
-        getattr(layer.rnn, name).detach() for name in names
+        getattr(layer.rnn, name + suffix).detach() for name in names
     )
     if not isinstance(layer.rnn, nn.GRU):
         bias_ih = bias_ih + bias_hh

@@ -28,7 +28,7 @@ NEXT = "next_"  # Prefix of the names of the state after a step.
 
 FORMAT = 2
 """Raised with every change of the graphs that this version's `OnnxEngine` depends on,
-or that makes equal runs score differently. 2: scales of activations are fixed."""
+or that makes equal runs score differently. 2: activations have fixed scales."""
 
 
 def import_onnxruntime() -> Any:

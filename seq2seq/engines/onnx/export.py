@@ -7,7 +7,6 @@ torch) and SHA-256 checksums of all.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -66,8 +65,7 @@ def export(run: Run, *, int8: bool) -> tuple[Path, Comparison]:
 
     Args:
         run: The run to export.
-        int8: Whether to quantise weight matrices to 8 bits; activations are quantised
-            dynamically.
+        int8: Whether products with weights are computed in 8 bits.
 
     Returns:
         The folder and the differences from torch.
@@ -108,7 +106,7 @@ def write_graphs(
     Args:
         network: The network to export.
         folder: An existing folder.
-        int8: Whether to quantise weight matrices to 8 bits.
+        int8: Whether products with weights are computed in 8 bits.
         fingerprint: Of the run.
 
     Returns:
@@ -136,8 +134,6 @@ def write_graphs(
     }
     for name, graph in graphs.items():
         save(graph(network, int8=int8), folder / name)
-        if int8 and name == ENCODER:
-            _quantise(folder / name)
     manifest = {
         "format": FORMAT,
         "fingerprint": fingerprint,
@@ -199,29 +195,6 @@ def compare(
     return Comparison(
         max_difference, kl_divergence / steps, agreement / steps, attention
     )
-
-
-def _quantise(path: Path) -> None:
-    """Quantise the matrices of products and of LSTM layers to 8 bits, in place."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantised = path.with_suffix(".int8")
-    log_level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # Its advice applies to images.
-    try:
-        quantize_dynamic(
-            path,
-            quantised,
-            op_types_to_quantize=["LSTM"],
-            # A scale for each column; 7 of the 8 bits, since processors without VNNI
-            # instructions add two products in 16 bits, which more would overflow.
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-        )
-    finally:
-        logging.disable(log_level)
-    quantised.replace(path)
 
 
 @contextmanager

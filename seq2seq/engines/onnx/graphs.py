@@ -11,15 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+import torch
 
 from seq2seq.engines.onnx.layers import (
-    Lookup,
     fused_layers,
+    gate_weights,
     sequence_layer,
     step_layer,
 )
 from seq2seq.engines.onnx.nodes import GraphBuilder
-from seq2seq.engines.prepacked_decoder import MAX_TABLE_SIZE, rnn_weights
+from seq2seq.engines.prepacked_decoder import MAX_TABLE_SIZE
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.attention import Attention
 from seq2seq.nn.bridge import LinearBridge
@@ -41,7 +42,6 @@ def encoder_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     encoder, graph = network.encoder, GraphBuilder(int8=int8)
     source = graph.input("source", np.int64, ["N", "S"])
     lengths = graph.input("lengths", np.int64, ["N"])
-    lengths_32 = graph.add("Cast", [lengths], {"to": onnx.TensorProto.INT32})
     reverse_axes = {"batch_axis": 0, "time_axis": 1}
     tokens = source
     if encoder.reverse:
@@ -49,9 +49,17 @@ def encoder_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     table = graph.constant(encoder.embedding.weight * encoder.scale)
     embedded = graph.add("Gather", [table, tokens])  # (N, S, E)
     hidden = graph.transpose(embedded, (1, 0, 2))  # (S, N, E)
+    mask = _mask(graph, source, lengths)  # (N, S)
+    mask_by_position = graph.transpose(mask, (1, 0))
+    mask_by_position = graph.add("Unsqueeze", [mask_by_position, graph.constant([2])])
+    layers = fused_layers(encoder.rnn)
+    zeros = _zeros(graph, lengths, layers[0].rnn.hidden_size)
     final_states: list[list[str]] = []
-    for number, layer in enumerate(fused_layers(encoder.rnn)):
-        states, final_state = sequence_layer(graph, layer, hidden, lengths_32)
+    for number, layer in enumerate(layers):
+        bounded = number > 0 and _is_bounded(network)
+        states, final_state = sequence_layer(
+            graph, layer, hidden, mask_by_position, zeros, bounded=bounded
+        )
         residual = encoder.rnn.residual and number
         hidden = graph.add("Add", [states, hidden]) if residual else states
         final_states.append(final_state)
@@ -60,17 +68,14 @@ def encoder_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     outputs = _initial_state(graph, network, components)
     if network.decoder.input_feeding:
         size = network.decoder.embedding.embedding_dim
-        zeros = graph.constant(np.zeros((1, size)))
-        num_rows = graph.add("Shape", [lengths])
-        shape = graph.add("Concat", [num_rows, graph.constant([size])], {"axis": 0})
-        outputs["input_feed"] = graph.add("Expand", [zeros, shape])
+        outputs["input_feed"] = _zeros(graph, lengths, size)
     attention = network.decoder.attention
     if attention is not None:
         states = graph.transpose(hidden, (1, 0, 2))  # (N, S, H)
         if encoder.reverse:
             states = graph.add("ReverseSequence", [states, lengths], reverse_axes)
         outputs |= _attention_memory(
-            graph, attention, states, source, lengths, bounded=_is_bounded(network)
+            graph, attention, states, mask, bounded=_is_bounded(network)
         )
     elif network.decoder.context_size:
         outputs["context"] = graph.concat(components[0])
@@ -100,14 +105,24 @@ def _initial_state(
     return {f"state_{number}": value for number, value in enumerate(states)}
 
 
+def _mask(graph: GraphBuilder, source: str, lengths: str) -> str:
+    """Return what is True at tokens, (N, S)."""
+    width = graph.add("Gather", [graph.add("Shape", [source]), graph.constant([1])])
+    zero, one = (graph.constant(np.int64(number)) for number in (0, 1))
+    positions = graph.add("Range", [zero, graph.add("Squeeze", [width]), one])  # (S,)
+    ends = graph.add("Unsqueeze", [lengths, graph.constant([1])])
+    return graph.add("Less", [positions, ends])
+
+
+def _zeros(graph: GraphBuilder, lengths: str, size: int) -> str:
+    """Return a row of zeros for each sentence, (N, size)."""
+    num_rows = graph.add("Shape", [lengths])
+    shape = graph.add("Concat", [num_rows, graph.constant([size])], {"axis": 0})
+    return graph.add("Expand", [graph.constant(np.zeros((1, size))), shape])
+
+
 def _attention_memory(
-    graph: GraphBuilder,
-    attention: Attention,
-    states: str,
-    source: str,
-    lengths: str,
-    *,
-    bounded: bool,
+    graph: GraphBuilder, attention: Attention, states: str, mask: str, *, bounded: bool
 ) -> dict[str, str]:
     """Compute keys, values and mask in the layout of the products at every step."""
     keys = states
@@ -116,12 +131,6 @@ def _attention_memory(
     heads = [0, 0, attention.num_heads, -1]
     is_additive = attention.query_projection is not None
     order = (0, 2, 1, 3) if is_additive else (0, 2, 3, 1)
-    width = graph.add("Gather", [graph.add("Shape", [source]), graph.constant([1])])
-    zero, one = (graph.constant(np.int64(number)) for number in (0, 1))
-    width = graph.add("Squeeze", [width])
-    positions = graph.add("Range", [zero, width, one])  # (S,)
-    ends = graph.add("Unsqueeze", [lengths, graph.constant([1])])
-    mask = graph.add("Less", [positions, ends])  # (N, S)
     at_tokens, at_padding = (graph.constant(np.float32(x)) for x in (0.0, -math.inf))
     bias = graph.add("Where", [mask, at_tokens, at_padding])
     return {
@@ -156,10 +165,16 @@ def decoder_step_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProt
     if decoder.context_size:
         context = graph.input("context", np.float32, ["N", decoder.context_size])
         contexts = [_repeat_rows(graph, context, last_tokens)]
-    table, lookup = decoder.embedding.weight.detach() * decoder.scale, None
-    gate_units = len(rnn_weights(fused_layers(decoder.bottom_rnn)[0])[0])
-    if len(table) * gate_units <= MAX_TABLE_SIZE:
-        lookup = Lookup(table, last_tokens)
+    table = decoder.embedding.weight.detach() * decoder.scale
+    first_weights = gate_weights(fused_layers(decoder.bottom_rnn)[0])
+    sums: list[str] = []
+    if len(table) * len(first_weights.hidden) * shape.size <= MAX_TABLE_SIZE:
+        for weight, bias in zip(
+            first_weights.inputs, first_weights.input_biases, strict=True
+        ):
+            products = torch.addmm(bias, table, weight[:, :size].t())
+            sums.append(graph.rows(products, last_tokens))
+        first_weights = first_weights.without_inputs(size)
     else:
         inputs.insert(0, graph.add("Gather", [graph.constant(table), last_tokens]))
     next_state: dict[int, str] = {}
@@ -175,11 +190,11 @@ def decoder_step_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProt
             is_first = first + number == 0
             components = step_layer(
                 graph,
-                layer,
+                first_weights if is_first else gate_weights(layer),
                 [*inputs, *contexts],
                 state[first + number :: shape.num_layers],
-                bounded=bounded and not (is_first and lookup is None),
-                lookup=lookup if is_first else None,
+                bounded=bounded and not (is_first and not sums),
+                sums=sums if is_first else (),
             )
             residual = stack.residual and number
             output = components[0]

@@ -1,24 +1,55 @@
-"""Recurrent layers as ONNX operators: over whole sequences, and one step of them."""
+"""Recurrent layers as ONNX operators: one step, and a loop over whole sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from seq2seq.engines.onnx.nodes import Array, GraphBuilder
+from seq2seq.engines.onnx.nodes import GraphBuilder
 from seq2seq.engines.prepacked_decoder import rnn_weights
 from seq2seq.errors import UserError
 from seq2seq.nn.rnn_fused import FusedRNNLayer
 from seq2seq.nn.rnn_stack import RNNStack
 
-# torch orders a GRU's gates as reset, update, new and an LSTM's as input, forget, new,
-# output; ONNX as update, reset, new and as input, output, forget, new.
-_TO_ONNX = {"rnn": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
-_OPERATOR = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+
+class GateWeights(NamedTuple):
+    """The weights of one direction of a layer, cut into gates.
+
+    One gate of an RNN; reset, update, new of a GRU; input, forget, new, output of an
+    LSTM.
+
+    Attributes:
+        inputs: Each (H, input_size).
+        hidden: Each (H, H).
+        input_biases: Each (H,).
+        hidden_biases: Each (H,) of a GRU; else None, the others being the sums of both.
+    """
+
+    inputs: Sequence[Tensor]
+    hidden: Sequence[Tensor]
+    input_biases: Sequence[Tensor]
+    hidden_biases: Sequence[Tensor | None]
+
+    def without_inputs(self, size: int) -> GateWeights:
+        """Return the weights without those of so many leading inputs."""
+        return self._replace(inputs=[weight[:, size:] for weight in self.inputs])
+
+
+def gate_weights(layer: FusedRNNLayer, suffix: str = "") -> GateWeights:
+    """Return the weights of a layer; `suffix` as in `rnn_weights`."""
+    weight_ih, weight_hh, bias_ih, bias_hh = rnn_weights(layer, suffix)
+    count = len(weight_hh) // weight_hh.shape[1]
+    hidden_biases = bias_hh.chunk(count) if count == 3 else [None] * count
+    return GateWeights(
+        weight_ih.chunk(count),
+        weight_hh.chunk(count),
+        bias_ih.chunk(count),
+        hidden_biases,
+    )
 
 
 def fused_layers(stack: RNNStack) -> list[FusedRNNLayer]:
@@ -36,149 +67,140 @@ def fused_layers(stack: RNNStack) -> list[FusedRNNLayer]:
     return [cast(FusedRNNLayer, layer) for layer in stack.layers]
 
 
-def sequence_layer(
-    graph: GraphBuilder, layer: FusedRNNLayer, inputs: str, lengths: str
-) -> tuple[str, list[str]]:
-    """Add a recurrent layer over whole sequences.
-
-    Args:
-        graph: The graph to extend.
-        layer: The layer with its weights.
-        inputs: (S, N, input_size).
-        lengths: Length of each sequence, (N,), int32.
-
-    Returns:
-        The states at every position, (S, N, H), and the components of the final state,
-        (N, H) each.
-    """
-    cell = _cell(layer)
-    size = layer.rnn.hidden_size
-    weights_ih, weights_hh, biases = [], [], []
-    for direction in ("", "_reverse")[: layer.num_directions]:
-        weights_ih.append(_in_onnx_order(layer, f"weight_ih_l0{direction}", cell))
-        weights_hh.append(_in_onnx_order(layer, f"weight_hh_l0{direction}", cell))
-        bias_pair = [
-            _in_onnx_order(layer, f"bias_{suffix}_l0{direction}", cell)
-            for suffix in ("ih", "hh")
-        ]
-        biases.append(np.concatenate(bias_pair))
-    attributes: dict[str, Any] = {
-        "hidden_size": size,
-        "direction": "bidirectional" if layer.num_directions == 2 else "forward",
-    }
-    if cell == "gru":
-        attributes["linear_before_reset"] = 1
-    weights = [
-        graph.constant(np.stack(directions))
-        for directions in (weights_ih, weights_hh, biases)
-    ]
-    states, *final_states = graph.add_multi(
-        _OPERATOR[cell],
-        [inputs, *weights, lengths],
-        1 + layer.num_components,
-        attributes,
-    )
-    # (S, D, N, H) and (D, N, H)
-    states = graph.reshape(graph.transpose(states, (0, 2, 1, 3)), (0, 0, -1))
-    return states, [
-        graph.reshape(graph.transpose(final_state, (1, 0, 2)), (0, -1))
-        for final_state in final_states
-    ]
-
-
-class Lookup(NamedTuple):
-    """Tokens whose embeddings are a layer's leading inputs.
-
-    Attributes:
-        table: Their embeddings, (V, E).
-        tokens: The tokens, (R,).
-    """
-
-    table: Tensor
-    tokens: str
-
-
 def step_layer(
     graph: GraphBuilder,
-    layer: FusedRNNLayer,
+    weights: GateWeights,
     inputs: Sequence[str],
     state: Sequence[str],
     *,
     bounded: bool,
-    lookup: Lookup | None = None,
+    sums: Sequence[str] = (),
 ) -> list[str]:
     """Add one step of a layer; a product for each gate, so that none is cut up later.
 
     Args:
         graph: The graph to extend.
-        layer: The layer with its weights.
-        inputs: Values that together are (R, input_size), less what is looked up.
+        weights: The layer's weights, of the inputs alone.
+        inputs: Values that together are (R, input_size).
         state: The components of the previous state, (R, H) each.
         bounded: Whether all inputs are in [-1, 1].
-        lookup: The leading inputs, if they are embeddings: the graph has their products
-            with the weights.
+        sums: What further inputs and the input biases add to each gate, (R, H) each.
 
     Returns:
         The components of the next state, the first of which is the layer's output.
     """
-    cell, hidden = _cell(layer), state[0]
-    count = len(_TO_ONNX[cell])
-    weight_ih, weight_hh, bias_ih, bias_hh = rnn_weights(layer)
-    size = 0 if lookup is None else lookup.table.shape[1]
-    embedded = weight_ih[:, :size].chunk(count)
-    input_weights = weight_ih[:, size:].chunk(count)
-    hidden_weights, biases = weight_hh.chunk(count), bias_ih.chunk(count)
+    hidden = state[0]
     joined = graph.concat([*inputs, hidden])
 
-    def gate_sums(
-        gate: int, value: str, weight: Tensor, hidden_bias: Tensor | None = None
-    ) -> str:
-        """Multiply; add the biases and the products of the embeddings."""
-        bias = biases[gate] if hidden_bias is None else biases[gate] + hidden_bias
-        if lookup is None:
-            return graph.affine(value, weight, bias, bounded=bounded)
-        products = lookup.table @ embedded[gate].t()
-        if not value:
-            return graph.rows(products + bias, lookup.tokens)
-        product = graph.affine(value, weight, bias, bounded=bounded)
-        return graph.add("Add", [graph.rows(products, lookup.tokens), product])
+    def add(one: str, other: str) -> str:
+        return graph.add("Add", [one, other])
 
-    def preactivation(gate: int, hidden_bias: Tensor | None = None) -> str:
-        weight = torch.cat([input_weights[gate], hidden_weights[gate]], dim=1)
-        return gate_sums(gate, joined, weight, hidden_bias)
+    def preactivation(gate: int) -> str:
+        weight = torch.cat([weights.inputs[gate], weights.hidden[gate]], dim=1)
+        bias = weights.hidden_biases[gate]
+        if sums:
+            product = graph.affine(joined, weight, bias, bounded=bounded)
+            return add(sums[gate], product)
+        input_bias = weights.input_biases[gate]
+        bias = input_bias if bias is None else input_bias + bias
+        return graph.affine(joined, weight, bias, bounded=bounded)
 
-    if cell == "rnn":
+    if len(weights.hidden) == 1:
         return [graph.add("Tanh", [preactivation(0)])]
-    if cell == "gru":
-        hidden_biases = bias_hh.chunk(count)
-        reset, update = (
-            graph.add("Sigmoid", [preactivation(gate, hidden_biases[gate])])
-            for gate in (0, 1)
-        )
-        new = gate_sums(2, graph.concat(inputs) if inputs else "", input_weights[2])
+    if len(weights.hidden) == 3:
+        reset, update = (graph.add("Sigmoid", [preactivation(gate)]) for gate in (0, 1))
+        new = sums[2] if sums else ""
+        if inputs:
+            bias = None if sums else weights.input_biases[2]
+            value = graph.concat(inputs)
+            product = graph.affine(value, weights.inputs[2], bias, bounded=bounded)
+            new = add(new, product) if sums else product
         carried = graph.affine(
-            hidden, hidden_weights[2], hidden_biases[2], bounded=True
+            hidden, weights.hidden[2], weights.hidden_biases[2], bounded=True
         )
-        new = graph.add("Add", [new, graph.add("Mul", [reset, carried])])
-        new = graph.add("Tanh", [new])
+        new = graph.add("Tanh", [add(new, graph.add("Mul", [reset, carried]))])
         difference = graph.add("Sub", [hidden, new])
-        return [graph.add("Add", [new, graph.add("Mul", [update, difference])])]
+        return [add(new, graph.add("Mul", [update, difference]))]
     input_gate, forget_gate, output_gate = (
         graph.add("Sigmoid", [preactivation(gate)]) for gate in (0, 1, 3)
     )
-    cell_state = graph.add("Mul", [forget_gate, state[1]])
     new = graph.add("Mul", [input_gate, graph.add("Tanh", [preactivation(2)])])
-    cell_state = graph.add("Add", [cell_state, new])
+    cell_state = add(graph.add("Mul", [forget_gate, state[1]]), new)
     output = graph.add("Mul", [output_gate, graph.add("Tanh", [cell_state])])
     return [output, cell_state]
 
 
-def _cell(layer: FusedRNNLayer) -> str:
-    return {nn.RNN: "rnn", nn.GRU: "gru", nn.LSTM: "lstm"}[type(layer.rnn)]
+def sequence_layer(
+    graph: GraphBuilder,
+    layer: FusedRNNLayer,
+    inputs: str,
+    mask: str,
+    zeros: str,
+    *,
+    bounded: bool,
+) -> tuple[str, list[str]]:
+    """Add a layer over whole sequences: a loop over positions, for both directions.
 
+    ONNX's own operators for it have no row-wise 8 bits, and in ONNX Runtime 1.32 they
+    are slower for more than a few sentences.
 
-def _in_onnx_order(layer: FusedRNNLayer, name: str, cell: str) -> Array:
-    """Return a weight or bias of the torch layer with its gates in ONNX's order."""
-    weight = dict(layer.rnn.named_parameters())[name].detach().numpy()
-    blocks = np.split(weight, len(_TO_ONNX[cell]))
-    return np.concatenate([blocks[gate] for gate in _TO_ONNX[cell]])
+    Args:
+        graph: The graph to extend.
+        layer: The layer with its weights.
+        inputs: (S, N, input_size).
+        mask: True at tokens, (S, N, 1). Elsewhere the state stays as it is.
+        zeros: The state before the first token, (N, H).
+        bounded: Whether all inputs are in [-1, 1].
+
+    Returns:
+        The states at every position, (S, N, H), and the components of the final state,
+        (N, H) each, both with the directions one after another.
+    """
+    suffixes = ("", "_reverse")[: layer.num_directions]
+    body = graph.body()
+    shape: list[str | int] = ["N", layer.rnn.hidden_size]
+    states = [
+        [body.input("", np.float32, shape) for _ in range(layer.num_components)]
+        for _ in suffixes
+    ]
+    scanned: list[str] = []
+    directions: list[int] = []
+    next_states: list[str] = []
+    for reverse, (suffix, state) in enumerate(zip(suffixes, states, strict=True)):
+        weights = gate_weights(layer, suffix)
+        sums = [
+            graph.affine(inputs, weight, bias, bounded=bounded)
+            for weight, bias in zip(weights.inputs, weights.input_biases, strict=True)
+        ]
+        scanned += [*sums, mask]
+        directions += [reverse] * (len(sums) + 1)
+        body_sums = [body.input("", np.float32, shape) for _ in sums]
+        at_token = body.input("", np.bool_, ["N", 1])
+        rest = weights.without_inputs(layer.rnn.input_size)
+        after = step_layer(body, rest, [], state, bounded=True, sums=body_sums)
+        next_states += [
+            body.add("Where", [at_token, new, old])
+            for new, old in zip(after, state, strict=True)
+        ]
+    outputs = [
+        body.add("Identity", [hidden])
+        for hidden in next_states[:: layer.num_components]
+    ]
+    attributes = {
+        "body": body.subgraph([*next_states, *outputs]),
+        "num_scan_inputs": len(scanned),
+        "scan_input_directions": directions,
+        "scan_output_directions": list(range(len(suffixes))),
+    }
+    values = graph.add_multi(
+        "Scan",
+        [*[zeros] * len(next_states), *scanned],
+        len(next_states) + len(outputs),
+        attributes,
+    )
+    final, hidden_states = values[: len(next_states)], values[len(next_states) :]
+    components = [
+        graph.concat(final[number :: layer.num_components])
+        for number in range(layer.num_components)
+    ]
+    return graph.concat(hidden_states), components

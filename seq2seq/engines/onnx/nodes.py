@@ -5,6 +5,7 @@ torch's exporters (2.13) cannot trace packed sequences, or get padded ones wrong
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,25 @@ class GraphBuilder:
         self._constants: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._quantised: dict[tuple[str, bool], tuple[str, str]] = {}
-        self._count = 0
+        self._names = itertools.count(1)
+
+    def body(self) -> GraphBuilder:
+        """Return a builder of a loop's body; constants go to the graph around it."""
+        body = GraphBuilder(int8=self._int8)
+        body._constants, body._names = self._constants, self._names
+        return body
+
+    def subgraph(self, outputs: Sequence[str]) -> onnx.GraphProto:
+        """Finish a body of float32 outputs."""
+        infos = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in outputs
+        ]
+        return helper.make_graph(self._nodes, "body", self._inputs, infos)
 
     def input(self, name: str, kind: type, shape: Sequence[str | int]) -> str:
-        """Declare an input; letters in its shape are dynamic sizes."""
+        """Declare an input; a name if it has none; letters are dynamic sizes."""
+        name = name or self._name("input")
         number = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
         self._inputs.append(helper.make_tensor_value_info(name, number, shape))
         return name
@@ -206,8 +222,7 @@ class GraphBuilder:
         )
 
     def _name(self, stem: str) -> str:
-        self._count += 1
-        return f"{stem}_{self._count}"
+        return f"{stem}_{next(self._names)}"
 
 
 def _dimensions(name: str) -> list[str]:

@@ -89,6 +89,33 @@ def test_products_in_8_bits_agree_with_torch(
     assert comparison.agreement > 0.8
 
 
+@pytest.mark.parametrize("name", ["general", "copy, reverse", "bottom, residual"])
+def test_scores_in_8_bits_do_not_depend_on_the_batch(name: str, tmp_path: Path) -> None:
+    run = Run.open(make_run(tmp_path / "run", **NETWORKS[name]))
+    export(run, int8=True)
+    engine = load_engine([run], "onnx-int8")
+    generator = torch.Generator().manual_seed(3)
+    sources = [
+        torch.randint(4, 200, (length,), generator=generator).tolist()
+        for length in (1, 3, 9, 9, 14, 2, 20, 6)
+    ]
+    last = torch.arange(4, 4 + len(sources))
+
+    def scores(rows: slice) -> torch.Tensor:
+        batch = collate(sources[rows], [[] for _ in sources[rows]])
+        state, memory = engine.start(batch.source, batch.source_lengths)
+        outputs = []
+        for step in range(3):
+            output = engine.step(last[rows] + step, state, memory)
+            state = output.state
+            outputs.append(output.log_probs)
+        return torch.stack(outputs, dim=1)
+
+    together = scores(slice(None))
+    alone = torch.cat([scores(slice(n, n + 1)) for n in range(len(sources))])
+    assert torch.allclose(together, alone, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["general, heads", "additive", "fixed"])
 def test_rows_of_a_sentence_share_its_memory(name: str, tmp_path: Path) -> None:
     run = Run.open(make_run(tmp_path / "run", **NETWORKS[name]))
