@@ -18,7 +18,7 @@ from rich.console import Console
 
 from seq2seq.benchmark.machine import ResourceMeter, process_uptime, round_significant
 from seq2seq.errors import UserError
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.runs.run_folder import package_versions
 from seq2seq.training.distributed import DistributedConfig
 from seq2seq.training.train import train
@@ -77,7 +77,7 @@ class StepTimer(Callback):
 
 
 def bench_training(
-    recipe: Recipe, *, steps: int, ranks: DistributedConfig, device: str = "auto"
+    recipe: BaseRecipe, *, steps: int, ranks: DistributedConfig, device: str = "auto"
 ) -> dict[str, Any]:
     """Train some steps in a temporary folder and measure the speed.
 

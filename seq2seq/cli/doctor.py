@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2seq.cli.options import DeviceName, Overrides, RecipeName, choose_device
-from seq2seq.utils.console import make_console, print_hint, print_table, print_warning
+from seq2seq.utils.console import make_console, print_table, print_warning
 from seq2seq.utils.languages import language_warning
 
 
@@ -16,9 +16,10 @@ def doctor(
     resolved = read_recipe(recipe, override or [])
     from seq2seq.training.doctor import run_checks
 
-    if warning := language_warning(resolved.data.target):
+    target = getattr(resolved.data, "target", None)
+    if target and (warning := language_warning(target)):
         print_warning(warning)
-    rows = list(run_checks(resolved, print_hint, device=choose_device(device)))
+    rows = list(run_checks(resolved, device=choose_device(device)))
     title = f"{recipe}: checks before training"
     columns = ("check", "value", "what to change")
     print_table(make_console(), title, columns, rows)

@@ -72,10 +72,14 @@ def recipe_validate(recipe: RecipeName, override: Overrides = None) -> None:
 def recipe_schema() -> None:
     """Print the JSON schema of recipes."""
     import json
+    from functools import reduce
+    from operator import or_
 
-    from seq2seq.recipe import Recipe
+    from pydantic import TypeAdapter
 
-    print(json.dumps(Recipe.model_json_schema(), indent=2))
+    from seq2seq.recipe import RECIPES
+
+    print(json.dumps(TypeAdapter(reduce(or_, RECIPES)).json_schema(), indent=2))
 
 
 for verb in (recipe_ls, recipe_show, recipe_cp, recipe_validate, recipe_schema):

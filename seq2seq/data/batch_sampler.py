@@ -25,11 +25,11 @@ class PlannedBatch(NamedTuple):
     Attributes:
         indices: Index of each pair in the dataset, (N,).
         num_tokens: Target tokens, EOS included, of the whole optimizer step that the
-            batch belongs to.
+            batch belongs to; None: the batch's own.
     """
 
     indices: Indices
-    num_tokens: int
+    num_tokens: int | None
 
 
 class TokenBatchSampler:

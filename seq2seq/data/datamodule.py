@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from lightning.pytorch import LightningDataModule
+import numpy as np
+from lightning.pytorch import LightningDataModule, Trainer
+from numpy.typing import NDArray
 
-from seq2seq.data.batch_sampler import TokenBatchSampler
+from seq2seq.data.batch_sampler import PlannedBatch, TokenBatchSampler
 from seq2seq.data.corpora import SentencePair
 from seq2seq.data.dataset import (
+    BatchPlan,
+    BatchSource,
     ParallelDataset,
     ResumePosition,
     TrainDataLoader,
@@ -18,16 +23,13 @@ from seq2seq.data.dataset import (
     validation_batches,
 )
 from seq2seq.data.overlap import SplitOverlap, compare_splits, find_overlap
-from seq2seq.data.preprocessing import (
-    PreprocessedData,
-    ProgressCallback,
-    Tokenizers,
-    preprocess,
-)
+from seq2seq.data.preprocessing import PreprocessedData, ProgressCallback, preprocess
 from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
+from seq2seq.data.tokenizer import Tokenizers
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.types import Batch
+from seq2seq.utils.languages import language_warning
 
 log = logging.getLogger(__name__)
 
@@ -149,66 +151,145 @@ class TranslationDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> TrainDataLoader:
-        """Return this process's training batches.
+        """Return this process's training batches, as `train_loader` does."""
+        return train_loader(self.trainer, self.dataset, self.batch_sampler)
 
-        Raises:
-            UserError: If no Trainer has this data module, or it would leave out batches
-                that its position counts.
-        """
-        trainer = self.trainer
-        if trainer is None:
-            raise UserError(
-                "training batches depend on the Trainer; give it the data module, such "
-                "as trainer.fit(model, datamodule=data)."
-            )
-        options: Any = trainer  # Its type leaves out what its connectors set.
-        overfit = bool(options.overfit_batches)
-        limit = options.limit_train_batches
-        if limit != 1.0 and not overfit and not options.fast_dev_run:
-            raise UserError(
-                f"limit_train_batches is {limit}, but an epoch has all of its batches; "
-                "use the recipe's data.max_pairs for fewer."
-            )
-        accumulated = trainer.accumulate_grad_batches
-        return TrainDataLoader(
-            self.dataset,
-            self.batch_sampler(accumulated, trainer.world_size),
-            position=lambda: ResumePosition(
-                0 if overfit else trainer.global_step * accumulated,
-                trainer.global_rank,
-                trainer.world_size,
-            ),
-        )
-
-    def val_dataloader(self) -> Any:
+    def val_dataloader(self) -> ValidationDataLoader:
         """Return this process's share of the validation batches."""
+        return validation_share(self.trainer, self._loader(self.valid_pairs))
+
+    def split_loader(self, split: str) -> ValidationDataLoader:
+        """Return all batches of a split: train, valid, test or another one."""
+        data = self.recipe.data
+        return self._loader(load_eval_pairs(data, data.split_name(split)))
+
+    def _loader(self, pairs: Sequence[SentencePair]) -> ValidationDataLoader:
         batches = validation_batches(
-            self.tokenizers.source.encode([pair.source for pair in self.valid_pairs]),
-            self.tokenizers.target.encode([pair.target for pair in self.valid_pairs]),
+            self.tokenizers.source.encode([pair.source for pair in pairs]),
+            self.tokenizers.target.encode([pair.target for pair in pairs]),
             batch_tokens=self.recipe.train.batch_tokens,
         )
-        if self.trainer is None:
-            return ValidationDataLoader(batches, self.valid_pairs)
-        # Without a batch of its own, a process would leave out the hooks that gather;
-        # the module counts a batch once.
-        rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        share = batches[rank::world_size] or batches[:1]
-        return ValidationDataLoader(share, self.valid_pairs)
+        return ValidationDataLoader(batches, [pair.target for pair in pairs])
+
+    # What `seq2seq train` writes down and prints.
+
+    @property
+    def vocabularies(self) -> dict[str, bytes]:
+        """Both tokenizers, serialised, by the names of their files."""
+        return self.tokenizers.to_files()
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the training pairs, the options or the tokenizers."""
+        return self.preprocessed.fingerprint
+
+    @property
+    def num_valid(self) -> int:
+        """Number of pairs to validate on."""
+        return len(self.valid_pairs)
+
+    @property
+    def warning(self) -> str | None:
+        """What is doubtful about the target language's code; None if nothing is."""
+        return language_warning(self.recipe.data.target)
+
+    def train_batch(self, planned: PlannedBatch) -> Batch:
+        """Return a batch of the plan."""
+        return self.dataset.batch(planned.indices, planned.num_tokens)
+
+    def describe(self, sampler: BatchPlan) -> dict[str, Any]:
+        """Return counts of the splits and the plan, for data.json."""
+        assert isinstance(sampler, TokenBatchSampler)
+        source, target = sampler.padding_efficiency()
+        return {
+            "train": {"fingerprint": self.fingerprint, **vars(self.preprocessed.stats)},
+            "valid": {"sentences": self.num_valid},
+            "overlaps": [asdict(overlap) for overlap in self.overlaps],
+            "batches_per_epoch": sampler.batches_per_epoch,
+            "padding_efficiency": {"source": source, "target": target},
+        }
+
+    def lines(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return training pairs as source and target, separated by a tab."""
+        sources, targets = self.dataset.get_pairs(indices)
+        pairs = zip(
+            self.tokenizers.source.decode([list(map(int, ids)) for ids in sources]),
+            self.tokenizers.target.decode([list(map(int, ids)) for ids in targets]),
+            strict=True,
+        )
+        return ["\t".join(" ".join(text.split()) for text in pair) for pair in pairs]
+
+
+def train_loader(
+    trainer: Trainer | None,
+    dataset: BatchSource,
+    batch_sampler: Callable[[int, int], BatchPlan],
+) -> TrainDataLoader:
+    """Return a process's training batches, from where its Trainer stands.
+
+    Args:
+        trainer: The data module's.
+        dataset: The training examples.
+        batch_sampler: Plans epochs, by accumulated batches and processes.
+
+    Raises:
+        UserError: If there is no Trainer, or it would leave out batches that its
+            position counts.
+    """
+    if trainer is None:
+        raise UserError(
+            "training batches depend on the Trainer; give it the data module, such "
+            "as trainer.fit(model, datamodule=data)."
+        )
+    options: Any = trainer  # Its type leaves out what its connectors set.
+    overfit = bool(options.overfit_batches)
+    limit = options.limit_train_batches
+    if limit != 1.0 and not overfit and not options.fast_dev_run:
+        raise UserError(
+            f"limit_train_batches is {limit}, but an epoch has all of its batches; "
+            "use the recipe's data.max_pairs for fewer."
+        )
+    accumulated = trainer.accumulate_grad_batches
+    return TrainDataLoader(
+        dataset,
+        batch_sampler(accumulated, trainer.world_size),
+        position=lambda: ResumePosition(
+            0 if overfit else trainer.global_step * accumulated,
+            trainer.global_rank,
+            trainer.world_size,
+        ),
+    )
+
+
+def validation_share(
+    trainer: Trainer | None, loader: ValidationDataLoader
+) -> ValidationDataLoader:
+    """Return a process's share of the batches; all of them without a Trainer.
+
+    Without a batch of its own, a process would leave out the hooks that gather; the
+    module counts a batch once.
+    """
+    if trainer is None:
+        return loader
+    batches = loader.batches
+    share = batches[trainer.global_rank :: trainer.world_size] or batches[:1]
+    return ValidationDataLoader(share, loader.references)
 
 
 class ValidationDataLoader:
-    """Validation batches, and the text of the pairs that their indices stand for.
+    """Validation batches, and the true answers that their indices stand for.
 
     No list, which Lightning would take for several loaders.
 
     Args:
         batches: This process's batches.
-        pairs: All validation pairs.
+        references: The answers of the whole split: text of the corpus, since decoded
+            tokens may hold unknown ones.
     """
 
-    def __init__(self, batches: Sequence[Batch], pairs: Sequence[SentencePair]) -> None:
+    def __init__(self, batches: Sequence[Batch], references: Sequence[str]) -> None:
         self.batches = batches
-        self.pairs = pairs
+        self.references = references
 
     def __len__(self) -> int:
         return len(self.batches)

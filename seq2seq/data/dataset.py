@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from seq2seq.data.batch_sampler import TokenBatchSampler
+from seq2seq.data.batch_sampler import PlannedBatch, TokenBatchSampler
 from seq2seq.data.collate import Sequences, collate
 from seq2seq.data.preprocessing import PreprocessedData
 from seq2seq.errors import UserError
@@ -46,6 +46,11 @@ class ParallelDataset:
         """Return the tokens of each source and of each target, EOS included."""
         source, target = self.source.lengths, self.target.lengths
         return source[self.indices] + 1, target[self.indices] + 1
+
+    def batch(self, indices: NDArray[np.int64], num_tokens: int | None = None) -> Batch:
+        """Pad these pairs into a batch, as `collate` does."""
+        sources, targets = self.get_pairs(indices)
+        return collate(sources, targets, indices=indices, num_tokens=num_tokens)
 
     def get_pairs(self, indices: NDArray[np.int64]) -> tuple[Sequences, Sequences]:
         """Return the ids of the sources and of the targets of these pairs."""
@@ -149,6 +154,34 @@ class ResumePosition(NamedTuple):
     world_size: int = 1
 
 
+class BatchSource(Protocol):
+    """What makes batches of examples, such as a `ParallelDataset`."""
+
+    def batch(self, indices: NDArray[np.int64], num_tokens: int | None = None) -> Batch:
+        """Pad these examples into a batch."""
+        ...
+
+
+class BatchPlan(Protocol):
+    """The batches of every epoch, such as a `TokenBatchSampler`."""
+
+    batches_per_step: int
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in an epoch; a multiple of batches_per_step."""
+        ...
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in an epoch."""
+        ...
+
+    def plan_epoch(self, epoch: int) -> list[PlannedBatch]:
+        """Return the batches of an epoch in the order in which they are trained on."""
+        ...
+
+
 class TrainDataLoader:
     """Resumable iterable of one rank's training batches, an epoch each iteration.
 
@@ -156,7 +189,7 @@ class TrainDataLoader:
     resumed training continues amid an epoch.
 
     Args:
-        dataset: The training pairs.
+        dataset: The training examples.
         batch_sampler: Batches of every epoch.
         position: Returns where to start; called with the first batch of an iteration,
             because Lightning knows it only after loading the checkpoint.
@@ -164,8 +197,8 @@ class TrainDataLoader:
 
     def __init__(
         self,
-        dataset: ParallelDataset,
-        batch_sampler: TokenBatchSampler,
+        dataset: BatchSource,
+        batch_sampler: BatchPlan,
         *,
         position: Callable[[], ResumePosition] = ResumePosition,
     ) -> None:
@@ -194,8 +227,7 @@ class TrainDataLoader:
         epoch, start = divmod(num_batches, len(self))
         plan = self.batch_sampler.plan_epoch(epoch)[rank::world_size]
         for indices, num_tokens in plan[start : len(self)]:
-            sources, targets = self.dataset.get_pairs(indices)
-            yield collate(sources, targets, indices=indices, num_tokens=num_tokens)
+            yield self.dataset.batch(indices, num_tokens)
 
 
 def validation_batches(

@@ -25,7 +25,7 @@ from seq2seq.data.filtering import Deduplicator, FilterStats, Hashes, filter_pai
 from seq2seq.data.overlap import HASH_COLUMNS, fold_hashes
 from seq2seq.data.sentences import split_sentences
 from seq2seq.data.splits import alias_line, training_corpora
-from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
+from seq2seq.data.tokenizer import Tokenizer, Tokenizers, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataOptions, TokenizerOptions
 from seq2seq.utils.checksums import CHECKSUM_FILE, find_corruption, write_checksums
@@ -37,14 +37,6 @@ CACHE_FILES = ("source.model", "target.model", "counts.json", "pairs.arrow")
 Log = Callable[[str], None]
 ProgressCallback = Callable[[str, int], None]
 """Is called with a stage and the number of pairs that it has finished since."""
-
-
-@dataclass(frozen=True)
-class Tokenizers:
-    """One tokenizer for each side; the same object twice if they are joint."""
-
-    source: Tokenizer
-    target: Tokenizer
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import sentencepiece
@@ -120,6 +121,32 @@ class Tokenizer:
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Detokenize each sequence of ids; an unknown token becomes "⁇"."""
         return [self._processor.decode(list(sequence)) for sequence in ids]
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """One tokenizer for each side; the same object twice if they are joint."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    def to_files(self) -> dict[str, bytes]:
+        """Serialise both, by the names of their files."""
+        return {"source.model": self.source.model, "target.model": self.target.model}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Tokenizers:
+        """Read what `to_files` returned.
+
+        Raises:
+            UserError: If a tokenizer is missing or damaged.
+        """
+        for name in ("source.model", "target.model"):
+            if name not in files:
+                raise UserError(f"{name} is missing. Restore it from a copy.")
+        source, target = files["source.model"], files["target.model"]
+        shared = Tokenizer(source)
+        return cls(shared, shared if target == source else Tokenizer(target))
 
 
 def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenizer:

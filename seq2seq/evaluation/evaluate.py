@@ -12,6 +12,7 @@ from seq2seq.data.sentences import split_sentences
 from seq2seq.data.splits import load_eval_pairs
 from seq2seq.errors import misaligned_error
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
+from seq2seq.runs.run import require_translation
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
 from seq2seq.utils.languages import check_language
@@ -113,7 +114,8 @@ def load_split(
     Raises:
         UserError: If run or split cannot be used.
     """
-    data = RunFolder(run).read_recipe().data.with_path(data_path)
+    recipe = require_translation(RunFolder(run).read_recipe(), run)
+    data = recipe.data.with_path(data_path)
     pairs = load_eval_pairs(data, data.split_name(split))
     return [pair.source for pair in pairs], [pair.target for pair in pairs]
 

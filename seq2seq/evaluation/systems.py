@@ -19,6 +19,7 @@ from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.evaluation.training_history import public_name
 from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
+from seq2seq.runs.run import require_translation
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.files import read_lines
 from seq2seq.utils.languages import check_language, missing_language_error
@@ -135,7 +136,10 @@ def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:
         )
     arguments = [parse_system_arg(text) for text in request.systems]
     folders = {path: RunFolder(path) for _, path in arguments if path.is_dir()}
-    recipes = {path: folder.read_recipe() for path, folder in folders.items()}
+    recipes = {
+        path: require_translation(folder.read_recipe(), path)
+        for path, folder in folders.items()
+    }
     test_set = _read_test_set(request, recipes)
     scores = _read_segment_scores(request, len(test_set.references[0]))
     systems: list[System] = []

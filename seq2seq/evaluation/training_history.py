@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.loader import read_recipe, recipe_names
 from seq2seq.runs.run_folder import RunFolder
 
@@ -56,7 +56,7 @@ class TrainingHistory:
     clip_norm: float | None
 
 
-def read_training_history(run: RunFolder, recipe: Recipe) -> TrainingHistory:
+def read_training_history(run: RunFolder, recipe: BaseRecipe) -> TrainingHistory:
     """Read the history from the files of a run folder; missing files are skipped."""
     series = _series(run.metrics)
     base, settings = _settings(recipe)
@@ -109,7 +109,7 @@ def _number(text: object) -> float | None:
 
 
 def _facts(
-    summary: dict[str, Any], series: dict[str, Series], recipe: Recipe
+    summary: dict[str, Any], series: dict[str, Series], recipe: BaseRecipe
 ) -> list[tuple[str, str]]:
     facts = []
     if not summary:
@@ -170,23 +170,26 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
     return counts
 
 
-def _settings(recipe: Recipe) -> tuple[str, list[ConfigValue]]:
+def _settings(recipe: BaseRecipe) -> tuple[str, list[ConfigValue]]:
     """Compare a recipe with its shipped base, or with the defaults.
 
     A resolved recipe does not name its base, but it keeps the description.
     """
-    base: Recipe | None = None
+    base: BaseRecipe | None = None
     name = "the defaults"
     for candidate in recipe_names():
         shipped = read_recipe(candidate)
-        if shipped.description and shipped.description == recipe.description:
+        if type(shipped) is not type(recipe) or not shipped.description:
+            continue
+        if shipped.description == recipe.description:
             base, name = shipped, f"the recipe {candidate}"
             break
     if base is None:
-        required = {"data": {"path", "source", "target"}}
-        base = Recipe.model_validate(
+        fields = type(recipe.data).model_fields.items()
+        needed = {key for key, field in fields if field.is_required()}
+        base = type(recipe).model_validate(
             {
-                **recipe.model_dump(include=required),
+                **recipe.model_dump(include={"task": True, "data": needed}),
                 "train": {"max_steps": recipe.train.max_steps or 1},
             }
         )

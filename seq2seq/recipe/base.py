@@ -1,11 +1,14 @@
-"""Base class of the recipe's sections, and the difference of two dumped sections."""
+"""Base classes of recipes and their sections, and how two sections differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from seq2seq.recipe.train import TrainOptions
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -16,6 +19,27 @@ class RecipeSection(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False
     )
+
+
+class BaseRecipe(RecipeSection):
+    """What the recipes of all tasks share; `task` tells them apart.
+
+    Every task's recipe adds its sections in the order in which they are written.
+    """
+
+    description: str = Field("", description="One line for `seq2seq recipe ls`.")
+    seed: int = Field(
+        1,
+        ge=0,
+        lt=2**63,
+        description="Random seed of initial weights, batch order and dropout.",
+    )
+
+    if TYPE_CHECKING:
+        task: str
+        data: Any
+        model: Any
+        train: TrainOptions
 
 
 def allow_kind_alone(schema: dict[str, Any]) -> None:

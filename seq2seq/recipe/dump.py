@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.strict_yaml import Location, Node, parse_yaml, plain_scalar
 
 
-def recipe_yaml(recipe: Recipe, tree: Node | None = None) -> str:
+def recipe_yaml(recipe: BaseRecipe, tree: Node | None = None) -> str:
     """Write a recipe out in full, defaults included.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 import seq2seq
 from seq2seq.errors import RecipeError
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import RECIPES, BaseRecipe, recipe_class
 from seq2seq.recipe.dump import recipe_yaml, to_plain
 from seq2seq.recipe.strict_yaml import (
     MAX_DEPTH,
@@ -37,6 +37,7 @@ from seq2seq.recipe.validation import (
     KIND,
     collect_errors,
     did_you_mean,
+    format_choices,
     section_models,
 )
 from seq2seq.utils.similar_paths import similar_path
@@ -98,7 +99,7 @@ def recipe_path(name: str) -> Path:
     raise recipe_error(Location(name, None), wrong)
 
 
-def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+def read_recipe(name: str, overrides: Sequence[str] = ()) -> BaseRecipe:
     """Read a recipe with everything that it extends, and check it.
 
     A mapping is merged key by key into that of the recipe below; any other value takes
@@ -113,7 +114,7 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         overrides: `key.key=value` each; the value is YAML on one line.
 
     Returns:
-        The recipe, complete and valid.
+        The recipe, complete and valid, of its task's class.
 
     Raises:
         RecipeError: With a line for each fault. A fault that only several values
@@ -130,7 +131,7 @@ def show_recipe(name: str, overrides: Sequence[str] = ()) -> str:
     return recipe_yaml(*_read(name, overrides))
 
 
-def _read(name: str, overrides: Sequence[str]) -> tuple[Recipe, Node]:
+def _read(name: str, overrides: Sequence[str]) -> tuple[BaseRecipe, Node]:
     layers, malformed = [], []
     for override in overrides:
         try:
@@ -146,18 +147,22 @@ def _read(name: str, overrides: Sequence[str]) -> tuple[Recipe, Node]:
     return result
 
 
-def _build(name: str, layers: Sequence[Node]) -> tuple[Recipe, Node]:
+def _build(name: str, layers: Sequence[Node]) -> tuple[BaseRecipe, Node]:
     """Merge a recipe with its overrides and check it."""
-    written = _read_chain(name)
+    files = _read_chain(name)
+    root = _find_class([*files, *layers])
+    merge = partial(_merge, root)
+    written = reduce(merge, (_expand_kinds(file, root) for file in files))
+    layers = [_expand_kinds(layer, root) for layer in layers]
     stages = [written]
     for count in range(1, len(layers) + 1):
-        together = reduce(_merge_recipes, layers[:count])
-        stages.append(_start_from_defaults(_merge_recipes(written, together)))
+        together = reduce(merge, layers[:count])
+        stages.append(_start_from_defaults(merge(written, together), root))
     try:
-        return Recipe.model_validate(to_plain(stages[-1])), stages[-1]
+        return root.model_validate(to_plain(stages[-1])), stages[-1]
     except ValidationError as error:
-        faults = collect_errors(error, stages[-1])
-    seen = [{fault.text for fault in _check(stage)} for stage in stages]
+        faults = collect_errors(error, stages[-1], root)
+    seen = [{fault.text for fault in _check(stage, root)} for stage in stages]
     blamed = []
     for fault in faults:
         first = next(i for i, texts in enumerate(seen) if fault.text in texts)
@@ -167,11 +172,25 @@ def _build(name: str, layers: Sequence[Node]) -> tuple[Recipe, Node]:
     raise to_recipe_error(blamed)
 
 
-def _check(tree: Node) -> list[ConfigError]:
+def _find_class(layers: Sequence[Node]) -> type[BaseRecipe]:
+    """Choose the schema by the task that the last of these layers names."""
+    trees = [layer.value for layer in layers if isinstance(layer.value, dict)]
+    named = [tree["task"] for tree in trees if "task" in tree]
+    if not named:
+        return recipe_class(None)
+    task = named[-1]
+    tasks = [cls.model_fields["task"].default for cls in RECIPES]
+    if task.value not in tasks:
+        text = f"task: {format_value(task)} is not one of {format_choices('', tasks)}"
+        raise recipe_error(task.location, text + did_you_mean(str(task.value), tasks))
+    return recipe_class(task.value)
+
+
+def _check(tree: Node, root: type[BaseRecipe]) -> list[ConfigError]:
     try:
-        Recipe.model_validate(to_plain(tree))
+        root.model_validate(to_plain(tree))
     except ValidationError as error:
-        return collect_errors(error, tree)
+        return collect_errors(error, tree, root)
     return []
 
 
@@ -187,8 +206,8 @@ def _shipped_folder() -> Path | None:
     return checkout_folder if checkout and checkout_folder.is_dir() else None
 
 
-def _read_chain(name: str) -> Node:
-    """Read a recipe and what it extends, and merge them from the bottom up."""
+def _read_chain(name: str) -> list[Node]:
+    """Read a recipe and what it extends, from the bottom up."""
     path = recipe_path(name)
     source = f"{name}.yaml" if name in recipe_names() else name
     tree, base = _read_file(path, source)
@@ -206,7 +225,7 @@ def _read_chain(name: str) -> Node:
         tree, base = _read_file(path, source)
         layers.append(tree)
         seen.append(path.resolve())
-    return reduce(_merge_recipes, reversed(layers))
+    return layers[::-1]
 
 
 def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
@@ -219,7 +238,7 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
         raise recipe_error(tree.location, text)
     rest = dict(tree.value)
     base = rest.pop(EXTENDS, None)
-    return _expand_kinds(tree._replace(value=rest)), base
+    return tree._replace(value=rest), base
 
 
 def _find_base(base: Node, path: Path, source: str) -> tuple[Path, str]:
@@ -275,14 +294,10 @@ def _parse_override(override: str) -> Node:
         node = Node(plain_scalar(text), location, location, text)
     for part in reversed(keys):
         node = Node({part: node}, location, location)
-    return _expand_kinds(node)
+    return node
 
 
-def _merge_recipes(base: Node, over: Node) -> Node:
-    return _merge(base, over, Recipe)
-
-
-def _merge(base: Node, over: Node, wanted: Any) -> Node:
+def _merge(wanted: Any, base: Node, over: Node) -> Node:
     """Merge two values for which the schema wants the type `wanted`."""
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
@@ -293,13 +308,13 @@ def _merge(base: Node, over: Node, wanted: Any) -> Node:
     for key, node in over.value.items():
         field = _field(wanted, key)
         inner = field.annotation if field else None
-        merged[key] = _merge(merged[key], node, inner) if key in merged else node
+        merged[key] = _merge(inner, merged[key], node) if key in merged else node
     # An override has no line to send the reader to, but the section below it has.
     last = base if over.location.line is None else over
     return last._replace(value=merged, comment=over.comment or base.comment)
 
 
-def _expand_kinds(tree: Node, wanted: Any = Recipe) -> Node:
+def _expand_kinds(tree: Node, wanted: Any) -> Node:
     """Expand a string in place of a section with a kind: none means {kind: none}."""
     if isinstance(tree.value, dict):
         values = dict(tree.value)
@@ -313,7 +328,7 @@ def _expand_kinds(tree: Node, wanted: Any = Recipe) -> Node:
     return tree
 
 
-def _start_from_defaults(tree: Node, wanted: Any = Recipe) -> Node:
+def _start_from_defaults(tree: Node, wanted: Any) -> Node:
     """Give sections that only overrides speak of the kind that they have by default.
 
     A section in a file says its kind, so that the file reads without the schema.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -82,7 +82,13 @@ class MinimumRiskOptions(RecipeSection):
 
 
 class TrainOptions(RecipeSection):
-    """Optimization, validation, checkpoints and stopping."""
+    """Optimization, validation, checkpoints and stopping: what all tasks share.
+
+    A task's own section adds `monitor`: the metric that chooses the best checkpoint.
+    """
+
+    if TYPE_CHECKING:
+        monitor: str
 
     max_steps: int | None = Field(
         None, ge=1, description="Stop after this many optimizer steps."
@@ -112,12 +118,6 @@ class TrainOptions(RecipeSection):
         description="Gradient clipping (Pascanu et al. 2013): maximum Euclidean norm; "
         "null: off.",
     )
-    truncated_bptt_steps: int | None = Field(
-        None,
-        ge=1,
-        description="Truncated backpropagation through time: target positions per "
-        "segment; null: whole sentences.",
-    )
     label_smoothing: Share = Field(
         0.1, description="Share of probability spread over the vocabulary."
     )
@@ -139,9 +139,6 @@ class TrainOptions(RecipeSection):
         description="Run that provides the initial weights and the tokenizers, to "
         "fine-tune it on other text or for another objective.",
     )
-    minimum_risk: MinimumRiskOptions | None = Field(
-        None, description="Minimum risk training beside cross-entropy; null: off."
-    )
     validate_every: int = Field(
         500, ge=1, description="Optimizer steps between validations."
     )
@@ -162,9 +159,6 @@ class TrainOptions(RecipeSection):
         description="Experiment loggers to enable. Logs are written locally to the "
         "run folder (docs/reports.md); each needs the extra of its name.",
     )
-    monitor: Literal["bleu", "loss"] = Field(
-        "bleu", description="Metric of the best checkpoint and early stopping."
-    )
     patience: int | None = Field(
         None,
         ge=1,
@@ -176,3 +170,20 @@ class TrainOptions(RecipeSection):
         if self.max_steps is None and self.max_epochs is None:
             raise ValueError("train needs max_steps or max_epochs, or it never ends")
         return self
+
+
+class TranslationTrainOptions(TrainOptions):
+    """Optimization, validation, checkpoints and stopping."""
+
+    truncated_bptt_steps: int | None = Field(
+        None,
+        ge=1,
+        description="Truncated backpropagation through time: target positions per "
+        "segment; null: whole sentences.",
+    )
+    minimum_risk: MinimumRiskOptions | None = Field(
+        None, description="Minimum risk training beside cross-entropy; null: off."
+    )
+    monitor: Literal["bleu", "loss"] = Field(
+        "bleu", description="Metric of the best checkpoint and early stopping."
+    )

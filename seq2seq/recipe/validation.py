@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.dump import flow_yaml, to_plain
 from seq2seq.recipe.strict_yaml import ConfigError, Node, format_value, truncate
 from seq2seq.utils.text import with_noun
@@ -42,27 +42,30 @@ _LENGTHS = {
 }
 
 
-def collect_errors(error: ValidationError, tree: Node) -> list[ConfigError]:
+def collect_errors(
+    error: ValidationError, tree: Node, root: type[BaseRecipe]
+) -> list[ConfigError]:
     """Turn what pydantic found into faults with places and plain words.
 
     Args:
-        error: What validating the values of `tree` as a `Recipe` raised.
+        error: What validating the values of `tree` as a `root` raised.
         tree: The recipe, every value with its location.
+        root: The class of the task's recipes.
 
     Returns:
         A fault for each thing that is wrong, in the order of the schema.
     """
     faults = []
     for detail in error.errors(include_url=False):
-        spot = _spot(detail["loc"])
+        spot = _spot(detail["loc"], root)
         if detail["type"].startswith("union_tag"):
             spot = _Spot((*spot.keys, KIND), spot.wanted)
         node = _nearest(tree, spot.keys)
         if detail["type"] == "extra_forbidden":
-            text, hint = _unknown_key(detail["loc"], node, tree)
+            text, hint = _unknown_key(detail["loc"], node, tree, root)
             location = node.key
         else:
-            text, hint = _wrong_value(detail, node, spot, tree)
+            text, hint = _wrong_value(detail, node, spot, tree, root)
             location = node.location
         name = ".".join(truncate(str(key)) for key in spot.keys)
         text = f"{name}: {text}" if name else text
@@ -125,10 +128,10 @@ class _Spot(NamedTuple):
     wanted: Any  # The type that the schema has there; None if it has none.
 
 
-def _spot(location: Iterable[str | int]) -> _Spot:
+def _spot(location: Iterable[str | int], root: type[BaseRecipe]) -> _Spot:
     """Follow a location through the schema; the tags of unions are no keys."""
     keys: list[str | int] = []
-    wanted: Any = Recipe
+    wanted: Any = root
     for part in location:
         models = section_models(wanted)
         if isinstance(part, int):
@@ -167,21 +170,21 @@ def _nearest(tree: Node, keys: Iterable[str | int]) -> Node:
 
 
 def _unknown_key(
-    location: Sequence[str | int], node: Node, tree: Node
+    location: Sequence[str | int], node: Node, tree: Node, root: type[BaseRecipe]
 ) -> tuple[str, str]:
     """Word an unknown key, and suggest where its value belongs.
 
     That is another section that has the key, else a key here that is spelt alike, else
     one elsewhere.
     """
-    above = _spot(location[:-1])
+    above = _spot(location[:-1], root)
     valid = [key for m in section_models(above.wanted) for key in m.model_fields]
     if len(location) == 1:
         valid.append(EXTENDS)
     written = str(location[-1])
     name = written.rpartition(".")[2]
     here = (*map(str, above.keys), written)
-    paths = [path for path in _schema_paths() if path != here and path[-1] != KIND]
+    paths = [path for path in _schema_paths(root) if path != here and path[-1] != KIND]
     moved = [path for path in paths if path[-1] == name]
     moved = [path for path in moved if ".".join(path).endswith(written)] or moved
     if not moved and (close := _closest(written, valid)):
@@ -192,13 +195,13 @@ def _unknown_key(
         close = _closest(name, [path[-1] for path in paths], part=True)
         moved = [path for path in paths if path[-1] == close]
     if moved:
-        options = " or ".join(_pasteable(path, node, tree) for path in moved)
+        options = " or ".join(_pasteable(path, node, tree, root) for path in moved)
         return "unknown key", f", did you mean {options}?"
     return "unknown key", format_choices(", valid here are ", valid)
 
 
 def _schema_paths(
-    wanted: Any = Recipe, prefix: tuple[str, ...] = ()
+    wanted: Any, prefix: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, ...]]:
     """Yield the keys of all sections, but not those in lists."""
     seen = set()
@@ -211,13 +214,15 @@ def _schema_paths(
                 yield from _schema_paths(field.annotation, (*prefix, key))
 
 
-def _pasteable(path: Sequence[str], node: Node, tree: Node) -> str:
+def _pasteable(
+    path: Sequence[str], node: Node, tree: Node, root: type[BaseRecipe]
+) -> str:
     """Write a value under a key, as an override or YAML that can be pasted.
 
     The section's kind is added where the recipe has none that knows the key.
     """
     override = node.location.line is None
-    wanted: Any = Recipe
+    wanted: Any = root
     default: Any = None
     kinds: dict[int, str] = {}  # Depths at which a kind has to be given.
     for depth, key in enumerate(path):
@@ -245,7 +250,11 @@ def _pasteable(path: Sequence[str], node: Node, tree: Node) -> str:
 
 
 def _wrong_value(
-    detail: Mapping[str, Any], node: Node, spot: _Spot, tree: Node
+    detail: Mapping[str, Any],
+    node: Node,
+    spot: _Spot,
+    tree: Node,
+    root: type[BaseRecipe],
 ) -> tuple[str, str]:
     """Word a wrong value, and suggest the choice that is spelt alike."""
     kind, message, context = detail["type"], detail["msg"], detail.get("ctx", {})
@@ -262,7 +271,7 @@ def _wrong_value(
             meant = node._replace(
                 value=_closest(str(node.value), list(map(str, valid)))
             )
-            hint = f", did you mean {_pasteable(path, meant, tree)}?"
+            hint = f", did you mean {_pasteable(path, meant, tree, root)}?"
         return f"{came} is not one of {format_choices('', valid)}", hint
     text = f"{came}: {message[:1].lower()}{message[1:]}"
     if kind in _TYPES:

@@ -1,40 +1,30 @@
-"""A trained run: its recipe, tokenizers and network, read from the run folder."""
+"""A trained run of a translation: its recipe, tokenizers and network."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.recipe import Recipe
-from seq2seq.runs.checkpoint_reader import network_weights, read_checkpoint
+from seq2seq.recipe import BaseRecipe, Recipe
 from seq2seq.runs.run_folder import RunFolder
-from seq2seq.utils.files import sha256_file
-
-log = logging.getLogger(__name__)
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.tasks.translation import Translation
 
 
 @dataclass(frozen=True)
 class Run:
     """A run folder's contents, without the weights.
 
-    Attributes:
-        folder: The run folder.
-        checkpoint: The file to load weights from.
-        recipe: The resolved recipe.
-        source: The source tokenizer.
-        target: The target tokenizer.
+    Args:
+        run: The run, whatever its task.
+        task: Its task, which is to translate.
     """
 
-    folder: RunFolder
-    checkpoint: Path
-    recipe: Recipe
-    source: Tokenizer
-    target: Tokenizer
+    run: TaskRun
+    task: Translation
 
     @classmethod
     def open(cls, path: str | Path, *, checkpoint: str = "best") -> Run:
@@ -45,51 +35,47 @@ class Run:
             checkpoint: best or last; if best does not exist, last is used.
 
         Raises:
-            UserError: If this is no run, or its files are damaged.
+            UserError: If this is no run of a translation, or its files are damaged.
         """
-        path = Path(path)
-        is_checkpoint = path.suffix == ".ckpt"
-        folder = RunFolder(path.parent.parent if is_checkpoint else path)
-        recipe = folder.read_recipe()
-        source, target = folder.read_tokenizers()
-        if not is_checkpoint:
-            path = folder.best if checkpoint == "best" else folder.last
-            if not path.is_file() and folder.last.is_file():
-                path = folder.last
-        log.debug("run %s, weights of %s", folder.path, path.name)
-        return cls(folder, path, recipe, source, target)
+        run = TaskRun.open(path, checkpoint=checkpoint)
+        require_translation(run.recipe, run.folder.path)
+        assert isinstance(run.task, Translation)
+        return cls(run, run.task)
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder."""
+        return self.run.folder
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file to load weights from."""
+        return self.run.checkpoint
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return self.task.recipe
+
+    @property
+    def source(self) -> Tokenizer:
+        """The source tokenizer."""
+        return self.task.tokenizers.source
+
+    @property
+    def target(self) -> Tokenizer:
+        """The target tokenizer."""
+        return self.task.tokenizers.target
 
     def network(self) -> EncoderDecoder:
-        """Build the network and load its weights.
-
-        Raises:
-            UserError: If the checkpoint is missing, damaged or of another network.
-        """
-        network = EncoderDecoder(
-            self.recipe.model,
-            source_vocab_size=len(self.source),
-            target_vocab_size=len(self.target),
-        )
-        try:
-            network.load_state_dict(network_weights(read_checkpoint(self.checkpoint)))
-        except RuntimeError as error:
-            raise UserError(
-                f"{self.checkpoint} does not fit {self.folder.recipe}: "
-                f"{str(error).splitlines()[-1].strip()}"
-            ) from error
+        """Build the network and load its weights, as `TaskRun.network` does."""
+        network = self.run.network()
+        assert isinstance(network, EncoderDecoder)
         return network
 
     def fingerprint(self) -> str:
         """Hash what determines translations: weights, tokenizers and recipe."""
-        digest = hashlib.sha256()
-        for path in (
-            self.checkpoint,
-            self.folder.tokenizer("source"),
-            self.folder.tokenizer("target"),
-            self.folder.recipe,
-        ):
-            digest.update(sha256_file(path).encode())
-        return digest.hexdigest()
+        return self.run.fingerprint()
 
     def require_same_tokenizers(self, other: Run) -> None:
         """Check that both runs share their vocabularies.
@@ -105,3 +91,17 @@ class Run:
                     "runs that were trained on the same data with the same tokenizer "
                     "options."
                 )
+
+
+def require_translation(recipe: BaseRecipe, path: Path) -> Recipe:
+    """Return the recipe of a run that translates.
+
+    Raises:
+        UserError: If the run has another task.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    raise UserError(
+        f"{path} is a run of task: {recipe.task}, and this command needs one that "
+        f"translates. For its scores: seq2seq evaluate {path}"
+    )

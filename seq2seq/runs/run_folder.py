@@ -1,7 +1,7 @@
 """The files of a run folder.
 
 recipe.yaml            the resolved recipe
-tokenizer/             source.model and target.model
+tokenizer/             what ids mean: source.model and target.model, or a task's own
 checkpoints/           last.ckpt, previous.ckpt (the one before the last) and
                        best.ckpt (best validation); each holds its own SHA-256
 SHA256SUMS             checksums of the recipe and the tokenizers
@@ -23,17 +23,22 @@ import json
 import os
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import seq2seq
-from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import UserError
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.loader import read_recipe
-from seq2seq.utils.checksums import CHECKSUM_FILE, require_checksums, write_checksums
+from seq2seq.utils.checksums import (
+    CHECKSUM_FILE,
+    listed_names,
+    require_checksums,
+    write_checksums,
+)
 from seq2seq.utils.files import atomic_file
 from seq2seq.utils.similar_paths import missing_error
 
@@ -115,7 +120,7 @@ class RunFolder:
             )
         return self.path / "evaluation" / split
 
-    def read_recipe(self) -> Recipe:
+    def read_recipe(self) -> BaseRecipe:
         """Read the resolved recipe.
 
         Raises:
@@ -133,15 +138,32 @@ class RunFolder:
         self._verify("recipe.yaml")
         return read_recipe(str(self.recipe))
 
-    def read_tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
-        """Load the source and the target tokenizer.
+    @property
+    def vocabularies(self) -> list[Path]:
+        """The files that say what the network's ids mean, such as tokenizers."""
+        folder = self.path / "tokenizer"
+        names = listed_names(self.path) or [
+            f"tokenizer/{path.name}" for path in folder.glob("[!.]*")
+        ]
+        return [self.path / n for n in sorted(names) if n.startswith("tokenizer/")]
+
+    def read_vocabularies(self) -> dict[str, bytes]:
+        """Read these files.
+
+        Returns:
+            Their contents by their names.
 
         Raises:
             UserError: If one is missing or damaged.
         """
-        self._verify(*_TOKENIZERS)
-        source, target = (Tokenizer.load(self.tokenizer(s)) for s in _SIDES)
-        return source, target
+        paths = self.vocabularies
+        self._verify(*(f"tokenizer/{path.name}" for path in paths))
+        try:
+            return {path.name: path.read_bytes() for path in paths}
+        except OSError as error:
+            raise UserError(
+                f"{error.filename}: cannot be read: {error.strerror}."
+            ) from error
 
     def multi_sentence_share(self) -> float | None:
         """Return the share of training sources that hold more than one sentence.
@@ -155,24 +177,24 @@ class RunFolder:
         except (OSError, ValueError, LookupError, TypeError, ZeroDivisionError):
             return None
 
-    def write_tokenizers(self, source: Tokenizer, target: Tokenizer) -> None:
-        """Write both tokenizers to the run folder."""
-        for side, tokenizer in zip(_SIDES, (source, target), strict=True):
-            self.tokenizer(side).parent.mkdir(parents=True, exist_ok=True)
-            tokenizer.save(self.tokenizer(side))
+    def write_vocabularies(self, files: Mapping[str, bytes]) -> None:
+        """Write what `read_vocabularies` reads."""
+        folder = self.path / "tokenizer"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            with atomic_file(folder / name) as file:
+                file.write(content)
 
     def write_checksums(self) -> None:
-        """Write the checksums of the recipe and the tokenizers."""
-        write_checksums(self.path, ["recipe.yaml", *_TOKENIZERS])
+        """Write the checksums of the recipe and the vocabularies."""
+        names = sorted(path.name for path in (self.path / "tokenizer").glob("[!.]*"))
+        files = ["recipe.yaml", *(f"tokenizer/{name}" for name in names)]
+        write_checksums(self.path, files)
 
     def _verify(self, *names: str) -> None:
         # Runs written before checksums were added have none.
         if (self.path / CHECKSUM_FILE).exists():
             require_checksums(self.path, names)
-
-
-_SIDES = ("source", "target")
-_TOKENIZERS = [f"tokenizer/{side}.model" for side in _SIDES]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

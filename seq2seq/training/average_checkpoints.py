@@ -53,7 +53,7 @@ def average(paths: Sequence[Path], output: Path) -> None:
     folder = RunFolder(temporary)
     try:
         folder.best.parent.mkdir(parents=True)
-        folder.write_tokenizers(runs[0].source, runs[0].target)
+        folder.write_vocabularies(runs[0].task.vocabularies)
         shutil.copyfile(runs[0].folder.recipe, folder.recipe)
         folder.write_checksums()
         if runs[0].folder.data.is_file():

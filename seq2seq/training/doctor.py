@@ -8,24 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from seq2seq.data.batch_sampler import TokenBatchSampler
-from seq2seq.data.collate import collate
-from seq2seq.data.dataset import ParallelDataset, open_dataset
+from seq2seq.data.datamodule import TranslationDataModule
+from seq2seq.data.dataset import BatchPlan, ParallelDataset
 from seq2seq.data.overlap import compare_splits, find_overlap
-from seq2seq.data.preprocessing import (
-    Log,
-    PreprocessedData,
-    preprocess,
-)
-from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
+from seq2seq.data.preprocessing import PreprocessedData
+from seq2seq.data.splits import load_eval_pairs
 from seq2seq.errors import UserError
-from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.recipe import DataOptions, Recipe
+from seq2seq.recipe import BaseRecipe, DataOptions, Recipe
+from seq2seq.tasks import open_data, open_task
+from seq2seq.tasks.data import TaskData
 from seq2seq.training.optim import build_optimizer
 from seq2seq.training.precision import resolve_precision
-from seq2seq.training.resume import load_initial_run, tokenizers_of
+from seq2seq.training.resume import load_initial_run
 from seq2seq.types import UNK, Batch
 from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.memory import peak_rss_mib
@@ -52,12 +48,11 @@ class Check(NamedTuple):
     advice: str = ""
 
 
-def run_checks(recipe: Recipe, log: Log, *, device: str = "auto") -> Iterator[Check]:
+def run_checks(recipe: BaseRecipe, *, device: str = "auto") -> Iterator[Check]:
     """Check a recipe's data and try its network on it.
 
     Args:
         recipe: The recipe.
-        log: Receives a line of text at each stage of preparing data.
         device: Where to try the network: cpu, cuda, cuda:1 or auto.
 
     Yields:
@@ -68,25 +63,27 @@ def run_checks(recipe: Recipe, log: Log, *, device: str = "auto") -> Iterator[Ch
     """
     (device_name,) = resolve_devices(device).names
     recipe, _ = resolve_precision(recipe, None, device_name)
-    refuse_shared_splits(recipe.data)
-    given = tokenizers_of(load_initial_run(recipe))
-    preprocessed = preprocess(recipe.data, recipe.tokenizer, log, tokenizers=given)
-    pairs = open_dataset(preprocessed, recipe.data)
-    options = recipe.train
-    sampler = TokenBatchSampler(
-        *pairs.lengths(),
-        batch_tokens=options.batch_tokens,
-        batches_per_step=options.accumulate_grad_batches,
-        seed=recipe.seed,
-    )
+    initial_run = load_initial_run(recipe)
+    given = None if initial_run is None else initial_run.task.vocabularies
+    data = open_data(recipe, given)
+    data.setup("fit")
+    sampler = data.batch_sampler(recipe.train.accumulate_grad_batches)
+    if isinstance(recipe, Recipe):
+        assert isinstance(data, TranslationDataModule)
+        yield from _check_translation(recipe, data)
+    torch_device = torch.device(device_name)
+    yield _check_overfitting(recipe, data, sampler, torch_device)
+    yield from _check_costs(recipe, data, sampler, torch_device)
+
+
+def _check_translation(recipe: Recipe, data: TranslationDataModule) -> Iterator[Check]:
+    preprocessed = data.preprocessed
+    sampler = data.batch_sampler(recipe.train.accumulate_grad_batches)
     yield _check_filtering(preprocessed, recipe.data)
     yield _check_lengths(sampler, recipe)
     yield _check_padding(sampler, recipe)
-    yield _check_vocabulary(pairs, preprocessed, recipe)
+    yield _check_vocabulary(data.dataset, preprocessed, recipe)
     yield from _check_splits(recipe.data, preprocessed)
-    torch_device = torch.device(device_name)
-    yield _check_overfitting(recipe, preprocessed, pairs, sampler, torch_device)
-    yield from _check_costs(recipe, preprocessed, pairs, sampler, torch_device)
 
 
 def _check_filtering(preprocessed: PreprocessedData, data: DataOptions) -> Check:
@@ -187,57 +184,48 @@ class _TrialRun:
     """A network and its optimizer, without a Trainer."""
 
     def __init__(
-        self, recipe: Recipe, preprocessed: PreprocessedData, device: torch.device
-    ):
+        self, recipe: BaseRecipe, data: TaskData, device: torch.device
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.device = device
         self.clip_norm = recipe.train.clip_norm or float("inf")
-        self.smoothing = recipe.train.label_smoothing
         self.is_bfloat16 = recipe.train.precision == "bf16-mixed"
-        self.network = EncoderDecoder(
-            recipe.model,
-            source_vocab_size=len(preprocessed.tokenizers.source),
-            target_vocab_size=len(preprocessed.tokenizers.target),
-        ).to(device)
+        self.task = open_task(recipe, data.vocabularies)
+        self.network = self.task.network().to(device)
         self.optimizer = build_optimizer(
             recipe.train.optimizer, self.network.parameters()
         )
 
     def step(self, batch: Batch) -> float:
-        """Train on a batch; return its loss in nats a token."""
+        """Train on a batch; return its loss in nats a target."""
         batch = batch.to(self.device)
         self.optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
-            loss = self.network(batch, smoothing=self.smoothing)
+            loss, _ = self.task.loss(self.network, batch, None)
         (loss.loss / batch.num_tokens).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.optimizer.step()
         return float(loss.nll) / batch.num_tokens  # Waits for a GPU.
 
 
-def _batch(pairs: ParallelDataset, rows: NDArray[np.int64]) -> Batch:
-    return collate(*pairs.get_pairs(rows), indices=rows)
-
-
 def _check_overfitting(
-    recipe: Recipe,
-    preprocessed: PreprocessedData,
-    pairs: ParallelDataset,
-    sampler: TokenBatchSampler,
-    device: torch.device,
+    recipe: BaseRecipe, data: TaskData, sampler: BatchPlan, device: torch.device
 ) -> Check:
     """Overfit one small batch: a network that cannot do that learns nothing."""
-    plain = {"dropout": 0.0, "word_dropout": 0.0}
+    model = recipe.model
+    rates = {key for key in ("dropout", "word_dropout") if hasattr(model, key)}
+    model = model.model_copy(update=dict.fromkeys(rates, 0.0))
     train = recipe.train.model_copy(update={"label_smoothing": 0.0})
-    model = recipe.model.model_copy(update=plain)
     small = recipe.model_copy(update={"model": model, "train": train})
-    trial = _TrialRun(small, preprocessed, device)
+    trial = _TrialRun(small, data, device)
     batches = sampler.plan_epoch(0)
-    batch = _batch(pairs, batches[len(batches) // 2].indices[:OVERFIT_PAIRS])
+    planned = batches[len(batches) // 2]
+    indices = planned.indices[:OVERFIT_PAIRS]
+    batch = data.train_batch(planned._replace(indices=indices, num_tokens=None))
     losses = [trial.step(batch) for _ in range(OVERFIT_STEPS)]
     value = (
         f"{losses[0]:.2f} to {losses[-1]:.2f} nats a token in {OVERFIT_STEPS} steps on "
-        f"{len(batch.indices)} pairs"
+        f"{with_noun(len(batch.indices), trial.task.example)}"
     )
     advice = ""
     if not np.isfinite(losses).all() or losses[-1] > losses[0]:
@@ -248,32 +236,23 @@ def _check_overfitting(
 
 
 def _check_costs(
-    recipe: Recipe,
-    preprocessed: PreprocessedData,
-    pairs: ParallelDataset,
-    sampler: TokenBatchSampler,
-    device: torch.device,
+    recipe: BaseRecipe, data: TaskData, sampler: BatchPlan, device: torch.device
 ) -> Iterator[Check]:
     """Train on the largest batch, which comes first, and time some others."""
-    trial = _TrialRun(recipe, preprocessed, device)
-    planned = sampler.plan_epoch(0)
-    trial.step(_batch(pairs, planned[0].indices))
+    trial = _TrialRun(recipe, data, device)
+    plan = sampler.plan_epoch(0)
+    trial.step(data.train_batch(plan[0]._replace(num_tokens=None)))
     peak = _peak_mib(device)
     shown = "not measured on this system" if peak is None else f"{peak:,} MiB at most"
     yield Check("memory", f"{shown}, on the largest batch")
-    indices = np.linspace(0, len(planned) - 1, min(TIMED_BATCHES, len(planned)))
-    seconds, positions = 0.0, 0
-    for index in indices.astype(int):
-        batch = _batch(pairs, planned[index].indices)
+    chosen = np.linspace(0, len(plan) - 1, min(TIMED_BATCHES, len(plan))).astype(int)
+    seconds = 0.0
+    for index in chosen:
+        batch = data.train_batch(plan[index]._replace(num_tokens=None))
         start = time.perf_counter()
         trial.step(batch)
         seconds += time.perf_counter() - start
-        positions += batch.source.numel() + batch.targets.numel()
-    source, target = sampler.padding_efficiency()
-    whole = (
-        sampler.source_lengths.sum() / source + sampler.target_lengths.sum() / target
-    )
-    epoch = seconds / positions * float(whole)
+    epoch = seconds / len(chosen) * len(plan)
     train = recipe.train
     limits = [
         train.max_epochs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.devices import has_bfloat16
 
@@ -11,8 +11,8 @@ MIN_SIZE = 256
 
 
 def resolve_precision(
-    recipe: Recipe, run: RunFolder | None, device: str
-) -> tuple[Recipe, str | None]:
+    recipe: BaseRecipe, run: RunFolder | None, device: str
+) -> tuple[BaseRecipe, str | None]:
     """Replace `train.precision: auto` by what this training computes in.
 
     A run that has a checkpoint keeps its own precision, on any machine. Another gets
@@ -29,8 +29,8 @@ def resolve_precision(
     """
     if recipe.train.precision != "auto":
         return recipe, None
-    model = recipe.model
-    size = max(model.encoder.hidden_size, model.decoder.hidden_size)
+    sides = (getattr(recipe.model, side, None) for side in ("encoder", "decoder"))
+    size = max(getattr(side, "hidden_size", 0) for side in sides)
     if run and run.has_training_state and run.recipe.is_file():
         precision = run.read_recipe().train.precision
         reason = "it is what the run was begun with"

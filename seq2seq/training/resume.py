@@ -11,47 +11,47 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from seq2seq.data.preprocessing import PreprocessedData, Tokenizers
 from seq2seq.errors import UserError
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.base import diff_options
 from seq2seq.runs.checkpoint_io import latest_valid_checkpoint
-from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.tasks.data import TaskData
 from seq2seq.utils.files import remove_temp_files
 
 
-def load_initial_run(recipe: Recipe) -> Run | None:
+def load_initial_run(recipe: BaseRecipe) -> TaskRun | None:
     """Open the run that train.init_from names, if it names one.
 
     Raises:
-        UserError: If there is none, or it has another network or languages.
+        UserError: If there is none, or it has another task, network or languages.
     """
     if recipe.train.init_from is None:
         return None
-    run = Run.open(recipe.train.init_from)
+    run = TaskRun.open(recipe.train.init_from)
+    start = f"train.init_from: {run.folder.path} has"
+    if run.recipe.task != recipe.task:
+        raise UserError(
+            f"{start} task: {run.recipe.task}, but the recipe has {recipe.task}; start "
+            "from a run of the same task."
+        )
     for key in ("source", "target"):
-        run_language = getattr(run.recipe.data, key)
-        language = getattr(recipe.data, key)
+        run_language = getattr(run.recipe.data, key, None)
+        language = getattr(recipe.data, key, None)
         if run_language != language:
             raise UserError(
-                f"train.init_from: {run.folder.path} has data.{key}: {run_language}, "
-                f"but the recipe has {language}; start from a run of the same "
-                "languages."
+                f"{start} data.{key}: {run_language}, but the recipe has {language}; "
+                "start from a run of the same languages."
             )
     differences = run.recipe.model.diff_options(recipe.model)
     if differences:
         key, run_value, value = differences[0]
         raise UserError(
-            f"train.init_from: {run.folder.path} has model.{key}: {run_value}, but the "
-            f"recipe has {value}; give the recipe the same model section."
+            f"{start} model.{key}: {run_value}, but the recipe has {value}; give the "
+            "recipe the same model section."
         )
     return run
-
-
-def tokenizers_of(run: Run | None) -> Tokenizers | None:
-    """Return the tokenizers that the weights of a run belong to."""
-    return None if run is None else Tokenizers(run.source, run.target)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def run_lock(run: RunFolder) -> Iterator[None]:
         lock.release()
 
 
-def validate_resume_recipe(run: RunFolder, recipe: Recipe) -> None:
+def validate_resume_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
     """Refuse to continue a run with another recipe.
 
     Raises:
@@ -150,8 +150,8 @@ def validate_resume_world_size(run: RunFolder, count: int) -> None:
         )
 
 
-def validate_resume_data(run: RunFolder, data: PreprocessedData) -> None:
-    """Refuse to continue a run on other sentence pairs or other pieces.
+def validate_resume_data(run: RunFolder, data: TaskData) -> None:
+    """Refuse to continue a run on other examples or with other vocabularies.
 
     Raises:
         UserError: If they are not what the run was begun with.
@@ -170,13 +170,11 @@ def validate_resume_data(run: RunFolder, data: PreprocessedData) -> None:
             f"{run.path} was trained on other data than there is now. Restore the "
             "data, or name another folder with --output."
         )
-    both = (data.tokenizers.source, data.tokenizers.target)
-    for old, new in zip(run.read_tokenizers(), both, strict=True):
-        if old.model != new.model:
-            raise UserError(
-                f"{run.path} was trained with other tokenizers than there are now; "
-                "the same text gave others. Name another folder with --output."
-            )
+    if run.read_vocabularies() != dict(data.vocabularies):
+        raise UserError(
+            f"{run.path} was trained with other tokenizers than there are now; "
+            "the same text gave others. Name another folder with --output."
+        )
 
 
 def find_resume_checkpoint(run: RunFolder, log: Callable[[str], None]) -> Path | None:

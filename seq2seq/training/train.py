@@ -1,20 +1,20 @@
 """Train a recipe into a run folder: what happens, in order.
 
 `train` prepares the data, locks the run folder, writes recipe and tokenizers, and calls
-`_fit`, which builds the same two classes that any Lightning program can use,
-TranslationDataModule and TranslationModule, and gives them to a Trainer. One training
-step then runs through these places:
+`_fit`, which builds a data module and a TrainingModule, as any Lightning program can
+(`lightning_module` has an example), and gives them to a Trainer. One training step then
+runs through these places:
 
 1. `data.dataset.TrainDataLoader` yields the next Batch of the epoch's plan
    (`data.batch_sampler`); Lightning moves it to the device.
-2. `TranslationModule.on_train_batch_start` seeds dropout by the batch's number.
-3. `TranslationModule.training_step`: `models.encoder_decoder` encodes the source,
-   decodes the target by teacher forcing and sums the cross-entropy (`nn.loss`), which
-   is divided by the tokens of the whole optimizer step.
-4. `TranslationModule.backward`: gradients, in halves where memory is full
+2. `TrainingModule.on_train_batch_start` seeds dropout by the batch's number.
+3. `TrainingModule.training_step`: the task's `loss`, divided by the tokens of the
+   whole optimizer step. To translate, `models.encoder_decoder` encodes the source,
+   decodes the target by teacher forcing and sums the cross-entropy (`nn.loss`).
+4. `TrainingModule.backward`: gradients, in halves where memory is full
    (`training.oom`); DDP adds up those of all processes.
 5. After `train.accumulate_grad_batches` batches:
-   `TranslationModule.configure_gradient_clipping` clips by norm and, every 50 steps,
+   `TrainingModule.configure_gradient_clipping` clips by norm and, every 50 steps,
    logs train_loss and others; the optimizer and the learning-rate schedule
    (`training.optim`) step.
 6. Callbacks, `on_train_batch_end`: NonFiniteCheck notes whether loss and gradient were
@@ -22,8 +22,9 @@ step then runs through these places:
    StopAtLastStep asks Lightning to stop; ResumeCheckpoint, last, writes
    checkpoints/last.ckpt where one is due or a signal came.
 7. Every `train.validate_every` steps: averaged weights are swapped in;
-   `TranslationModule.validation_step` computes the loss and greedy translations;
-   `on_validation_epoch_end` logs valid_loss and valid_bleu; EarlyStopping decides;
+   `TrainingModule.validation_step` computes the loss and greedy translations, or
+   other answers; `on_validation_epoch_end` logs valid_loss, valid_bleu and the like;
+   EarlyStopping decides;
    BestCheckpoint writes checkpoints/best.ckpt; ResumeCheckpoint writes last.ckpt.
 
 `runs.checkpoint_io.AtomicCheckpointIO` writes every checkpoint whole or not at all.
@@ -37,22 +38,23 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
-from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.errors import UserError
-from seq2seq.metrics.sacrebleu_scores import bleu_metric
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.checkpoint_io import read_training_state
-from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.tasks import open_data
+from seq2seq.tasks.data import TaskData
 from seq2seq.training.callbacks.checkpointing import (
     BestCheckpoint,
     ResumeCheckpoint,
@@ -72,15 +74,14 @@ from seq2seq.training.callbacks.nan_detector import (
     NonFiniteError,
 )
 from seq2seq.training.callbacks.signals import SignalHandler
-from seq2seq.training.callbacks.validation import StopAtLastStep, TranslationSamples
+from seq2seq.training.callbacks.validation import StopAtLastStep, ValidationSamples
 from seq2seq.training.distributed import DistributedConfig
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import LOWER_IS_BETTER, TrainingModule
 from seq2seq.training.precision import resolve_precision
 from seq2seq.training.resume import (
     find_resume_checkpoint,
     load_initial_run,
     run_lock,
-    tokenizers_of,
     validate_resume_data,
     validate_resume_recipe,
     validate_resume_world_size,
@@ -90,14 +91,14 @@ from seq2seq.utils.checksums import CHECKSUM_FILE
 from seq2seq.utils.console import is_quiet
 from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.files import atomic_file
-from seq2seq.utils.languages import language_warning
 from seq2seq.utils.progress import PreprocessingProgress
+from seq2seq.utils.text import with_noun
 
 log = logging.getLogger(__name__)
 
 
 def train(
-    recipe: Recipe,
+    recipe: BaseRecipe,
     output: Path,
     *,
     device: str = "auto",
@@ -138,18 +139,17 @@ def train(
             log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
             return
         # Before the data takes its time: packages that validation and loggers need.
-        bleu_metric(recipe.data.target)
+        initial_run = load_initial_run(recipe)
+        given = None if initial_run is None else initial_run.task.vocabularies
+        progress = PreprocessingProgress(console)
+        data = open_data(recipe, given, progress)
         if distributed.is_main:
             require_loggers(recipe.train.loggers)
         with SignalHandler() as signals:
             # Data is opened before anything is written: an error leaves nothing behind.
-            initial_run = load_initial_run(recipe)
-            with PreprocessingProgress(console) as progress:
-                data = TranslationDataModule(
-                    recipe, tokenizers=tokenizers_of(initial_run), progress=progress
-                )
+            with progress:
                 data.setup("fit")
-            validate_resume_data(run, data.preprocessed)
+            validate_resume_data(run, data)
             try:
                 output.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -159,8 +159,8 @@ def train(
             log_file = run.log if distributed.is_main else Path(os.devnull)
             lock = run_lock(run) if distributed.is_main else nullcontext()
             with lock, _logging(_file_handler(log_file)):
-                if warning := language_warning(recipe.data.target):
-                    log.warning(warning)
+                if data.warning is not None:
+                    log.warning(data.warning)
                 for choice in filter(None, (devices.note, precision)):
                     log.info(choice)
                 if distributed.is_main:
@@ -181,10 +181,10 @@ def train(
 
 @dataclass(frozen=True)
 class _Training:
-    recipe: Recipe
+    recipe: BaseRecipe
     run: RunFolder
-    data: TranslationDataModule
-    initial_run: Run | None
+    data: TaskData
+    initial_run: TaskRun | None
     signals: SignalHandler
     device_names: Sequence[str]
     distributed: DistributedConfig
@@ -193,13 +193,13 @@ class _Training:
 
 
 def _write_run(
-    run: RunFolder, recipe: Recipe, data: TranslationDataModule, device_name: str
+    run: RunFolder, recipe: BaseRecipe, data: TaskData, device_name: str
 ) -> None:
     """Write what stays the same: recipe, tokenizers, their checksums, versions."""
     (run.path / CHECKSUM_FILE).unlink(missing_ok=True)  # Until all are written.
     with atomic_file(run.recipe) as file:
         file.write(recipe_yaml(recipe).encode())
-    run.write_tokenizers(data.tokenizers.source, data.tokenizers.target)
+    run.write_vocabularies(data.vocabularies)
     run.write_checksums()
     write_json(run.path / "versions.json", package_versions(device_name))
 
@@ -237,34 +237,22 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
     ]
     total_steps = min(limit for limit in limits if limit is not None)
     torch.manual_seed(recipe.seed)
-    module = TranslationModule(recipe, data.tokenizers, total_steps=total_steps)
+    module = TrainingModule(recipe, data.vocabularies, total_steps=total_steps)
     num_parameters = sum(parameter.numel() for parameter in module.parameters())
     if distributed.is_main:
-        source, target = sampler.padding_efficiency()
-        preprocessed = data.preprocessed
-        write_json(
-            run.data,
-            {
-                "train": {
-                    "fingerprint": preprocessed.fingerprint,
-                    **vars(preprocessed.stats),
-                },
-                "valid": {"sentences": len(data.valid_pairs)},
-                "overlaps": [asdict(overlap) for overlap in data.overlaps],
-                "batches_per_epoch": sampler.batches_per_epoch,
-                "padding_efficiency": {"source": source, "target": target},
-                "processes": distributed.world_size,
-            },
-        )
+        notes = data.describe(sampler) | {"processes": distributed.world_size}
+        write_json(run.data, notes)
+    valid = with_noun(data.num_valid, module.task.example)
     log.info(
         f"{num_parameters:,} parameters; {sampler.batches_per_epoch:,} batches an "
-        f"epoch; {total_steps:,} steps; {len(data.valid_pairs):,} pairs to validate on"
+        f"epoch; {total_steps:,} steps; {valid} to validate on"
     )
     monitor = f"valid_{options.monitor}"
-    mode = "max" if options.monitor == "bleu" else "min"
+    mode = "min" if options.monitor in LOWER_IS_BETTER else "max"
     best = BestCheckpoint(run.best, monitor=monitor, mode=mode)
     metrics = MetricsLogger(
         run.metrics,
+        score_names=module.task.score_names,
         total_steps=total_steps,
         steps_per_epoch=sampler.steps_per_epoch,
         best=best,
@@ -273,7 +261,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
     callbacks: list[Callback] = [
         NonFiniteCheck(run.path, data, num_lr_cuts=num_lr_cuts),
         metrics,
-        TranslationSamples(run.path / "translations.csv"),
+        ValidationSamples(run.path / "translations.csv"),
         StopAtLastStep(total_steps),
         *training.callbacks,
     ]
@@ -311,7 +299,8 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
         distributed=distributed,
     )
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+        datamodule: Any = data
+        trainer.fit(module, datamodule=datamodule, ckpt_path=resume, weights_only=True)
     finally:
         close_loggers(loggers)
     if not distributed.is_main:
@@ -338,7 +327,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
     log.info(f"next: seq2seq evaluate {run.path}")
 
 
-def _log_loss_warning(run: RunFolder, recipe: Recipe) -> None:
+def _log_loss_warning(run: RunFolder, recipe: BaseRecipe) -> None:
     """Log what the summary says is wrong with the last validation loss, if anything."""
     # Runs of earlier versions have no such key.
     warning = json.loads(run.summary.read_bytes()).get("warning")

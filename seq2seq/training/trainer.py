@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.runs.checkpoint_io import AtomicCheckpointIO
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.training.distributed import DistributedConfig
@@ -28,7 +28,7 @@ LAUNCHERS: dict[str, type[ClusterEnvironment]] = {
 
 
 def make_trainer(
-    recipe: Recipe,
+    recipe: BaseRecipe,
     run: RunFolder,
     *,
     total_steps: int,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from seq2seq.errors import RecipeError, UserError
-from seq2seq.recipe import SearchOptions
+from seq2seq.recipe import Recipe, SearchOptions
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.translate.batching import BATCH_SIZE, BUFFER_SIZE, FIRST_BUFFER_SIZE
 
@@ -127,14 +127,15 @@ def load_search_options(recipe: Path, overrides: Sequence[str]) -> SearchOptions
     Raises:
         RecipeError: If a key or value is wrong, or a key is of another section.
     """
-    search = read_recipe(str(recipe), overrides).search
+    resolved = read_recipe(str(recipe), overrides)
+    assert isinstance(resolved, Recipe)  # Its run is opened by those that translate.
     for override in overrides:
         if override.partition("=")[0].split(".")[0].strip() != "search":
             raise RecipeError(
                 f"-o {override}: a trained run keeps all but how it searches; override "
                 "keys of search, such as search.length_penalty=0.6"
             )
-    return search
+    return resolved.search
 
 
 @dataclass(frozen=True)

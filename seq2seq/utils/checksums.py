@@ -44,13 +44,10 @@ def find_corruption(folder: Path, names: Iterable[str]) -> str | None:
     """Describe the first missing or damaged file; None if all match."""
     checksum_file = folder / CHECKSUM_FILE
     try:
-        with checksum_file.open("rb") as file:
-            text = file.read(MAX_LIST_BYTES).decode()
+        matches = _read_lines(checksum_file)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         return f"{checksum_file} cannot be read ({reason})"
-    # Not splitlines: a flipped bit can make another line end of a line feed.
-    matches = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
     checksums = {match[2]: match[1] for match in matches if match}
     for name in names:
         if name not in checksums or None in matches:
@@ -63,3 +60,18 @@ def find_corruption(folder: Path, names: Iterable[str]) -> str | None:
                 "for it"
             )
     return None
+
+
+def listed_names(folder: Path) -> list[str]:
+    """Return the names in the SHA256SUMS file; none where it cannot be read."""
+    try:
+        return [match[2] for match in _read_lines(folder / CHECKSUM_FILE) if match]
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _read_lines(path: Path) -> list[re.Match[str] | None]:
+    with path.open("rb") as file:
+        text = file.read(MAX_LIST_BYTES).decode()
+    # Not splitlines: a flipped bit can make another line end of a line feed.
+    return [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
-from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
+from seq2seq.data.tokenizer import Tokenizer, Tokenizers, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe, TokenizerOptions
@@ -67,7 +67,7 @@ def make_run(
         network.decoder.output_layer.bias[EOS] += 1.5  # Or no hypothesis would end.
     run = RunFolder(folder)
     run.best.parent.mkdir(parents=True)
-    run.write_tokenizers(shared, shared)
+    run.write_vocabularies(Tokenizers(shared, shared).to_files())
     run.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
     state = network.state_dict()
     weights = {f"network.{name}": tensor for name, tensor in state.items()}

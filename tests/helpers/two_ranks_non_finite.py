@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import TrainingModule
 from tests.helpers.two_ranks import main
 
-healthy = TranslationModule.training_step
+healthy = TrainingModule.training_step
 
 
-def step(self: TranslationModule, batch: Any, batch_idx: int) -> dict[str, Any]:
+def step(self: TrainingModule, batch: Any, batch_idx: int) -> dict[str, Any]:
     found = healthy(self, batch, batch_idx)
     rate = self.trainer.optimizers[0].param_groups[0]["lr"]
     rank = self.trainer.global_rank
@@ -34,5 +34,5 @@ def step(self: TranslationModule, batch: Any, batch_idx: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    TranslationModule.training_step = step  # type: ignore[method-assign]
+    TrainingModule.training_step = step  # type: ignore[method-assign]
     main(*sys.argv[1:])

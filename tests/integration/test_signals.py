@@ -17,7 +17,7 @@ from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.checkpoint_reader import read_checkpoint
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import TrainingModule
 from seq2seq.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:lightning")
@@ -66,15 +66,15 @@ def train_until_interrupted(recipe: Recipe, run: Path, *, times: int) -> int:
     if child == 0:
         stream = os.open(f"{run}.said", os.O_WRONLY | os.O_CREAT)
         os.dup2(stream, 2)
-        healthy = TranslationModule.training_step
+        healthy = TrainingModule.training_step
 
-        def step(self: TranslationModule, batch: Any, index: int) -> dict[str, Any]:
+        def step(self: TrainingModule, batch: Any, index: int) -> dict[str, Any]:
             if self.global_step == 3:
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)  # Handled before it returns.
             return healthy(self, batch, index)
 
-        TranslationModule.training_step = step  # type: ignore[method-assign]
+        TrainingModule.training_step = step  # type: ignore[method-assign]
         try:
             train(recipe, run)
         except BaseException:

@@ -20,7 +20,7 @@ from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import Recipe
 from seq2seq.runs.checkpoint_reader import read_checkpoint
 from seq2seq.training.callbacks.nan_detector import LR_CUT, NonFiniteCheck
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import TrainingModule
 from seq2seq.training.oom import OOMSplitter
 from seq2seq.training.train import train
 from seq2seq.types import PAD, Batch
@@ -70,16 +70,16 @@ def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
 
 def sick_above(patch: pytest.MonkeyPatch, limits: dict[int, float]) -> None:
     """Make losses infinite at some steps, as long as the rate is above a limit."""
-    healthy = TranslationModule.training_step
+    healthy = TrainingModule.training_step
 
-    def step(self: TranslationModule, batch: Any, batch_idx: int) -> dict[str, Any]:
+    def step(self: TrainingModule, batch: Any, batch_idx: int) -> dict[str, Any]:
         found = healthy(self, batch, batch_idx)
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         if rate > limits.get(self.global_step + 1, 9.0):
             found["loss"] = found["loss"] * torch.inf
         return found
 
-    patch.setattr(TranslationModule, "training_step", step)
+    patch.setattr(TrainingModule, "training_step", step)
 
 
 def test_a_sick_step_is_named_with_its_sentences_and_never_saved(

@@ -25,7 +25,7 @@ from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.runs.checkpoint_io import _HashingWriter
 from seq2seq.runs.checkpoint_reader import read_checkpoint
 from seq2seq.training.callbacks.checkpointing import ResumeCheckpoint
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import TrainingModule
 
 RECIPE = """\
 data: {path: data, source: en, target: de}
@@ -78,8 +78,8 @@ class Moments:
     def install(self, run: Path) -> None:
         """Count in this process, until it ends."""
         for owner, name in (
-            (TranslationModule, "training_step"),
-            (TranslationModule, "validation_step"),
+            (TrainingModule, "training_step"),
+            (TrainingModule, "validation_step"),
             (_HashingWriter, "write"),
         ):
             if owner is not _HashingWriter or not self.steps_only:
@@ -300,7 +300,7 @@ def kill_after_step(step: int) -> Act:
     def install() -> None:
         saved, validated = (
             ResumeCheckpoint.on_train_batch_end,
-            TranslationModule.validation_step,
+            TrainingModule.validation_step,
         )
 
         def ended(self: ResumeCheckpoint, trainer: Any, *rest: Any) -> None:
@@ -315,6 +315,6 @@ def kill_after_step(step: int) -> Act:
             return validated(self, batch, batch_idx)
 
         ResumeCheckpoint.on_train_batch_end = ended  # type: ignore[method-assign,assignment]
-        TranslationModule.validation_step = step_of_validation  # type: ignore[assignment,method-assign]
+        TrainingModule.validation_step = step_of_validation  # type: ignore[assignment,method-assign]
 
     return install

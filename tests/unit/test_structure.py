@@ -29,6 +29,7 @@ LAYERS = [
     ["training"],
     ["engines"],
     ["runs"],
+    ["tasks"],
     ["data", "search", "models"],
     ["metrics", "baselines"],
     ["nn"],

@@ -20,7 +20,7 @@ from seq2seq.nn.gates import gate_names, recompute_gates, saturation
 from seq2seq.nn.loss import cross_entropy
 from seq2seq.search.step import mask_special_tokens
 from seq2seq.training.callbacks.csv_log import CSVLog
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import TrainingModule
 from seq2seq.types import EOS, PAD, Batch, DecoderState, Memory
 
 MAX_SENTENCES = 64  # Free running takes as many steps as the longest has tokens.
@@ -63,7 +63,7 @@ class DiagnosticsCallback(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the file; drop rows of steps that will be repeated."""
-        assert isinstance(pl_module, TranslationModule)
+        assert isinstance(pl_module, TrainingModule)
         self.table = CSVLog(self.path, column_names(pl_module.network))
         if trainer.is_global_zero:
             self.table.truncate_after(trainer.global_step)
@@ -95,7 +95,7 @@ class DiagnosticsCallback(Callback):
 
         A batch holds sentences of like lengths, so each gives a few.
         """
-        assert isinstance(pl_module, TranslationModule)
+        assert isinstance(pl_module, TrainingModule)
         assert not pl_module.network.training
         if trainer.sanity_checking:
             return

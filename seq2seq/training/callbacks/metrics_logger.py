@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seq2seq.training.callbacks.checkpointing import BestCheckpoint
 from seq2seq.training.callbacks.csv_log import CSVLog
-from seq2seq.training.lightning_module import (
-    TranslationModule,
-    log_interval,
-    perplexity,
-)
+from seq2seq.training.module import TrainingModule, log_interval, perplexity
 from seq2seq.types import Batch
 from seq2seq.utils.text import with_noun
 
@@ -36,6 +32,7 @@ class MetricsLogger(Callback):
 
     Args:
         path: The CSV file.
+        score_names: Scores of a validation, with the bounds of their intervals.
         total_steps: Optimizer steps of the whole training.
         steps_per_epoch: Optimizer steps in an epoch.
         best: Knows whether a validation is the best.
@@ -46,24 +43,23 @@ class MetricsLogger(Callback):
     """
 
     TRAINING = ("learning_rate", "train_loss", "gradient_norm", "tokens_per_second")
-    VALIDATION = (
-        "valid_loss",
-        "valid_perplexity",
-        "valid_bleu",
-        "valid_bleu_low",
-        "valid_bleu_high",
-    )
 
     def __init__(
         self,
         path: Path,
         *,
+        score_names: Sequence[str],
         total_steps: int,
         steps_per_epoch: int,
         best: BestCheckpoint,
         console: Console,
     ) -> None:
-        columns = ("step", "epoch", "seconds", *self.TRAINING, *self.VALIDATION, "best")
+        self.validation = [
+            "valid_loss",
+            "valid_perplexity",
+            *(f"valid_{name}" for name in score_names),
+        ]
+        columns = ("step", "epoch", "seconds", *self.TRAINING, *self.validation, "best")
         self.table = CSVLog(path, columns)
         self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
@@ -129,12 +125,13 @@ class MetricsLogger(Callback):
         """Report a validation."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, TranslationModule)
-        metrics = _floats(trainer.callback_metrics, self.VALIDATION)
+        assert isinstance(pl_module, TrainingModule)
+        assert pl_module.validation is not None
+        metrics = _floats(trainer.callback_metrics, self.validation)
         best, loss = self.best.is_best(trainer), metrics["valid_loss"]
         self.warning = loss_warning(
             loss,
-            vocab_size=len(pl_module.tokenizers.target),
+            num_classes=pl_module.task.num_classes,
             lowest=self.lowest_loss,
             lowest_step=self.lowest_step,
         )
@@ -142,11 +139,11 @@ class MetricsLogger(Callback):
             self.lowest_loss, self.lowest_step = loss, trainer.global_step
         mark = self.warning or ("best so far" if best else "")
         self._write(trainer.global_step, {**metrics, "best": int(best)})
+        scores = "  ".join(map(str, pl_module.validation.scores.values()))
         log.info(
             f"step {trainer.global_step}  validation loss {loss:.3f}  "
             f"perplexity {_format_perplexity(loss, 2)}  "
-            f"BLEU {metrics['valid_bleu']:.2f} ({metrics['valid_bleu_low']:.1f} to "
-            f"{metrics['valid_bleu_high']:.1f}){f'  ({mark})' if mark else ''}"
+            f"{scores}{f'  ({mark})' if mark else ''}"
         )
 
     def _write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -196,19 +193,20 @@ class MetricsLogger(Callback):
 
 
 def loss_warning(
-    loss: float, *, vocab_size: int, lowest: float, lowest_step: int
+    loss: float, *, num_classes: int | None, lowest: float, lowest_step: int
 ) -> str:
     """Return what is wrong with a validation loss, or an empty string.
 
     Args:
         loss: The validation loss, in nats a token.
-        vocab_size: V, target tokens: uniform guessing has the loss log V.
+        num_classes: V, target tokens: uniform guessing has the loss log V. None if
+            nothing is to be guessed.
         lowest: The lowest validation loss before, infinite if there is none.
         lowest_step: The step that had it.
     """
-    uniform = math.log(vocab_size)
+    uniform = math.inf if num_classes is None else math.log(num_classes)
     if not loss <= uniform:
-        return f"worse than uniform guessing, log {vocab_size} = {uniform:.2f}"
+        return f"worse than uniform guessing, log {num_classes} = {uniform:.2f}"
     if loss > lowest + MAX_RISE:
         return f"far above the lowest loss, {lowest:.3f} at step {lowest_step}"
     return ""
@@ -220,7 +218,7 @@ def _format_perplexity(loss: float, decimals: int) -> str:
     return f"{value:.{decimals}f}" if value <= MAX_PERPLEXITY else ">1e6"
 
 
-def _floats(metrics: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:
+def _floats(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
     return {name: float(metrics[name]) for name in names}
 
 

@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, distributed
 
-from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.errors import UserError
-from seq2seq.training.lightning_module import TranslationModule, log_interval
+from seq2seq.tasks.data import TaskData
+from seq2seq.training.module import TrainingModule, log_interval
 from seq2seq.types import Batch
 from seq2seq.utils.files import write_lines
 
@@ -39,14 +39,12 @@ class NonFiniteCheck(Callback):
     """Check losses and gradients; raise before a non-finite state is saved.
 
     Args:
-        folder: Where the sentence pairs of the batch that caused it are written.
-        data: The training pairs and their tokenizers.
+        folder: Where the examples of the batch that caused it are written.
+        data: The training examples.
         num_lr_cuts: Least number of cuts of the learning rate.
     """
 
-    def __init__(
-        self, folder: Path, data: TranslationDataModule, *, num_lr_cuts: int = 0
-    ) -> None:
+    def __init__(self, folder: Path, data: TaskData, *, num_lr_cuts: int = 0) -> None:
         self.folder = folder
         self.data = data
         self.num_lr_cuts = num_lr_cuts
@@ -61,7 +59,7 @@ class NonFiniteCheck(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cut the learning rate as often as this run has needed it."""
-        assert isinstance(pl_module, TranslationModule)
+        assert isinstance(pl_module, TrainingModule)
         assert pl_module.schedule is not None
         pl_module.schedule.factor = LR_CUT**self.num_lr_cuts
         pl_module.schedule.apply()
@@ -76,7 +74,7 @@ class NonFiniteCheck(Callback):
         batch_idx: int,
     ) -> None:
         """Record the batch and a flag; evaluate the flags where a report is due."""
-        assert isinstance(pl_module, TranslationModule)
+        assert isinstance(pl_module, TrainingModule)
         self.nll = self.nll + outputs["nll"]
         self.batches[-1].append(batch.indices)
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
@@ -114,20 +112,14 @@ class NonFiniteCheck(Callback):
         first = flags.index(False)
         indices = self._gather(torch.cat(batches[first]))
         path = self.folder / f"not-finite-step-{steps[first]}.tsv"
-        sources, targets = self.data.dataset.get_pairs(indices.numpy())
-        tokenizers = self.data.tokenizers
-        pairs = zip(
-            indices.tolist(),
-            tokenizers.source.decode([list(map(int, ids)) for ids in sources]),
-            tokenizers.target.decode([list(map(int, ids)) for ids in targets]),
-            strict=True,
-        )
-        lines = ["\t".join([str(i), *map(_cell, texts)]) for i, *texts in pairs]
+        texts = self.data.lines(indices.numpy())
+        numbered = zip(indices.tolist(), texts, strict=True)
+        lines = [f"{index}\t{text}" for index, text in numbered]
         if self.world_size == 1 or distributed.get_rank() == 0:
             write_lines(path, lines)
         raise NonFiniteError(
             f"step {steps[first]}: the loss or its gradient is not finite. The "
-            f"{len(indices)} sentence pairs of its batch are in {path}, the first one "
+            f"{len(indices)} examples of its batch are in {path}, the first one "
             f"is: {lines[0][:200]!r}. The checkpoints are from before that step.",
             self.num_lr_cuts,
         )
@@ -147,7 +139,3 @@ class NonFiniteCheck(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore them; a retry cuts once more than its checkpoint holds."""
         self.num_lr_cuts = max(self.num_lr_cuts, state_dict["num_lr_cuts"])
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split())

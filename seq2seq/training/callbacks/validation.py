@@ -1,6 +1,6 @@
-"""Validation: samples of its translations, and when training stops.
+"""Validation: samples of its answers, and when training stops.
 
-BLEU and loss are computed by the LightningModule; the best checkpoint is
+Scores and loss are computed by the LightningModule; the best checkpoint is
 `checkpointing.BestCheckpoint`; early stopping is Lightning's.
 """
 
@@ -13,15 +13,15 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from seq2seq.training.callbacks.csv_log import CSVLog
 from seq2seq.training.callbacks.loggers import log_translations
-from seq2seq.training.lightning_module import TranslationModule
+from seq2seq.training.module import TrainingModule
 from seq2seq.types import Batch
 
 NUM_SAMPLES = 10
-"""Validation sentences whose translations are kept, the same ones each time."""
+"""Validation examples whose answers are kept, the same ones each time."""
 
 
-class TranslationSamples(Callback):
-    """Write some translations of each validation to a CSV file and to loggers.
+class ValidationSamples(Callback):
+    """Write some answers of each validation to a CSV file and to loggers.
 
     Args:
         path: The CSV file.
@@ -36,8 +36,8 @@ class TranslationSamples(Callback):
             self.table.truncate_after(trainer.global_step)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write evenly chosen translations."""
-        assert isinstance(pl_module, TranslationModule)
+        """Write evenly chosen answers."""
+        assert isinstance(pl_module, TrainingModule)
         validation = pl_module.validation
         if trainer.sanity_checking or not trainer.is_global_zero or validation is None:
             return

@@ -51,9 +51,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class IndexDataset:
     """Stands in for a dataset: every pair is its own index, on both sides."""
 
-    def get_pairs(self, indices: Any) -> tuple[Any, Any]:
+    def batch(self, indices: Any, num_tokens: int | None = None) -> Any:
         ids = [[int(index) + 4] for index in indices]
-        return ids, ids
+        return collate(ids, ids, indices=indices, num_tokens=num_tokens)
 
 
 def train_batches(

@@ -141,7 +141,10 @@ def test_another_kind_alone_starts_afresh_and_the_same_kind_changes_nothing() ->
 
 def test_the_schema_for_editors_accepts_a_kind_alone() -> None:
     sections = Recipe.model_json_schema()["$defs"]
-    for section, key in (("ModelOptions", "attention"), ("TrainOptions", "optimizer")):
+    for section, key in (
+        ("ModelOptions", "attention"),
+        ("TranslationTrainOptions", "optimizer"),
+    ):
         union = sections[section]["properties"][key]
         (alone,) = [option["enum"] for option in union["oneOf"] if "enum" in option]
         assert set(alone) == set(union["discriminator"]["mapping"])

@@ -64,7 +64,7 @@ def recipe(corpus: Path, **train_options: Any) -> Recipe:
 
 
 def diagnosed(given: Recipe) -> dict[str, Check]:
-    return {finding.name: finding for finding in run_checks(given, lambda line: None)}
+    return {finding.name: finding for finding in run_checks(given)}
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +154,7 @@ def test_what_is_wrong_gets_advice(
     for section, options in change.items():
         content[section] |= options
     given = Recipe.model_validate(content)
-    found = next(
-        each for each in run_checks(given, lambda _: None) if each.name == what
-    )
+    found = next(each for each in run_checks(given) if each.name == what)
     assert advice in found.advice
 
 
@@ -228,7 +226,7 @@ def test_narrow_numbers_train(corpus: Path, tmp_path: Path) -> None:
 def test_a_target_without_a_language_code_gets_the_warning_of_training(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "run_checks", lambda recipe, log, *, device: [])
+    monkeypatch.setattr(doctor, "run_checks", lambda recipe, *, device: [])
     yaml = tmp_path / "my.yaml"
     yaml.write_text(recipe_yaml(recipe(corpus)), encoding="utf-8")
     runner = CliRunner()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seq2seq.data.collate import collate
-from seq2seq.data.preprocessing import Tokenizers
+from seq2seq.data.tokenizer import Tokenizers
 from seq2seq.recipe import Recipe
 from seq2seq.training.lightning_module import TranslationModule
 from seq2seq.types import EOS
@@ -64,7 +64,7 @@ def test_the_weight_of_the_risk_multiplies_it() -> None:
         trained = module(minimum_risk=risk)
         # Candidates that end, and costs that differ.
         trained.network.decoder.output_layer.bias.data[EOS] = 3.0
-        trained.sentence_metric = lambda hypotheses, _: [
+        trained.task.sentence_metric = lambda hypotheses, _: [
             1 / (1 + len(tokens)) for tokens in hypotheses
         ]
         torch.manual_seed(3)  # The candidates are drawn from torch's seed.

@@ -18,6 +18,7 @@ def logger(folder: Path) -> MetricsLogger:
     best = BestCheckpoint(folder / "best.ckpt", monitor="valid_loss", mode="min")
     made = MetricsLogger(
         folder / "metrics.csv",
+        score_names=("bleu", "bleu_low", "bleu_high"),
         total_steps=10,
         steps_per_epoch=5,
         best=best,
@@ -41,7 +42,9 @@ def logger(folder: Path) -> MetricsLogger:
 def test_a_loss_above_guessing_or_far_above_the_lowest_is_named(
     loss: float, lowest: float, warning: str
 ) -> None:
-    assert loss_warning(loss, vocab_size=1000, lowest=lowest, lowest_step=40) == warning
+    assert (
+        loss_warning(loss, num_classes=1000, lowest=lowest, lowest_step=40) == warning
+    )
 
 
 def test_a_resumed_training_remembers_its_lowest_loss_and_its_warning(

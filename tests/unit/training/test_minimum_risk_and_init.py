@@ -17,7 +17,7 @@ from seq2seq.recipe import MinimumRiskOptions, Recipe, SamplingOptions, SearchOp
 from seq2seq.runs.run import Run
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.sampling import sample, sentence_seed
-from seq2seq.training.minimum_risk import expected_risk
+from seq2seq.tasks.minimum_risk import expected_risk
 from seq2seq.training.train import train
 from seq2seq.types import Batch
 from tests.helpers.runs import MODEL, make_run

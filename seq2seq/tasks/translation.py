@@ -1,0 +1,111 @@
+"""Translation: an encoder-decoder over sentence pairs, scored by BLEU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from seq2seq.data.tokenizer import Tokenizers
+from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.nn.loss import LossOutput
+from seq2seq.recipe import Recipe
+from seq2seq.search.constraints import DecodingConstraints
+from seq2seq.search.greedy_search import greedy_search
+from seq2seq.tasks.task import Score
+from seq2seq.types import EOS, PAD, Batch, Hypothesis, RNNState
+
+if TYPE_CHECKING:  # sacreBLEU takes half a second.
+    from seq2seq.tasks.minimum_risk import SentenceMetric
+
+
+class Translation:
+    """The task of translating, as `task.Task` describes it.
+
+    Args:
+        recipe: The recipe.
+        tokenizers: Both sides' tokenizers.
+    """
+
+    example = "pair"
+    score_names = ("bleu", "bleu_low", "bleu_high")
+
+    def __init__(self, recipe: Recipe, tokenizers: Tokenizers) -> None:
+        self.recipe = recipe
+        self.tokenizers = tokenizers
+        self.vocabularies: Mapping[str, bytes] = tokenizers.to_files()
+        self.num_classes: int | None = len(tokenizers.target)
+        self.sentence_metric: SentenceMetric | None = None
+        if recipe.train.minimum_risk is not None:
+            from seq2seq.tasks.minimum_risk import make_sentence_metric
+
+            self.sentence_metric = make_sentence_metric(recipe, tokenizers.target)
+
+    def network(self) -> EncoderDecoder:
+        """Build the encoder-decoder with random weights."""
+        return EncoderDecoder(
+            self.recipe.model,
+            source_vocab_size=len(self.tokenizers.source),
+            target_vocab_size=len(self.tokenizers.target),
+        )
+
+    def loss(
+        self, network: EncoderDecoder, batch: Batch, state: RNNState | None = None
+    ) -> tuple[LossOutput, None]:
+        """Compute cross-entropy by teacher forcing and, in training, minimum risk."""
+        options = self.recipe.train
+        if not network.training:
+            return network(batch), None
+        output = network(
+            batch,
+            smoothing=options.label_smoothing,
+            truncate=options.truncated_bptt_steps,
+        )
+        if options.minimum_risk is None or self.sentence_metric is None:
+            return output, None
+        from seq2seq.tasks.minimum_risk import expected_risk
+
+        risk = expected_risk(
+            network,
+            batch,
+            options.minimum_risk,
+            self.sentence_metric,
+            seed=torch.initial_seed(),  # Set for every batch.
+            max_length_ratio=self.recipe.search.max_length_ratio,
+        )
+        loss = output.loss + options.minimum_risk.weight * risk
+        return output._replace(loss=loss), None
+
+    def predict(self, network: EncoderDecoder, batch: Batch) -> list[str]:
+        """Translate greedily."""
+        hypotheses = self.greedy_search(network, batch)
+        return self.tokenizers.target.decode([h.tokens for h in hypotheses])
+
+    def greedy_search(self, network: EncoderDecoder, batch: Batch) -> list[Hypothesis]:
+        """Translate greedily, as validation does."""
+        encoded = network.encoder(batch.source, batch.source_lengths)
+        state, memory = network.init_decoder(encoded)
+        search = self.recipe.search
+        constraints = DecodingConstraints.from_length_ratio(
+            batch.source_lengths.to(batch.source.device), search
+        )
+        return greedy_search(network.step, state, memory, constraints, search)
+
+    def references(self, batch: Batch) -> list[str]:
+        """Decode the targets."""
+        tokens = [
+            [token for token in target if token not in (PAD, EOS)]
+            for target in batch.targets.tolist()
+        ]
+        return self.tokenizers.target.decode(tokens)
+
+    def scores(
+        self, predictions: Sequence[str], references: Sequence[str], loss: float
+    ) -> dict[str, Score]:
+        """Score by BLEU."""
+        from seq2seq.metrics.sacrebleu_scores import bleu_ci  # Takes half a second.
+
+        language = self.recipe.data.target
+        bleu, (low, high) = bleu_ci(predictions, references, language=language)
+        return {"bleu": Score(bleu, "BLEU", low, high)}
