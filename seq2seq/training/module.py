@@ -104,6 +104,7 @@ class TrainingModule(LightningModule):
         self.gradient_norm = torch.zeros(())
         self.validation: ValidationResult | None = None
         self.carried: RNNState | None = None
+        self._next_state: RNNState | None = None
         self.oom_splitter = OOMSplitter(self._loss, self._precision_context, self._warn)
         self.network: Any = self.task.network()
         self._reset_window()

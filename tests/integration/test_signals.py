@@ -124,7 +124,7 @@ def test_what_is_sick_in_one_process_is_sick_in_all(
     assert rows == [*shares[0], *shares[1]]
     if answer == "stop":
         assert done.returncode == 1
-        assert f"The {len(rows)} sentence pairs of its batch are in" in done.stderr
+        assert f"The {len(rows)} examples of its batch are in" in done.stderr
         last = read_checkpoint(run / "checkpoints/last.ckpt")
         assert last["global_step"] == 2
         return
