@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seq2seq.cli.evaluate_task import print_task_scores
 from seq2seq.cli.options import (
     Beam,
     DataPath,
@@ -78,7 +79,7 @@ def evaluate(
     device: DeviceName = None,
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score translations with BLEU, chrF and TER, each with its signature."""
+    """Score translations with BLEU, chrF and TER, or the answers of another task."""
     from seq2seq.evaluation.evaluate import (
         evaluate_files,
         evaluate_hypotheses,
@@ -86,6 +87,16 @@ def evaluate(
         load_split,
     )
 
+    if run is not None and _task_of(run) != "translation":
+        others_given = (source, reference, hypothesis, language, override, beam)
+        if any(others_given) or ensemble or sentences or lowercase or search_sweep:
+            raise UserError(
+                f"{run} does not translate: evaluate takes --split, --data-path, "
+                "--device and --json for it; leave the others out."
+            )
+        name = choose_device(device)
+        print_task_scores(run, split, data_path, device=name, as_json=json)
+        return
     # Results of overrides are not saved; those of another beam size alone are.
     overrides = with_beam(override, beam) if override else []
     if search_sweep is not None:
@@ -166,6 +177,13 @@ def evaluate(
             "--hypothesis F with --reference F and --language L."
         )
     _print_evaluation(evaluation, name, as_json=json)
+
+
+def _task_of(run: Path) -> str:
+    from seq2seq.runs.run_folder import RunFolder
+
+    folder = RunFolder(run.parent.parent if run.suffix == ".ckpt" else run)
+    return folder.read_recipe().task
 
 
 def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> None:

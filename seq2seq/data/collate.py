@@ -38,16 +38,16 @@ def collate(
     if num_tokens is None:
         num_tokens = sum(len(target) + 1 for target in targets)
     return Batch(
-        source=_pad(sources, after=EOS),
+        source=pad(sources, after=EOS),
         source_lengths=torch.tensor([len(source) + 1 for source in sources]),
-        inputs=_pad(targets, before=BOS),
-        targets=_pad(targets, after=EOS),
+        inputs=pad(targets, before=BOS),
+        targets=pad(targets, after=EOS),
         indices=torch.from_numpy(np.ascontiguousarray(indices)),
         num_tokens=num_tokens,
     )
 
 
-def _pad(
+def pad(
     sequences: Sequences, *, before: int | None = None, after: int | None = None
 ) -> Tensor:
     """Add a control token to each sequence and pad, (N, max_length + 1)."""

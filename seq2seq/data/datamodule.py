@@ -171,6 +171,14 @@ class TranslationDataModule(LightningDataModule):
         )
         return ValidationDataLoader(batches, [pair.target for pair in pairs])
 
+    def baselines(self, split: str) -> dict[str, list[str]]:
+        """Return none: nothing that counts translates."""
+        return {}
+
+    def details(self, split: str, predictions: Sequence[str]) -> dict[str, Any]:
+        """Return none."""
+        return {}
+
     # What `seq2seq train` writes down and prints.
 
     @property

@@ -15,7 +15,7 @@ from pathlib import Path
 import sentencepiece
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import TokenizerOptions
+from seq2seq.recipe.data import SubwordOptions
 from seq2seq.utils.files import atomic_file
 
 # Must be the order of types.PAD, UNK, BOS, EOS; a test compares them.
@@ -149,7 +149,7 @@ class Tokenizers:
         return cls(shared, shared if target == source else Tokenizer(target))
 
 
-def train_tokenizer(lines: Iterable[str], options: TokenizerOptions) -> Tokenizer:
+def train_tokenizer(lines: Iterable[str], options: SubwordOptions) -> Tokenizer:
     """Train SentencePiece; the same lines and options give the same bytes.
 
     Args:
@@ -206,7 +206,7 @@ def _sample(lines: Iterable[str]) -> list[str]:
     return sample
 
 
-def _coverage(sample: list[str], options: TokenizerOptions) -> float:
+def _coverage(sample: list[str], options: SubwordOptions) -> float:
     """Return the share of characters that get a token, unless the recipe sets it."""
     if options.character_coverage is not None:
         return options.character_coverage

@@ -17,7 +17,7 @@ class Encoder(nn.Module):
     """Embedding and recurrent stack over the source.
 
     Args:
-        embedding: Source embeddings, (V, E).
+        embedding: Source embeddings, (V, E), or a linear layer over frames, F to E.
         rnn: Recurrent layers, with E inputs.
         dropout: Applied to the embeddings' units.
         word_dropout: Applied to whole embeddings.
@@ -27,7 +27,7 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Embedding,
+        embedding: nn.Embedding | nn.Linear,
         rnn: RNNStack,
         *,
         dropout: SequenceDropout,
@@ -38,7 +38,9 @@ class Encoder(nn.Module):
         self.embedding = embedding
         # Embeddings start small, since they may be the output matrix as well; as input
         # they should have unit variance (Vaswani et al. 2017, section 3.4).
-        self.scale = math.sqrt(embedding.embedding_dim)
+        self.scale = 1.0
+        if isinstance(embedding, nn.Embedding):
+            self.scale = math.sqrt(embedding.embedding_dim)
         self.rnn = rnn
         self.dropout = dropout
         self.word_dropout = word_dropout
@@ -48,7 +50,7 @@ class Encoder(nn.Module):
         """Encode a batch of sentences.
 
         Args:
-            source: Token ids, padded on the right, (N, S).
+            source: Token ids, padded on the right, (N, S), or frames, (N, S, F).
             lengths: Number of real tokens, at least 1, (N,), on the CPU.
 
         Returns:
@@ -61,7 +63,8 @@ class Encoder(nn.Module):
         if self.reverse:
             # Position i goes to length - 1 - i; padding stays where it is.
             mirror = torch.where(mask, ends - 1 - positions, positions)  # (N, S)
-            source = source.gather(1, mirror)
+            rows = torch.arange(len(source), device=source.device)[:, None]
+            source = source[rows, mirror]
         embedded = self.word_dropout(self.embedding(source) * self.scale)  # (N, S, E)
         embedded = self.dropout(embedded)
         states, final_state = self.rnn(embedded, lengths=lengths)  # (N, S, H)

@@ -8,6 +8,7 @@ Each task has a class; the key `task` tells them apart, and translation is the d
 from __future__ import annotations
 
 from seq2seq.recipe.base import BaseRecipe, RecipeSection
+from seq2seq.recipe.classification import ClassificationRecipe
 from seq2seq.recipe.data import DataOptions, SplitOptions, TokenizerOptions
 from seq2seq.recipe.model import (
     AttentionOptions,
@@ -40,6 +41,7 @@ __all__ = [
     "AttentionOptions",
     "BaseRecipe",
     "Cell",
+    "ClassificationRecipe",
     "Constant",
     "Cosine",
     "DataOptions",
@@ -63,7 +65,7 @@ __all__ = [
     "recipe_class",
 ]
 
-RECIPES: tuple[type[BaseRecipe], ...] = (Recipe,)
+RECIPES: tuple[type[BaseRecipe], ...] = (Recipe, ClassificationRecipe)
 """A class for each task."""
 
 

@@ -134,7 +134,7 @@ class DataOptions(RecipeSection):
         return self
 
 
-class TokenizerOptions(RecipeSection):
+class SubwordOptions(RecipeSection):
     """Subword segmentation by SentencePiece (Kudo and Richardson 2018)."""
 
     model_type: Literal["unigram", "bpe", "char"] = Field(
@@ -146,13 +146,18 @@ class TokenizerOptions(RecipeSection):
         le=65_536,
         description="Vocabulary size in tokens, the four control tokens included.",
     )
-    joint: bool = Field(
-        True, description="Joint vocabulary of both languages, or one for each."
-    )
     character_coverage: float | None = Field(
         None,
         ge=0.98,
         le=1.0,
         description="Character coverage: share of the text's characters that get a "
         "token. null: all of them, unless they would fill over half of the vocabulary.",
+    )
+
+
+class TokenizerOptions(SubwordOptions):
+    """Subword segmentation of two languages."""
+
+    joint: bool = Field(
+        True, description="Joint vocabulary of both languages, or one for each."
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seq2seq.recipe import BaseRecipe, Recipe
+from seq2seq.recipe import BaseRecipe, ClassificationRecipe, Recipe
 from seq2seq.tasks.task import Task, Vocabularies
 
 if TYPE_CHECKING:  # Imports Lightning, which only training needs.
@@ -31,6 +31,10 @@ def open_task(recipe: BaseRecipe, vocabularies: Vocabularies) -> Task:
         from seq2seq.tasks.translation import Translation
 
         return Translation(recipe, Tokenizers.from_files(vocabularies))
+    if isinstance(recipe, ClassificationRecipe):
+        from seq2seq.tasks.classification import Classification
+
+        return Classification(recipe, vocabularies)
     raise AssertionError(recipe.task)
 
 
@@ -57,4 +61,10 @@ def open_data(
         bleu_metric(recipe.data.target)  # Before the data takes its time.
         given = None if vocabularies is None else Tokenizers.from_files(vocabularies)
         return TranslationDataModule(recipe, tokenizers=given, progress=progress)
+    from seq2seq.tasks.data import ExampleData
+
+    if isinstance(recipe, ClassificationRecipe):
+        from seq2seq.tasks.classification_data import ClassificationReader
+
+        return ExampleData(recipe, ClassificationReader(recipe, vocabularies))
     raise AssertionError(recipe.task)

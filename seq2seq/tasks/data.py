@@ -14,7 +14,7 @@ from seq2seq.data.batch_sampler import PlannedBatch, TokenBatchSampler
 from seq2seq.data.datamodule import ValidationDataLoader, train_loader, validation_share
 from seq2seq.data.dataset import BatchPlan, BatchSource, TrainDataLoader
 from seq2seq.recipe import BaseRecipe
-from seq2seq.tasks.task import Vocabularies
+from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.types import Batch
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,19 @@ class TaskData(Protocol):
         """
         ...
 
+    def baselines(self, split: str) -> dict[str, list[str]]:
+        """Answer a split by counting baselines.
+
+        Returns:
+            Answers in the order of `split_loader(split).references`, by the baseline's
+            name.
+        """
+        ...
+
+    def details(self, split: str, predictions: Sequence[str]) -> dict[str, Score]:
+        """Return scores that need the sources, such as those of unseen words."""
+        ...
+
 
 class Examples(BatchSource, Protocol):
     """The examples of a split, encoded."""
@@ -119,6 +132,18 @@ class ExampleReader(Protocol):
         Raises:
             UserError: If it is missing, or something in it is wrong: with its line.
         """
+        ...
+
+    def baselines(
+        self, train: Examples, valid: Examples, examples: Examples
+    ) -> dict[str, list[str]]:
+        """Answer a split by counting: fit on train, choose on valid."""
+        ...
+
+    def details(
+        self, train: Examples, examples: Examples, predictions: Sequence[str]
+    ) -> dict[str, Score]:
+        """Return scores that need the sources."""
         ...
 
 
@@ -163,7 +188,9 @@ class ExampleData(LightningDataModule):
         return self._splits[name]
 
     def setup(self, stage: str | None = None) -> None:
-        """Read what training needs."""
+        """Read what training needs, once."""
+        if self._splits:
+            return
         splits = self.recipe.data.splits
         counts = [
             f"{name}: {len(self.split(name)):,}"
@@ -220,8 +247,7 @@ class ExampleData(LightningDataModule):
 
     def split_loader(self, split: str) -> ValidationDataLoader:
         """Return all batches of a split, of similar lengths; every example once."""
-        data = self.recipe.data
-        examples = self.split(str(data.splits.model_dump().get(split, split)))
+        examples = self._named(split)
         sampler = TokenBatchSampler(
             *examples.lengths(), batch_tokens=self.recipe.train.batch_tokens
         )
@@ -229,3 +255,18 @@ class ExampleData(LightningDataModule):
             examples.batch(planned.indices) for planned in sampler.plan_epoch(0)
         ]
         return ValidationDataLoader(batches, examples.references())
+
+    def baselines(self, split: str) -> dict[str, list[str]]:
+        """Answer a split by the reader's baselines."""
+        splits = self.recipe.data.splits
+        train, valid = self.split(splits.train), self.split(splits.valid)
+        return self.reader.baselines(train, valid, self._named(split))
+
+    def details(self, split: str, predictions: Sequence[str]) -> dict[str, Score]:
+        """Return the reader's scores that need the sources."""
+        train = self.split(self.recipe.data.splits.train)
+        return self.reader.details(train, self._named(split), predictions)
+
+    def _named(self, split: str) -> Examples:
+        """Read a split by its role, train, valid or test, or its own name."""
+        return self.split(str(self.recipe.data.splits.model_dump().get(split, split)))

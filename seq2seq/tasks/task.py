@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import nn
 
+from seq2seq.metrics.significance import Estimate
 from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import BaseRecipe
 from seq2seq.types import Batch, RNNState
@@ -31,6 +32,7 @@ class Score(NamedTuple):
         low: Lower end of the 95% confidence interval; None if it has none.
         high: Upper end likewise.
         decimals: Decimals of the value that are shown.
+        estimate: What a paired test is made from; None if there is none.
     """
 
     value: float
@@ -38,6 +40,13 @@ class Score(NamedTuple):
     low: float | None = None
     high: float | None = None
     decimals: int = 2
+    estimate: Estimate | None = None
+
+    @classmethod
+    def of(cls, estimate: Estimate, label: str, decimals: int = 2) -> Score:
+        """Return an estimate under a label."""
+        low, high = estimate.interval
+        return cls(estimate.score, label, low, high, decimals, estimate)
 
     def __str__(self) -> str:
         text = f"{self.label} {self.value:.{self.decimals}f}"
@@ -45,21 +54,6 @@ class Score(NamedTuple):
             return text
         digits = max(1, self.decimals - 1)
         return f"{text} ({self.low:.{digits}f} to {self.high:.{digits}f})"
-
-
-class Baseline(NamedTuple):
-    """A baseline by counting, on the same examples as the network.
-
-    Attributes:
-        name: What it is, such as naive Bayes.
-        scores: Its scores, by name.
-        p_value: Of a paired test against the network on the task's main score; None if
-            there is none.
-    """
-
-    name: str
-    scores: dict[str, Score]
-    p_value: float | None = None
 
 
 class Task(Protocol):

@@ -1,0 +1,94 @@
+"""Tasks from recipe to scores: trained, killed, resumed to the same bits, evaluated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+
+from seq2seq.recipe import BaseRecipe, recipe_class
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.training.train import train
+from tests.helpers.cli import invoke
+
+LAYER = {"layers": 1, "hidden_size": 8}
+STEPS = {"max_steps": 6, "validate_every": 4, "checkpoint_every": 2}
+
+
+def recall() -> dict[str, Any]:
+    return {
+        "task": "classification",
+        "data": {"path": "recall", "length": 5},
+        "tokenizer": {"model_type": "char", "vocab_size": 22},
+        "model": {"embedding_size": 8, "encoder": LAYER},
+        "train": {**STEPS, "batch_tokens": 256},
+    }
+
+
+def adding() -> dict[str, Any]:
+    return {
+        "task": "classification",
+        "data": {"path": "adding", "length": 5, "target": "number"},
+        "tokenizer": None,
+        "model": {"embedding_size": 8, "encoder": LAYER},
+        "train": {**STEPS, "batch_tokens": 256, "monitor": "rmse", "ema_decay": 0.5},
+    }
+
+
+RECIPES = {"recall": recall, "adding": adding}
+
+
+class Kill(Callback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Any, *_: object) -> None:
+        if trainer.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return dict(TaskRun.open(run, checkpoint="last").network().state_dict())
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_task_trains_resumes_to_the_same_bits_and_is_scored(
+    name: str, tmp_path: Path
+) -> None:
+    content = RECIPES[name]()
+    recipe: BaseRecipe = recipe_class(content["task"]).model_validate(content)
+    train(recipe, tmp_path / "whole")
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train(recipe, tmp_path / "killed", callbacks=[Kill(3)])
+    train(recipe, tmp_path / "killed")
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+    status, out, _ = invoke("evaluate", str(tmp_path / "whole"), "--json")
+    assert status == 0
+    scores = json.loads(out)
+    assert scores["task"] == content["task"]
+    assert scores["examples"] == 1000
+    main = content["train"].get("monitor", "accuracy")
+    low, high = scores[main]["interval"]
+    assert low <= scores[main]["score"] <= high
+    assert scores["baselines"]
+    saved = (tmp_path / "whole/evaluation/test/hypotheses.txt").read_text()
+    assert len(saved.splitlines()) == 1000
+
+
+def test_what_translates_refuses_a_run_of_another_task(tmp_path: Path) -> None:
+    content = recall()
+    content["train"] |= {"max_steps": 1}
+    train(recipe_class("classification").model_validate(content), tmp_path / "run")
+    for arguments in (
+        ["translate", str(tmp_path / "run")],
+        ["report", str(tmp_path / "run")],
+    ):
+        status, _, errors = invoke(*arguments)
+        assert status == 1
+        assert "is a run of task: classification" in errors
+        assert "Traceback" not in errors

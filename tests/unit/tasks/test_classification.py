@@ -1,0 +1,194 @@
+"""Classification: its data, its network, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from seq2seq.errors import RecipeError, UserError
+from seq2seq.nn.dropout import SequenceDropout, WordDropout
+from seq2seq.nn.encoder import Encoder
+from seq2seq.nn.rnn_stack import RNNStack
+from seq2seq.recipe import ClassificationRecipe, Recipe
+from seq2seq.recipe.loader import read_recipe
+from seq2seq.tasks import open_task
+from seq2seq.tasks.classification_data import ClassificationReader, make_batch
+
+TEXTS = ["1\tgood good", "0\tbad", "1\tgood film", "0\tbad bad film", "1\tfilm good"]
+LAYER = {"layers": 1, "hidden_size": 8}
+
+
+def recipe(path: object, **sections: Any) -> ClassificationRecipe:
+    return ClassificationRecipe.model_validate(
+        {
+            "task": "classification",
+            "data": {"path": str(path), **sections.pop("data", {})},
+            "tokenizer": {"model_type": "char", "vocab_size": 15},
+            "model": {
+                "embedding_size": 8,
+                "encoder": LAYER,
+                **sections.pop("model", {}),
+            },
+            "train": {"max_steps": 1, **sections.pop("train", {})},
+            **sections,
+        }
+    )
+
+
+def write(folder: Path, **splits: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for split, lines in splits.items():
+        text = "".join(f"{line}\n" for line in lines)
+        (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("pooling", ["final", "mean", "max", "mean_max"])
+def test_answers_do_not_depend_on_the_batch(tmp_path: Path, pooling: str) -> None:
+    path = write(tmp_path, train=TEXTS)
+    given = recipe(path, model={"pooling": pooling})
+    reader = ClassificationReader(given, None)
+    examples = reader.read("train")
+    torch.manual_seed(0)
+    task: Any = open_task(given, reader.vocabularies)
+    network = task.network().eval()
+    whole = task.probabilities(network, examples.batch(np.arange(5)))
+    for row in range(5):
+        alone = task.probabilities(network, examples.batch(np.array([row])))
+        torch.testing.assert_close(alone[0], whole[row], rtol=0, atol=1e-6)
+
+
+def test_a_linear_layer_over_one_hot_vectors_is_an_embedding_to_the_bit() -> None:
+    torch.manual_seed(0)
+    size, vocab_size = 6, 11
+    parts = []
+    for make in (
+        lambda: nn.Embedding(vocab_size, size),
+        lambda: nn.Linear(vocab_size, size, bias=False),
+    ):
+        torch.manual_seed(1)
+        encoder = Encoder(
+            make(),
+            RNNStack(size, 5, cell="gru"),
+            dropout=SequenceDropout(0.0, locked=False),
+            word_dropout=WordDropout(0.0),
+        )
+        encoder.scale = 1.0  # Of an embedding it is sqrt(E); one-hot vectors have none.
+        parts.append(encoder)
+    table, linear = parts
+    linear.rnn.load_state_dict(table.rnn.state_dict())
+    with torch.no_grad():
+        linear.embedding.weight.copy_(table.embedding.weight.T)
+    ids = torch.tensor([[3, 1, 4, 1], [5, 9, 2, 6]])
+    lengths = torch.tensor([4, 3])
+    one_hot = F.one_hot(ids, vocab_size).float()
+    states = [table(ids, lengths).states, linear(one_hot, lengths).states]
+    assert torch.equal(states[0], states[1])
+    for each in states:
+        each.square().sum().backward()
+    assert torch.equal(table.embedding.weight.grad, linear.embedding.weight.grad.T)
+
+
+def test_numbers_have_the_squared_error_and_labels_the_cross_entropy(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, train=["0.5\tgood", "2\tbad film"])
+    numbers = recipe(path, data={"target": "number"}, train={"monitor": "rmse"})
+    reader = ClassificationReader(numbers, None)
+    task: Any = open_task(numbers, reader.vocabularies)
+    network = task.network().eval()
+    batch = reader.read("train").batch(np.arange(2))
+    loss, _ = task.loss(network, batch)
+    expected = (network.logits(batch)[:, 0] - torch.tensor([0.5, 2.0])).square().sum()
+    torch.testing.assert_close(loss.loss, expected)
+    assert task.scores(["1", "1"], ["0", "3"], 0.0)["rmse"].value == pytest.approx(
+        2.5**0.5
+    )
+    labels = recipe(write(tmp_path / "b", train=TEXTS))
+    reader = ClassificationReader(labels, None)
+    task = open_task(labels, reader.vocabularies)
+    network = task.network().eval()
+    batch = reader.read("train").batch(np.arange(5))
+    logits = network.logits(batch)
+    expected = F.cross_entropy(logits, batch.targets[:, 0], reduction="sum")
+    torch.testing.assert_close(task.loss(network, batch)[0].nll, expected)
+
+
+def test_frames_are_normalised_by_the_training_frames(tmp_path: Path) -> None:
+    rows = [
+        '{"frames": [[0, 2], [4, 2]], "label": "a"}',
+        '{"frames": [[8, 2]], "label": "b"}',
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    reader = ClassificationReader(recipe(tmp_path), None)
+    examples = reader.read("train")
+    frames = np.concatenate(examples.sources)
+    np.testing.assert_allclose(frames[:, 0].mean(), 0, atol=1e-6)
+    np.testing.assert_allclose(frames[:, 0].std(), 1, atol=1e-6)
+    batch = make_batch(examples.sources, torch.zeros(2, 1), np.arange(2))
+    assert batch.source.shape == (2, 2, 2)
+    assert batch.source_lengths.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["1\tgood", "0 bad"], r"train.tsv:2: 1 columns came, but two are needed"),
+        (["1\tgood", "1\tbad"], "has 1 different labels"),
+        ([], "train.tsv is empty"),
+    ],
+)
+def test_bad_training_data_gets_one_line(
+    tmp_path: Path, lines: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        ClassificationReader(recipe(write(tmp_path, train=lines)), None).read("train")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_label_names_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, train=TEXTS, test=["1\tgood", "7\tbad"])
+    with pytest.raises(UserError, match=r"test.tsv:2: the label '7' .* are 0, 1"):
+        ClassificationReader(recipe(path), None).read("test")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"frames": [[1], [NaN]], "label": "a"}', "NaN"),
+        ('{"frames": [[1], [2, 3]], "label": "a"}', "as many numbers"),
+        ('{"frames": [], "label": "a"}', r"has the shape \(0,\)"),
+        ('{"label": "a"}', "no text came"),
+        ('{"text": "x"}', "no label came"),
+        ("x", "not JSON"),
+    ],
+)
+def test_bad_rows_name_their_line(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "train.jsonl").write_text(row + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"train.jsonl:1: .*{message}"):
+        ClassificationReader(recipe(tmp_path), None).read("train")
+
+
+def test_a_task_is_chosen_by_name_and_its_keys_are_checked(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    text = (
+        f"task: classification\ndata: {{path: {tmp_path}}}\ntrain: {{max_steps: 1}}\n"
+    )
+    file.write_text(text, encoding="utf-8")
+    assert isinstance(read_recipe(str(file)), ClassificationRecipe)
+    with pytest.raises(
+        RecipeError,
+        match=r"task: 'clasification' is not one of .*did you mean 'classification'",
+    ):
+        read_recipe(str(file), ["task=clasification"])
+    with pytest.raises(RecipeError, match="search: unknown key"):
+        read_recipe(str(file), ["search.beam_size=4"])
+    with pytest.raises(RecipeError, match=r"rmse does not go with data.target: label"):
+        read_recipe(str(file), ["train.monitor=rmse"])
+    assert isinstance(read_recipe("quickstart"), Recipe)
