@@ -24,6 +24,7 @@ from seq2seq.cli.export import export
 from seq2seq.cli.heatmap import heatmap
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
+from seq2seq.cli.sample import sample
 from seq2seq.cli.score import score
 from seq2seq.cli.shortlist import shortlist
 from seq2seq.cli.standard_output import OutputClosed, closable_output
@@ -37,7 +38,7 @@ app = new_group(
     "Recurrent machine translation: train from a recipe, translate, evaluate."
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
-VERBS += [score, heatmap, average, distill, export, shortlist]
+VERBS += [sample, score, heatmap, average, distill, export, shortlist]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

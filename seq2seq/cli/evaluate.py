@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.evaluate_task import print_task_scores
+from seq2seq.cli.evaluate_task import (
+    print_language_model_scores,
+    print_task_scores,
+)
 from seq2seq.cli.options import (
     Beam,
     DataPath,
@@ -87,7 +90,8 @@ def evaluate(
         load_split,
     )
 
-    if run is not None and _task_of(run) != "translation":
+    task = "translation" if run is None else _task_of(run)
+    if run is not None and task != "translation":
         others_given = (source, reference, hypothesis, language, override, beam)
         if any(others_given) or ensemble or sentences or lowercase or search_sweep:
             raise UserError(
@@ -95,7 +99,12 @@ def evaluate(
                 "--device and --json for it; leave the others out."
             )
         name = choose_device(device)
-        print_task_scores(run, split, data_path, device=name, as_json=json)
+        show = (
+            print_language_model_scores
+            if task == "language_model"
+            else print_task_scores
+        )
+        show(run, split, data_path, device=name, as_json=json)
         return
     # Results of overrides are not saved; those of another beam size alone are.
     overrides = with_beam(override, beam) if override else []
@@ -183,6 +192,8 @@ def _task_of(run: Path) -> str:
     from seq2seq.runs.run_folder import RunFolder
 
     folder = RunFolder(run.parent.parent if run.suffix == ".ckpt" else run)
+    if not folder.recipe.is_file():
+        return "translation"  # What is wrong is said where the run is opened.
     return folder.read_recipe().task
 
 

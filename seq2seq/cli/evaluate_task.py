@@ -31,6 +31,43 @@ def print_task_scores(
         _print_table(evaluation, f"{run}: {split}")
 
 
+def print_language_model_scores(
+    run: Path, split: str, data_path: str | None, *, device: str, as_json: bool
+) -> None:
+    """Evaluate a language model and print its scores beside those of n-grams."""
+    import json
+
+    from seq2seq.evaluation.evaluate_language_model import evaluate_language_model
+
+    systems = evaluate_language_model(run, split, data_path=data_path, device=device)
+    if as_json:
+        network, *others = (system.to_json() for system in systems)
+        print(json.dumps({**network, "baselines": others}, ensure_ascii=False))
+        return
+    columns = ("system", "nats/character", "bits/character", "perplexity/token", "p")
+    rows = []
+    for system in systems:
+        scores = system.scores
+        nats, bits = scores.nats_per_character, scores.bits_per_character
+        low, high = nats.interval
+        rows.append(
+            (
+                system.name,
+                f"{nats.score:.4f} ({low:.3f} to {high:.3f})",
+                f"{bits.score:.4f}",
+                f"{scores.perplexity.score:.3f}",
+                "" if system.p_value is None else f"{system.p_value:.3f}",
+            )
+        )
+    characters = with_noun(systems[0].scores.characters, "character")
+    title = f"{run}: {split}, {characters}"
+    print_table(make_console(), title, columns, rows, numeric=columns[1:])
+    print_hint(
+        "intervals (95%) and p (approximate randomization) are by lines; the order of "
+        f"n-grams is chosen on validation. Next: seq2seq sample {run} --lines 10"
+    )
+
+
 def _print_table(evaluation: TaskEvaluation, name: str) -> None:
     from rich.text import Text
 

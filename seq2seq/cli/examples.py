@@ -20,6 +20,10 @@ EXAMPLES = {
         "seq2seq compare runs/a runs/b",
         "seq2seq compare a.de b.de --reference test.de --language de",
     ],
+    "sample": [
+        "seq2seq sample runs/lecture/hello --prompt h --greedy",
+        "seq2seq sample runs/lecture/shakespeare --prompt ROMEO: --lines 20",
+    ],
     "score": ["seq2seq score runs/quickstart --source in.txt --target out.txt"],
     "heatmap": [
         'seq2seq heatmap runs/quickstart "The dog sleeps." --output attention.svg'

@@ -10,6 +10,7 @@ from __future__ import annotations
 from seq2seq.recipe.base import BaseRecipe, RecipeSection
 from seq2seq.recipe.classification import ClassificationRecipe
 from seq2seq.recipe.data import DataOptions, SplitOptions, TokenizerOptions
+from seq2seq.recipe.language_model import LanguageModelRecipe
 from seq2seq.recipe.model import (
     AttentionOptions,
     Cell,
@@ -49,6 +50,7 @@ __all__ = [
     "EncoderOptions",
     "FixedContext",
     "InverseSqrt",
+    "LanguageModelRecipe",
     "MinimumRiskOptions",
     "ModelOptions",
     "NoAttention",
@@ -65,7 +67,11 @@ __all__ = [
     "recipe_class",
 ]
 
-RECIPES: tuple[type[BaseRecipe], ...] = (Recipe, ClassificationRecipe)
+RECIPES: tuple[type[BaseRecipe], ...] = (
+    Recipe,
+    ClassificationRecipe,
+    LanguageModelRecipe,
+)
 """A class for each task."""
 
 

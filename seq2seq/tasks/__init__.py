@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seq2seq.recipe import BaseRecipe, ClassificationRecipe, Recipe
+from seq2seq.recipe import (
+    BaseRecipe,
+    ClassificationRecipe,
+    LanguageModelRecipe,
+    Recipe,
+)
 from seq2seq.tasks.task import Task, Vocabularies
 
 if TYPE_CHECKING:  # Imports Lightning, which only training needs.
@@ -35,6 +40,10 @@ def open_task(recipe: BaseRecipe, vocabularies: Vocabularies) -> Task:
         from seq2seq.tasks.classification import Classification
 
         return Classification(recipe, vocabularies)
+    if isinstance(recipe, LanguageModelRecipe):
+        from seq2seq.tasks.language_model import LanguageModel
+
+        return LanguageModel(recipe, vocabularies)
     raise AssertionError(recipe.task)
 
 
@@ -67,4 +76,8 @@ def open_data(
         from seq2seq.tasks.classification_data import ClassificationReader
 
         return ExampleData(recipe, ClassificationReader(recipe, vocabularies))
+    if isinstance(recipe, LanguageModelRecipe):
+        from seq2seq.tasks.language_model_data import LanguageModelData
+
+        return LanguageModelData(recipe, vocabularies)
     raise AssertionError(recipe.task)

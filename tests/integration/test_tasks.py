@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback
 
 from seq2seq.recipe import BaseRecipe, recipe_class
+from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.training.train import train
 from tests.helpers.cli import invoke
@@ -40,6 +41,38 @@ def adding() -> dict[str, Any]:
 
 
 RECIPES = {"recall": recall, "adding": adding}
+
+
+@pytest.mark.parametrize("kill_at", [3, 5])
+def test_a_language_model_goes_on_from_the_state_that_it_carried(
+    tmp_path: Path, kill_at: int
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for split, lines in (("train", 30), ("valid", 5), ("test", 5)):
+        text = "".join(f"{split} {i} the dog sleeps\n" for i in range(lines))
+        (data / f"{split}.en").write_text(text)
+    recipe = recipe_class("language_model").model_validate(
+        {
+            "task": "language_model",
+            "data": {"path": str(data)},
+            "model": {"embedding_size": 8, "decoder": LAYER},
+            "train": {**STEPS, "batch_tokens": 32, "truncated_bptt_steps": 8},
+        }
+    )
+    train(recipe, tmp_path / "whole")
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train(recipe, tmp_path / "killed", callbacks=[Kill(kill_at)])
+    train(recipe, tmp_path / "killed")
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+    status, out, _ = invoke(
+        "evaluate", str(tmp_path / "whole"), "--split", "valid+test", "--json"
+    )
+    assert status == 0
+    scores = json.loads(out)
+    assert scores["characters"] == scores["tokens"] > 200
+    assert len(scores["baselines"]) == 2
 
 
 class Kill(Callback):
@@ -92,3 +125,14 @@ def test_what_translates_refuses_a_run_of_another_task(tmp_path: Path) -> None:
         assert status == 1
         assert "is a run of task: classification" in errors
         assert "Traceback" not in errors
+
+
+def test_hello_is_learned_and_written(tmp_path: Path) -> None:
+    train(read_recipe("lecture/hello"), tmp_path / "hello")
+    summary = json.loads((tmp_path / "hello/summary.json").read_text())
+    assert summary["best_valid_loss"] < 0.01
+    arguments = ["sample", str(tmp_path / "hello"), "--prompt", "h", "--greedy"]
+    assert invoke(*arguments) == (0, "hello\n", "")
+    status, _, errors = invoke("sample", str(tmp_path / "hello"), "--prompt", "q")
+    assert status == 1
+    assert "the prompt holds 'q'" in errors
