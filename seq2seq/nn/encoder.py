@@ -17,7 +17,7 @@ class Encoder(nn.Module):
     """Embedding and recurrent stack over the source.
 
     Args:
-        embedding: Source embeddings, (V, E), or a linear layer over frames, F to E.
+        embedding: Source embeddings, (V, E), or any layer over what stands in source.
         rnn: Recurrent layers, with E inputs.
         dropout: Applied to the embeddings' units.
         word_dropout: Applied to whole embeddings.
@@ -27,7 +27,7 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Embedding | nn.Linear,
+        embedding: nn.Module,
         rnn: RNNStack,
         *,
         dropout: SequenceDropout,

@@ -22,6 +22,7 @@ from seq2seq.recipe.model import (
     StackOptions,
 )
 from seq2seq.recipe.search import SamplingOptions, SearchOptions
+from seq2seq.recipe.tagging import TaggingRecipe
 from seq2seq.recipe.train import (
     SGD,
     Adam,
@@ -61,6 +62,7 @@ __all__ = [
     "SearchOptions",
     "SplitOptions",
     "StackOptions",
+    "TaggingRecipe",
     "TokenizerOptions",
     "TrainOptions",
     "TranslationTrainOptions",
@@ -71,6 +73,7 @@ RECIPES: tuple[type[BaseRecipe], ...] = (
     Recipe,
     ClassificationRecipe,
     LanguageModelRecipe,
+    TaggingRecipe,
 )
 """A class for each task."""
 

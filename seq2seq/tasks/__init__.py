@@ -13,6 +13,7 @@ from seq2seq.recipe import (
     ClassificationRecipe,
     LanguageModelRecipe,
     Recipe,
+    TaggingRecipe,
 )
 from seq2seq.tasks.task import Task, Vocabularies
 
@@ -44,6 +45,10 @@ def open_task(recipe: BaseRecipe, vocabularies: Vocabularies) -> Task:
         from seq2seq.tasks.language_model import LanguageModel
 
         return LanguageModel(recipe, vocabularies)
+    if isinstance(recipe, TaggingRecipe):
+        from seq2seq.tasks.tagging import Tagging
+
+        return Tagging(recipe, vocabularies)
     raise AssertionError(recipe.task)
 
 
@@ -80,4 +85,8 @@ def open_data(
         from seq2seq.tasks.language_model_data import LanguageModelData
 
         return LanguageModelData(recipe, vocabularies)
+    if isinstance(recipe, TaggingRecipe):
+        from seq2seq.tasks.tagging_data import TaggingReader
+
+        return ExampleData(recipe, TaggingReader(recipe, vocabularies))
     raise AssertionError(recipe.task)

@@ -16,6 +16,7 @@ from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import LossOutput, chunked_cross_entropy
 from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.recipe.classification import ClassificationModel, ClassificationRecipe
+from seq2seq.recipe.tagging import TaggingModel
 from seq2seq.tasks.classification_data import FRAMES_FILE, FrameScaler
 from seq2seq.tasks.labels import FIRST, LABELS_FILE, Labels
 from seq2seq.tasks.task import Score, Vocabularies
@@ -66,7 +67,7 @@ class Classifier(nn.Module):
         return scores
 
 
-def encoder_stack(options: ClassificationModel, size: int) -> RNNStack:
+def encoder_stack(options: ClassificationModel | TaggingModel, size: int) -> RNNStack:
     """Build the encoder's recurrent layers."""
     stack = options.encoder
     return RNNStack(

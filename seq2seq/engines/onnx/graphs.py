@@ -46,7 +46,9 @@ def encoder_graph(network: EncoderDecoder, *, int8: bool) -> onnx.ModelProto:
     tokens = source
     if encoder.reverse:
         tokens = graph.add("ReverseSequence", [tokens, lengths], reverse_axes)
-    table = graph.constant(encoder.embedding.weight * encoder.scale)
+    embedding = encoder.embedding
+    assert isinstance(embedding, torch.nn.Embedding)
+    table = graph.constant(embedding.weight * encoder.scale)
     embedded = graph.add("Gather", [table, tokens])  # (N, S, E)
     hidden = graph.transpose(embedded, (1, 0, 2))  # (S, N, E)
     mask = _mask(graph, source, lengths)  # (N, S)

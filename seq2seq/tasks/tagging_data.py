@@ -1,0 +1,232 @@
+"""Data of tagging: words with tags, frames with labels, or n-back, which is drawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seq2seq.baselines.hmm_tagger import fit_hmm_tagger
+from seq2seq.baselines.most_frequent import (
+    fit_most_frequent_tagger,
+    most_frequent_class,
+)
+from seq2seq.data.drawn_frames import nback_examples
+from seq2seq.data.readers import parallel_pairs
+from seq2seq.errors import UserError
+from seq2seq.metrics.classification import token_accuracy
+from seq2seq.recipe.tagging import TaggingRecipe
+from seq2seq.tasks.classification_data import FRAMES_FILE, FrameScaler
+from seq2seq.tasks.data import Examples
+from seq2seq.tasks.labels import LABELS_FILE, Labels, check_labels
+from seq2seq.tasks.rows import find_split_file, frames_of, read_rows
+from seq2seq.tasks.task import Score, Vocabularies
+from seq2seq.tasks.word_features import FEATURES_FILE, FeatureTable
+from seq2seq.types import PAD, Batch
+
+Array = NDArray[Any]
+DRAWN_COUNTS = {"train": 4000, "valid": 200, "test": 500}
+
+
+class TaggedExamples:
+    """Encoded sentences with their tags, as `tasks.data.Examples`.
+
+    Args:
+        words: Words of each sentence; none of frames.
+        sources: Ids of features, (S, K), or frames, (S, F).
+        tags: Tags of each sentence.
+        targets: Their ids.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[Sequence[str]],
+        sources: Sequence[Array],
+        tags: Sequence[Sequence[str]],
+        targets: Sequence[Sequence[int]],
+    ) -> None:
+        self.words = words
+        self.sources = sources
+        self.tags = tags
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions of each sentence, twice."""
+        lengths = np.array([len(source) for source in self.sources])
+        return lengths, lengths
+
+    def batch(self, indices: NDArray[np.int64], num_tokens: int | None = None) -> Batch:
+        """Pad sentences into a batch."""
+        return make_tag_batch(
+            [self.sources[i] for i in indices],
+            [self.targets[i] for i in indices],
+            indices,
+            num_tokens,
+        )
+
+    def references(self) -> list[str]:
+        """Return the tags of each sentence, between blanks."""
+        return [" ".join(tags) for tags in self.tags]
+
+    def line(self, index: int) -> str:
+        """Return the words, or the frames' shape, and the tags."""
+        words = self.words[index] if self.words else [str(self.sources[index].shape)]
+        return f"{' '.join(words)}\t{' '.join(self.tags[index])}"
+
+    def fingerprint(self) -> str:
+        """Hash sources and targets."""
+        digest = hashlib.sha256()
+        for source, target in zip(self.sources, self.targets, strict=True):
+            digest.update(source.tobytes() + repr(list(target)).encode())
+        return digest.hexdigest()
+
+
+def make_tag_batch(
+    sources: Sequence[Array],
+    targets: Sequence[Sequence[int]],
+    indices: NDArray[np.int64],
+    num_tokens: int | None = None,
+) -> Batch:
+    """Pad ids of features, (S, K), or frames, (S, F), with a tag for each position."""
+    longest = max(map(len, sources))
+    shape = (len(sources), longest, sources[0].shape[1])
+    padded = np.zeros(shape, sources[0].dtype)
+    tags = np.full(shape[:2], PAD, dtype=np.int64)
+    for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        padded[row, : len(source)] = source
+        tags[row, : len(target)] = target
+    labels = torch.from_numpy(tags)
+    return Batch(
+        source=torch.from_numpy(padded),
+        source_lengths=torch.tensor([len(source) for source in sources]),
+        inputs=labels,
+        targets=labels,
+        indices=torch.from_numpy(np.ascontiguousarray(indices)),
+        num_tokens=num_tokens or int((tags != PAD).sum()),
+    )
+
+
+class TaggingReader:
+    """Reads the splits of a recipe, as `tasks.data.ExampleReader`.
+
+    Args:
+        recipe: The recipe.
+        vocabularies: Of a trained run; made from the training split if None.
+    """
+
+    def __init__(
+        self, recipe: TaggingRecipe, vocabularies: Vocabularies | None
+    ) -> None:
+        self.recipe = recipe
+        self._vocabularies = vocabularies
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """labels.txt, and features.json of words or frames.json."""
+        if self._vocabularies is None:
+            split = self.recipe.data.splits.train
+            sources, tags = self._read_raw(split)
+            names = [tag for sentence in tags for tag in sentence]
+            check_labels(names, f"{self.recipe.data.path}, split {split}")
+            files = {LABELS_FILE: Labels(names).to_bytes()}
+            if isinstance(sources[0], np.ndarray):
+                files[FRAMES_FILE] = FrameScaler.fit(sources).to_bytes()
+            else:
+                files[FEATURES_FILE] = FeatureTable.fit(sources).to_bytes()
+            self._vocabularies = files
+        return self._vocabularies
+
+    def read(self, split: str) -> TaggedExamples:
+        """Read and encode a split; tags that training lacks become UNK."""
+        raw, tags = self._read_raw(split)
+        files = self.vocabularies
+        labels = Labels.from_bytes(files.get(LABELS_FILE))
+        targets = [labels.encode(sentence) for sentence in tags]
+        if FRAMES_FILE in files:
+            scale = FrameScaler.from_bytes(files[FRAMES_FILE])
+            return TaggedExamples([], [scale(f) for f in raw], tags, targets)
+        table = FeatureTable.from_bytes(files[FEATURES_FILE])
+        return TaggedExamples(raw, [table.encode(w) for w in raw], tags, targets)
+
+    def _read_raw(self, split: str) -> tuple[list[Any], list[list[str]]]:
+        """Return words or frames, and tags.
+
+        Raises:
+            UserError: If a line has not as many tags as words: with its number.
+        """
+        data, folder = self.recipe.data, Path(self.recipe.data.path)
+        if data.path == "nback":
+            if split not in DRAWN_COUNTS:
+                raise UserError("nback is drawn: its splits are train, valid and test.")
+            return nback_examples(
+                split, DRAWN_COUNTS[split], back=data.back or 1, seed=self.recipe.seed
+            )
+        endings = (f".{data.language}", ".jsonl", ".parquet")
+        path = find_split_file(folder, split, endings)
+        raw: list[Any] = []
+        tags: list[list[str]] = []
+        if {".jsonl", ".parquet"} & set(path.suffixes):
+            for row in read_rows(path, ("frames", "labels")):
+                raw.append(frames_of(row))
+                labels = row.values.get("labels")
+                tags.append(list(map(str, labels)) if isinstance(labels, list) else [])
+                _check_aligned(row.origin, len(raw[-1]), len(tags[-1]), "frames")
+        else:
+            tag_file = find_split_file(folder, split, (".tags",))
+            for number, pair in enumerate(parallel_pairs(path, tag_file), 1):
+                words, labels = (side.split() for side in pair)
+                _check_aligned(f"{path}:{number}", len(words), len(labels), "words")
+                if words:
+                    raw.append(words)
+                    tags.append(labels)
+        if not raw:
+            raise UserError(f"{path} is empty; each line needs words between blanks.")
+        return raw, tags
+
+    def baselines(
+        self, train: Examples, valid: Examples, examples: Examples
+    ) -> dict[str, list[str]]:
+        """Answer by the most frequent tag, and by a hidden Markov model for words."""
+        assert isinstance(train, TaggedExamples)
+        assert isinstance(examples, TaggedExamples)
+        if not train.words:
+            tag = most_frequent_class([t for tags in train.tags for t in tags])
+            lines = [" ".join([tag] * len(tags)) for tags in examples.tags]
+            return {"most frequent label": lines}
+        most = fit_most_frequent_tagger(train.words, train.tags)
+        hmm = fit_hmm_tagger(train.words, train.tags)
+        return {
+            "most frequent tag": [" ".join(x) for x in most.predict(examples.words)],
+            "trigram HMM": [" ".join(x) for x in hmm.predict(examples.words)],
+        }
+
+    def details(
+        self, train: Examples, examples: Examples, predictions: Sequence[str]
+    ) -> dict[str, Score]:
+        """Return the accuracy on words that training does not have."""
+        assert isinstance(train, TaggedExamples)
+        assert isinstance(examples, TaggedExamples)
+        if not train.words:
+            return {}
+        known = {word for words in train.words for word in words}
+        mask = [[word not in known for word in words] for words in examples.words]
+        if not any(map(any, mask)):
+            return {}
+        tags = [line.split() for line in predictions]
+        unseen = token_accuracy(tags, examples.tags, mask=mask)
+        return {"accuracy_unseen": Score.of(unseen, "unseen words")}
+
+
+def _check_aligned(origin: str, words: int, tags: int, noun: str) -> None:
+    if words != tags:
+        raise UserError(
+            f"{origin}: {words} {noun}, {tags} tags; each needs one, between blanks."
+        )
