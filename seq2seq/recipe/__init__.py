@@ -8,6 +8,7 @@ Each task has a class; the key `task` tells them apart, and translation is the d
 from __future__ import annotations
 
 from seq2seq.recipe.base import BaseRecipe, RecipeSection
+from seq2seq.recipe.captioning import CaptioningRecipe
 from seq2seq.recipe.classification import ClassificationRecipe
 from seq2seq.recipe.data import DataOptions, SplitOptions, TokenizerOptions
 from seq2seq.recipe.language_model import LanguageModelRecipe
@@ -42,6 +43,7 @@ __all__ = [
     "Adam",
     "AttentionOptions",
     "BaseRecipe",
+    "CaptioningRecipe",
     "Cell",
     "ClassificationRecipe",
     "Constant",
@@ -71,6 +73,7 @@ __all__ = [
 
 RECIPES: tuple[type[BaseRecipe], ...] = (
     Recipe,
+    CaptioningRecipe,
     ClassificationRecipe,
     LanguageModelRecipe,
     TaggingRecipe,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq.recipe import (
     BaseRecipe,
+    CaptioningRecipe,
     ClassificationRecipe,
     LanguageModelRecipe,
     Recipe,
@@ -49,6 +50,10 @@ def open_task(recipe: BaseRecipe, vocabularies: Vocabularies) -> Task:
         from seq2seq.tasks.tagging import Tagging
 
         return Tagging(recipe, vocabularies)
+    if isinstance(recipe, CaptioningRecipe):
+        from seq2seq.tasks.captioning import Captioning
+
+        return Captioning(recipe, vocabularies)
     raise AssertionError(recipe.task)
 
 
@@ -89,4 +94,8 @@ def open_data(
         from seq2seq.tasks.tagging_data import TaggingReader
 
         return ExampleData(recipe, TaggingReader(recipe, vocabularies))
+    if isinstance(recipe, CaptioningRecipe):
+        from seq2seq.tasks.captioning_data import CaptioningReader
+
+        return ExampleData(recipe, CaptioningReader(recipe, vocabularies))
     raise AssertionError(recipe.task)

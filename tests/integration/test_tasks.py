@@ -49,7 +49,23 @@ def nback() -> dict[str, Any]:
     }
 
 
-RECIPES = {"recall": recall, "adding": adding, "nback": nback}
+def shapes() -> dict[str, Any]:
+    return {
+        "task": "captioning",
+        "data": {"path": "shapes"},
+        "tokenizer": {"model_type": "char", "vocab_size": 29},
+        "model": {
+            "embedding_size": 8,
+            "encoder": {"kind": "convolution", "size": 8, "layers": 2, "shift": 1},
+            "decoder": LAYER,
+        },
+        "train": {**STEPS, "batch_tokens": 300, "monitor": "loss"},
+        "search": {"max_length_ratio": 0.5},
+    }
+
+
+RECIPES = {"recall": recall, "adding": adding, "nback": nback, "shapes": shapes}
+COUNTS = {"nback": 500, "shapes": 320}
 
 
 @pytest.mark.parametrize("kill_at", [3, 5])
@@ -113,9 +129,9 @@ def test_a_task_trains_resumes_to_the_same_bits_and_is_scored(
     assert status == 0
     scores = json.loads(out)
     assert scores["task"] == content["task"]
-    count = 500 if name == "nback" else 1000
+    count = COUNTS.get(name, 1000)
     assert scores["examples"] == count
-    main = content["train"].get("monitor", "accuracy")
+    main = {"adding": "rmse", "shapes": "exact"}.get(name, "accuracy")
     low, high = scores[main]["interval"]
     assert low <= scores[main]["score"] <= high
     assert scores["baselines"]

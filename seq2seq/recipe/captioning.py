@@ -1,0 +1,102 @@
+"""The recipe of a captioning: one-to-many, a text for a picture."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from seq2seq.recipe.base import (
+    BaseRecipe,
+    RecipeSection,
+    Share,
+    allow_kind_alone,
+    diff_options,
+)
+from seq2seq.recipe.data import Language, SplitOptions, SubwordOptions
+from seq2seq.recipe.model import AttentionOptions, DecoderOptions, NoAttention
+from seq2seq.recipe.search import SearchOptions
+from seq2seq.recipe.train import TrainOptions
+
+
+class CaptioningData(RecipeSection):
+    """Pictures with their captions."""
+
+    path: str = Field(
+        min_length=1,
+        description="A folder with SPLIT.npy, pixels (N, C, H, W) of uint8 or features "
+        "(N, P, F) of floats, and SPLIT.LANGUAGE, a caption in each line; or shapes, "
+        "which are drawn.",
+    )
+    language: Language = Field("en", description="Language of the captions.")
+    splits: SplitOptions = SplitOptions()
+
+
+class FeaturesEncoder(RecipeSection):
+    """Features of another vision network, through a linear layer."""
+
+    kind: Literal["features"]
+    size: int = Field(256, ge=1, description="Size that they are mapped to.")
+
+
+class ConvolutionEncoder(RecipeSection):
+    """A small convolutional network over pixels."""
+
+    kind: Literal["convolution"]
+    size: int = Field(
+        128, ge=8, multiple_of=8, description="Channels of the last layer."
+    )
+    layers: int = Field(
+        4, ge=2, le=8, description="3 x 3 convolutions; the first two halve the sides."
+    )
+    shift: int = Field(
+        2,
+        ge=0,
+        le=16,
+        description="In training, pictures are shifted by up to so many pixels.",
+    )
+
+
+class CaptioningModel(RecipeSection):
+    """The encoder of pictures, and the decoder."""
+
+    embedding_size: int = Field(128, ge=1, description="Size of token embeddings.")
+    encoder: FeaturesEncoder | ConvolutionEncoder = Field(
+        ConvolutionEncoder(kind="convolution"),
+        discriminator="kind",
+        json_schema_extra=allow_kind_alone,
+    )
+    decoder: DecoderOptions = DecoderOptions(hidden_size=256, layers=1)
+    attention: NoAttention | AttentionOptions = Field(
+        AttentionOptions(kind="additive"),
+        discriminator="kind",
+        json_schema_extra=allow_kind_alone,
+    )
+    dropout: Share = Field(
+        0.2,
+        description="Dropout rate on embeddings, between layers and before the output.",
+    )
+
+    def diff_options(self, other: CaptioningModel) -> list[tuple[str, Any, Any]]:
+        """Compare all options but dropout: those that the weights depend on."""
+        differences = diff_options(self.model_dump(), other.model_dump())
+        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
+
+
+class CaptioningTrainOptions(TrainOptions):
+    """Optimization, validation, checkpoints and stopping."""
+
+    monitor: Literal["exact", "bleu", "loss"] = Field(
+        "exact", description="Metric of the best checkpoint and early stopping."
+    )
+
+
+class CaptioningRecipe(BaseRecipe):
+    """Everything that a training of a captioning depends on."""
+
+    task: Literal["captioning"] = Field("captioning", description="What is learned.")
+    data: CaptioningData
+    tokenizer: SubwordOptions = SubwordOptions()
+    model: CaptioningModel = CaptioningModel()
+    train: CaptioningTrainOptions
+    search: SearchOptions = SearchOptions()
