@@ -40,8 +40,8 @@ def read_pictures(path: Path) -> Pictures:
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is no sound .npy file ({str(error).splitlines()[0]}). Write "
-            "numbers by numpy.save; pictures are read with PIL: np.asarray(Image.open(f)), and "
-            "stacked as (N, 3, H, W)."
+            "numbers by numpy.save; pictures are read with PIL, by "
+            "np.asarray(Image.open(f)), and stacked as (N, 3, H, W)."
         ) from error
     shown = f"{path} has the shape {pictures.shape} of {pictures.dtype}"
     pixels = pictures.ndim == 4 and pictures.dtype == np.uint8

@@ -217,3 +217,12 @@ def test_no_pickle_is_ever_loaded() -> None:
     for path in PACKAGE.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert not re.search(r"weights_only\s*=\s*False|pickle\.loads?\(", source), path
+
+
+@pytest.mark.parametrize("folder", ["data", "search", "models", "metrics", "nn"])
+def test_nothing_below_the_tasks_but_the_recipe_knows_one_by_name(folder: str) -> None:
+    name = re.compile(r"LanguageModelRecipe|(Classification|Tagging|Captioning)[A-Z]")
+    for path in (PACKAGE / folder).rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert not name.search(source), path
+        assert "seq2seq.tasks" not in source, path
