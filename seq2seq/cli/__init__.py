@@ -22,6 +22,7 @@ from seq2seq.cli.doctor import doctor
 from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.export import export
 from seq2seq.cli.heatmap import heatmap
+from seq2seq.cli.label import caption, label
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
 from seq2seq.cli.sample import sample
@@ -38,7 +39,7 @@ app = new_group(
     "Recurrent machine translation: train from a recipe, translate, evaluate."
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
-VERBS += [sample, score, heatmap, average, distill, export, shortlist]
+VERBS += [label, caption, sample, score, heatmap, average, distill, export, shortlist]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

@@ -20,6 +20,11 @@ EXAMPLES = {
         "seq2seq compare runs/a runs/b",
         "seq2seq compare a.de b.de --reference test.de --language de",
     ],
+    "label": [
+        "seq2seq label runs/lecture/brown in.txt --output tags.txt",
+        "seq2seq label runs/lecture/reviews in.txt --format jsonl",
+    ],
+    "caption": ["seq2seq caption runs/lecture/emoji pictures.npy"],
     "sample": [
         "seq2seq sample runs/lecture/hello --prompt h --greedy",
         "seq2seq sample runs/lecture/shakespeare --prompt ROMEO: --lines 20",

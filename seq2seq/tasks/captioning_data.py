@@ -126,7 +126,7 @@ def picture_batch(
     batch = collate(
         [()] * len(captions), captions, indices=indices, num_tokens=num_tokens
     )
-    source = torch.from_numpy(np.ascontiguousarray(pictures))
+    source = torch.from_numpy(np.array(pictures))
     if source.dtype == torch.float16:
         source = source.float()
     lengths = torch.full((len(source),), source.shape[1])

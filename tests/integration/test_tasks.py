@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
 
+from seq2seq.data.drawn_shapes import shape_pictures
 from seq2seq.recipe import BaseRecipe, recipe_class
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.task_run import TaskRun
@@ -162,3 +164,49 @@ def test_hello_is_learned_and_written(tmp_path: Path) -> None:
     status, _, errors = invoke("sample", str(tmp_path / "hello"), "--prompt", "q")
     assert status == 1
     assert "the prompt holds 'q'" in errors
+
+
+def test_lines_in_are_lines_out(tmp_path: Path) -> None:
+    content = recall()
+    train(recipe_class("classification").model_validate(content), tmp_path / "run")
+    lines = ["aijklmq", "", "bklmnoq", " "] * 20
+    (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
+    arguments = ["label", str(tmp_path / "run"), str(tmp_path / "in.txt")]
+    status, out, _ = invoke(*arguments)
+    labels = out.splitlines()
+    assert status == 0
+    assert len(labels) == 80
+    pairs = zip(labels, lines, strict=True)
+    assert all((label == "") == (not line.strip()) for label, line in pairs)
+    output = tmp_path / "out.jsonl"
+    status, _, _ = invoke(*arguments, "--format", "jsonl", "--output", str(output))
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["label"] for row in rows] == labels
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    status, _, errors = invoke(*arguments, "--output", str(tmp_path / "in.txt"))
+    assert status == 1
+    assert "is an input of this command" in errors
+
+
+def test_words_in_are_tags_out_and_pictures_are_captions(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "valid", "test"):
+        (data / f"{split}.en").write_text("the dog sleeps\na dog\n" * 8)
+        (data / f"{split}.tags").write_text("at nn vb\nat nn\n" * 8)
+    content = nback() | {"data": {"path": str(data)}}
+    train(recipe_class("tagging").model_validate(content), tmp_path / "tags")
+    (tmp_path / "in.txt").write_text("the cat sleeps here\n\na dog\n")
+    status, out, _ = invoke("label", str(tmp_path / "tags"), str(tmp_path / "in.txt"))
+    assert (status, [len(line.split()) for line in out.splitlines()]) == (0, [4, 0, 2])
+    train(recipe_class("captioning").model_validate(shapes()), tmp_path / "pictures")
+    file = tmp_path / "three.npy"
+    np.save(file, shape_pictures("test")[0][:3])
+    status, out, _ = invoke("caption", str(tmp_path / "pictures"), str(file))
+    assert (status, len(out.splitlines())) == (0, 3)
+    status, _, errors = invoke("caption", str(tmp_path / "tags"), str(file))
+    assert status == 1
+    assert "needs one of task: captioning" in errors
+    status, _, errors = invoke("label", str(tmp_path / "pictures"), str(file))
+    assert status == 1
+    assert "does not label lines of text" in errors
