@@ -16,8 +16,8 @@ def doctor(
     resolved = read_recipe(recipe, override or [])
     from seq2seq.training.doctor import run_checks
 
-    target = getattr(resolved.data, "target", None)
-    if target and (warning := language_warning(target)):
+    translates = resolved.task == "translation"
+    if translates and (warning := language_warning(resolved.data.target)):
         print_warning(warning)
     rows = list(run_checks(resolved, device=choose_device(device)))
     title = f"{recipe}: checks before training"

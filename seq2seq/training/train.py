@@ -138,6 +138,11 @@ def train(
             _log_loss_warning(run, recipe)
             log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
             return
+        if recipe.train.diagnostics and recipe.task != "translation":
+            raise UserError(
+                "train.diagnostics measures encoder-decoders; leave it out of a recipe "
+                f"with task: {recipe.task}."
+            )
         # Before the data takes its time: packages that validation and loggers need.
         initial_run = load_initial_run(recipe)
         given = None if initial_run is None else initial_run.task.vocabularies
