@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor
 
 # The four control tokens of every vocabulary, in this order.
@@ -47,6 +48,12 @@ class Batch(NamedTuple):
     targets: Tensor
     indices: Tensor
     num_tokens: int
+
+    def count_targets(self) -> Tensor:
+        """Count the real targets, on their device, a scalar; a number is always one."""
+        if self.targets.is_floating_point():
+            return torch.tensor(self.targets.numel(), device=self.targets.device)
+        return (self.targets != PAD).sum()
 
     def to(self, device: object) -> Batch:
         """Move token ids to a device; lengths stay on the CPU, as packing needs.

@@ -98,8 +98,10 @@ def bench_training(
             f"--steps is {steps}, but the first {WARM_UP_STEPS} only warm up; ask for "
             f"more, 30 or so."
         )
-    changes = {"max_steps": steps, "max_epochs": None, "diagnostics": False}
+    changes = {"max_steps": steps, "max_epochs": None}
     changes |= {"validate_every": steps + 1, "checkpoint_every": steps + 1}
+    if "diagnostics" in type(recipe.train).model_fields:
+        changes["diagnostics"] = False
     shortened = recipe.model_copy(
         update={"train": recipe.train.model_copy(update=changes)}
     )

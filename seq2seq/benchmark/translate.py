@@ -220,7 +220,7 @@ def _text(
             )
         return ParallelText(sources, references)
     data = translator.recipe.data.with_path(data_path)
-    pairs = load_eval_pairs(data, data.split_name(split))
+    pairs = load_eval_pairs(data, data.splits.name_of(split))
     return ParallelText(
         [pair.source for pair in pairs], [pair.target for pair in pairs]
     )

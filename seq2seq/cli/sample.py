@@ -66,4 +66,5 @@ def sample(
             tokens.append(token)
             if tokens.count(EOS) == lines:
                 break
-        sys.stdout.write(prompt + text.decode(tokens).removesuffix("\n") + "\n")
+        written = text.decode([*ids, *tokens]).removesuffix("\n")
+        sys.stdout.write(written + "\n")

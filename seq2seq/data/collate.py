@@ -7,6 +7,7 @@ import.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,4 +61,13 @@ def pad(
             row[0] = before
         if after is not None:
             row[len(sequence)] = after
+    return torch.from_numpy(padded)
+
+
+def pad_arrays(arrays: Sequence[NDArray[Any]]) -> Tensor:
+    """Pad arrays with 0 along their first axis: N of (S, ...) to (N, S, ...)."""
+    longest = max(map(len, arrays))
+    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
     return torch.from_numpy(padded)

@@ -156,28 +156,14 @@ class TranslationDataModule(LightningDataModule):
 
     def val_dataloader(self) -> ValidationDataLoader:
         """Return this process's share of the validation batches."""
-        return validation_share(self.trainer, self._loader(self.valid_pairs))
-
-    def split_loader(self, split: str) -> ValidationDataLoader:
-        """Return all batches of a split: train, valid, test or another one."""
-        data = self.recipe.data
-        return self._loader(load_eval_pairs(data, data.split_name(split)))
-
-    def _loader(self, pairs: Sequence[SentencePair]) -> ValidationDataLoader:
+        pairs = self.valid_pairs
         batches = validation_batches(
             self.tokenizers.source.encode([pair.source for pair in pairs]),
             self.tokenizers.target.encode([pair.target for pair in pairs]),
             batch_tokens=self.recipe.train.batch_tokens,
         )
-        return ValidationDataLoader(batches, [pair.target for pair in pairs])
-
-    def baselines(self, split: str) -> dict[str, list[str]]:
-        """Return none: nothing that counts translates."""
-        return {}
-
-    def details(self, split: str, predictions: Sequence[str]) -> dict[str, Any]:
-        """Return none."""
-        return {}
+        loader = ValidationDataLoader(batches, [pair.target for pair in pairs])
+        return validation_share(self.trainer, loader)
 
     # What `seq2seq train` writes down and prints.
 
@@ -292,10 +278,12 @@ class ValidationDataLoader:
     Args:
         batches: This process's batches.
         references: The answers of the whole split: text of the corpus, since decoded
-            tokens may hold unknown ones.
+            tokens may hold unknown ones. None: those that the batches hold.
     """
 
-    def __init__(self, batches: Sequence[Batch], references: Sequence[str]) -> None:
+    def __init__(
+        self, batches: Sequence[Batch], references: Sequence[str] | None
+    ) -> None:
         self.batches = batches
         self.references = references
 

@@ -61,8 +61,8 @@ def find_split(
             `table` has options, but the files are no TSV.
     """
     source, target = languages
-    source_path = _find_text_file(folder, f"{split}.{source}")
-    target_path = _find_text_file(folder, f"{split}.{target}")
+    source_path = find_text_file(folder, f"{split}.{source}")
+    target_path = find_text_file(folder, f"{split}.{target}")
     if source_path and target_path:
         table.refuse_for(str(source_path))
         pairs = partial(parallel_pairs, source_path, target_path)
@@ -72,7 +72,7 @@ def find_split(
         (f".{target}-{source}", True),
         ("", False),
     ):
-        if path := _find_text_file(folder, f"{split}{suffix}.tsv"):
+        if path := find_text_file(folder, f"{split}{suffix}.tsv"):
             kind = ("swapped tsv" if swapped else "tsv") + table.kind
             pairs = partial(tsv_pairs, path, languages, swapped, table)
             return SplitFiles([path], kind, pairs)
@@ -83,7 +83,7 @@ def find_split(
     return None
 
 
-def _find_text_file(folder: Path, name: str) -> Path | None:
+def find_text_file(folder: Path, name: str) -> Path | None:
     """Find a file, compressed or not; two of them are ambiguous."""
     candidates = [folder / f"{name}{suffix}" for suffix in ("", *COMPRESSIONS)]
     paths = [path for path in candidates if path.is_file()]

@@ -40,31 +40,44 @@ def parallel_pairs(source: Path, target: Path) -> Iterator[TextPair]:
         yield first, second
 
 
-def json_pairs(paths: Sequence[Path], languages: tuple[str, str]) -> Iterator[TextPair]:
-    """Read pairs from JSONL files, one object per line, in constant memory.
+def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read a JSONL file, one object per line, in constant memory.
+
+    Yields:
+        File and line, and the object.
 
     Raises:
-        UserError: If a line is not such an object; the message names file and line.
+        UserError: If a line is no object; the message names file and line.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        origin = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"{origin}: this is not JSON: {error}. Every line of a JSONL file "
+                "must be one object."
+            ) from error
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{origin}: this is not a JSON object. Every line of a JSONL file "
+                "must be one object."
+            )
+        yield origin, row
+
+
+def json_pairs(paths: Sequence[Path], languages: tuple[str, str]) -> Iterator[TextPair]:
+    """Read pairs from JSONL files, as `json_rows`.
+
+    Raises:
+        UserError: If a line lacks a language; the message names file and line.
     """
     for path in paths:
-        for number, line in enumerate(read_lines(path), 1):
-            origin = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UserError(
-                    f"{origin}: this is not JSON: {error}. Every line of a JSONL file "
-                    "must be one object."
-                ) from error
-            if not isinstance(row, dict):
-                raise UserError(
-                    f"{origin}: this is not a JSON object. Every line of a JSONL file "
-                    "must be one object."
-                )
-            if isinstance(nested := row.get("translation"), dict):
-                row = nested
-            _check_columns(row, languages, origin)
-            source, target = (_text(row[language], origin) for language in languages)
+        for origin, row in json_rows(path):
+            nested = row.get("translation")
+            texts = nested if isinstance(nested, dict) else row
+            _check_columns(texts, languages, origin)
+            source, target = (_text(texts[language], origin) for language in languages)
             yield source, target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,9 @@ from seq2seq.tasks.classification_data import make_batch
 from seq2seq.tasks.tagging import Tagging
 from seq2seq.tasks.tagging_data import make_tag_batch
 from seq2seq.types import UNK, Batch
+from seq2seq.utils.text import with_noun
+
+log = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
 
@@ -81,6 +85,12 @@ def _encode(task: Any, texts: Sequence[str]) -> Batch:
         return make_tag_batch(sources, [[UNK] * len(s) for s in sources], indices)
     tokens = task.tokenizer.encode(texts)
     limit = task.recipe.data.max_length
+    if long := sum(len(ids) > limit for ids in tokens):
+        log.warning(
+            "%s longer than %d tokens, cut there (data.max_length)",
+            with_noun(long, "line"),
+            limit,
+        )
     targets = torch.full((len(texts), 1), UNK)
     return make_batch([ids[:limit] for ids in tokens], targets, indices)
 

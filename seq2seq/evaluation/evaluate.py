@@ -116,7 +116,7 @@ def load_split(
     """
     recipe = require_translation(RunFolder(run).read_recipe(), run)
     data = recipe.data.with_path(data_path)
-    pairs = load_eval_pairs(data, data.split_name(split))
+    pairs = load_eval_pairs(data, data.splits.name_of(split))
     return [pair.source for pair in pairs], [pair.target for pair in pairs]
 
 

@@ -91,11 +91,7 @@ def evaluate_language_model(
     run = TaskRun.open(path)
     task = run.task
     assert isinstance(task, LanguageModel)
-    recipe = task.recipe
-    if data_path is not None:
-        section = recipe.data.model_copy(update={"path": data_path})
-        recipe = recipe.model_copy(update={"data": section})
-    data = LanguageModelData(recipe, task.vocabularies)
+    data = LanguageModelData(task.recipe.with_data_path(data_path), task.vocabularies)
     streams = [data.ids(split) for split in splits.split("+")]
     (name,) = resolve_devices(device).names
     network = run.network().to(name).eval()

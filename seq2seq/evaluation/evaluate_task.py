@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from seq2seq.metrics.significance import compare_estimates
 from seq2seq.runs.run_folder import write_json
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.tasks import open_data
+from seq2seq.tasks.data import ExampleData
 from seq2seq.tasks.task import Score, Task
-from seq2seq.types import PAD, Batch
+from seq2seq.types import Batch
 from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.files import write_lines
 
@@ -52,7 +54,7 @@ class TaskEvaluation:
     systems: list[SystemScores]
     details: dict[str, dict[str, Score]]
     predictions: list[str]
-    references: list[str]
+    references: Sequence[str]
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as plain values: the network's, then the baselines'."""
@@ -92,12 +94,11 @@ def evaluate_task(
         UserError: If run, split or device cannot be used.
     """
     run = TaskRun.open(path)
-    task, recipe = run.task, run.recipe
-    if data_path is not None:
-        section = recipe.data.model_copy(update={"path": data_path})
-        recipe = recipe.model_copy(update={"data": section})
-    data = open_data(recipe, task.vocabularies)
+    task = run.task
+    data = open_data(run.recipe.with_data_path(data_path), task.vocabularies)
+    assert isinstance(data, ExampleData)  # Translation and language models have others.
     loader = data.split_loader(split)
+    references = loader.references or []
     (name,) = resolve_devices(device).names
     network = run.network().to(name).eval()
     answers: dict[int, str] = {}
@@ -106,21 +107,17 @@ def evaluate_task(
         predictions, nll = _answer(task, network, batch.to(torch.device(name)))
         answers.update(zip(batch.indices.tolist(), predictions, strict=True))
         nats += nll
-        num_tokens += int((batch.targets != PAD).sum())
-    predictions = [answers[index] for index in range(len(loader.references))]
+        num_tokens += int(batch.count_targets())
+    predictions = [answers[index] for index in range(len(references))]
     loss = nats / num_tokens
-    systems = [
-        SystemScores("network", task.scores(predictions, loader.references, loss))
-    ]
+    systems = [SystemScores("network", task.scores(predictions, references))]
     details = {"network": data.details(split, predictions)}
     for baseline, lines in data.baselines(split).items():
-        scores = task.scores(lines, loader.references, loss)
+        scores = task.scores(lines, references)
         p_value = _p_value(scores, systems[0].scores)
         systems.append(SystemScores(baseline, scores, p_value))
         details[baseline] = data.details(split, lines)
-    evaluation = TaskEvaluation(
-        task, loss, systems, details, predictions, list(loader.references)
-    )
+    evaluation = TaskEvaluation(task, loss, systems, details, predictions, references)
     folder = run.folder.evaluation(split)
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", predictions)

@@ -257,7 +257,7 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
         pairs = None
         for path, recipe in recipes.items():
             data = recipe.data.with_path(request.data_path)
-            split = data.split_name(request.split)
+            split = data.splits.name_of(request.split)
             run_pairs = load_eval_pairs(data, split)
             if pairs is None:
                 pairs, owner = run_pairs, path

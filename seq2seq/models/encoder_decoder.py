@@ -7,7 +7,7 @@ longer than translating a page.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor, nn
 
@@ -79,7 +79,7 @@ class EncoderDecoder(nn.Module):
         word_dropout = WordDropout(options.word_dropout)
         self.encoder = Encoder(
             source_embedding,
-            _rnn_stack(options, options.encoder, size),
+            rnn_stack(options, options.encoder, size),
             dropout=dropout,
             word_dropout=word_dropout,
             reverse=options.encoder.reverse_source,
@@ -227,7 +227,7 @@ def _decoder(
             input_size += options.embedding_size
         if attention_options.architecture == "gnmt":
             num_bottom_layers = 1
-            top_rnn = _rnn_stack(
+            top_rnn = rnn_stack(
                 options,
                 options.decoder,
                 hidden_size,
@@ -236,7 +236,7 @@ def _decoder(
             )
     return Decoder(
         embedding,
-        _rnn_stack(options, options.decoder, input_size, layers=num_bottom_layers),
+        rnn_stack(options, options.decoder, input_size, layers=num_bottom_layers),
         top_rnn=top_rnn,
         context_size=context_size,
         attention=attention,
@@ -248,15 +248,29 @@ def _decoder(
     )
 
 
-def _rnn_stack(
-    options: ModelOptions,
+class DropoutRates(Protocol):
+    """A recipe's model section, of any task."""
+
+    @property
+    def dropout(self) -> float:
+        """Dropout rate between layers."""
+        ...
+
+    @property
+    def locked_dropout(self) -> bool:
+        """Whether a sentence has one mask for all positions."""
+        ...
+
+
+def rnn_stack(
+    options: DropoutRates,
     stack: EncoderOptions | DecoderOptions,
     input_size: int,
     *,
     layers: int | None = None,
     extra_input_size: int = 0,
 ) -> RNNStack:
-    """Build the recurrent layers of the encoder or the decoder, all of them if None."""
+    """Build the recurrent layers of an encoder or a decoder, all of them if None."""
     return RNNStack(
         input_size,
         stack.hidden_size,

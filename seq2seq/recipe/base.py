@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from seq2seq.recipe.train import TrainOptions
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -41,6 +43,13 @@ class BaseRecipe(RecipeSection):
         model: Any
         train: TrainOptions
 
+    def with_data_path(self, path: str | None) -> Self:
+        """Return a copy with another data.path; None keeps the path."""
+        if path is None:
+            return self
+        data = self.data.model_copy(update={"path": path})
+        return self.model_copy(update={"data": data})
+
 
 def allow_kind_alone(schema: dict[str, Any]) -> None:
     """Let the JSON schema of a union accept a kind in place of a mapping.
@@ -48,6 +57,19 @@ def allow_kind_alone(schema: dict[str, Any]) -> None:
     `attention: none` means `attention: {kind: none}`; the loader expands it.
     """
     schema["oneOf"].append({"enum": list(schema["discriminator"]["mapping"])})
+
+
+class ModelSection(RecipeSection):
+    """The network of a task."""
+
+    def diff_options(self, other: RecipeSection) -> list[tuple[str, Any, Any]]:
+        """Compare all options but dropout: those that the weights depend on.
+
+        Returns:
+            Keys whose values differ, with the values of this section and the other.
+        """
+        differences = diff_options(self.model_dump(), other.model_dump())
+        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
 
 
 def diff_options(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from seq2seq.recipe.base import (
     BaseRecipe,
+    ModelSection,
     RecipeSection,
     Share,
     allow_kind_alone,
-    diff_options,
 )
 from seq2seq.recipe.data import Language, SplitOptions, SubwordOptions
 from seq2seq.recipe.model import AttentionOptions, DecoderOptions, NoAttention
-from seq2seq.recipe.search import SearchOptions
 from seq2seq.recipe.train import TrainOptions
 
 
@@ -57,7 +56,7 @@ class ConvolutionEncoder(RecipeSection):
     )
 
 
-class CaptioningModel(RecipeSection):
+class CaptioningModel(ModelSection):
     """The encoder of pictures, and the decoder."""
 
     embedding_size: int = Field(128, ge=1, description="Size of token embeddings.")
@@ -77,11 +76,6 @@ class CaptioningModel(RecipeSection):
         description="Dropout rate on embeddings, between layers and before the output.",
     )
 
-    def diff_options(self, other: CaptioningModel) -> list[tuple[str, Any, Any]]:
-        """Compare all options but dropout: those that the weights depend on."""
-        differences = diff_options(self.model_dump(), other.model_dump())
-        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
-
 
 class CaptioningTrainOptions(TrainOptions):
     """Optimization, validation, checkpoints and stopping."""
@@ -99,4 +93,3 @@ class CaptioningRecipe(BaseRecipe):
     tokenizer: SubwordOptions = SubwordOptions()
     model: CaptioningModel = CaptioningModel()
     train: CaptioningTrainOptions
-    search: SearchOptions = SearchOptions()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import BaseRecipe, RecipeSection, Share, diff_options
+from seq2seq.recipe.base import BaseRecipe, ModelSection, RecipeSection, Share
 from seq2seq.recipe.data import Language, SplitOptions, SubwordOptions
 from seq2seq.recipe.model import EncoderOptions
 from seq2seq.recipe.train import TrainOptions
@@ -23,7 +23,11 @@ class ClassificationData(RecipeSection):
         "SPLIT.parquet with the columns text or frames, and label; or recall or "
         "adding, memory tasks that are drawn.",
     )
-    language: Language = Field("x", description="Language of the texts; x: none.")
+    language: Language = Field(
+        "x",
+        description="Language of the texts; x: unknown. Naive Bayes counts characters "
+        "of zh, ja and others without blanks, of any other language words.",
+    )
     splits: SplitOptions = SplitOptions()
     target: Literal["label", "number"] = Field(
         "label", description="What is predicted: one of the labels, or a number."
@@ -34,7 +38,10 @@ class ClassificationData(RecipeSection):
         description="Of recall and adding: positions over which to remember.",
     )
     max_length: int = Field(
-        1000, ge=1, description="Longer sources are cut there, in tokens or frames."
+        1000,
+        ge=1,
+        description="Longer sources are cut there, in tokens or frames; it is said how "
+        "many are.",
     )
 
     @model_validator(mode="after")
@@ -47,7 +54,7 @@ class ClassificationData(RecipeSection):
         return self
 
 
-class ClassificationModel(RecipeSection):
+class ClassificationModel(ModelSection):
     """The encoder, and a linear layer over what is kept of its states."""
 
     embedding_size: int = Field(
@@ -69,11 +76,6 @@ class ClassificationModel(RecipeSection):
     word_dropout: Share = Field(
         0.0, description="Word dropout: rate at which whole positions are zeroed."
     )
-
-    def diff_options(self, other: ClassificationModel) -> list[tuple[str, Any, Any]]:
-        """Compare all options but dropout: those that the weights depend on."""
-        differences = diff_options(self.model_dump(), other.model_dump())
-        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
 
 
 class ClassificationTrainOptions(TrainOptions):

@@ -19,6 +19,10 @@ class SplitOptions(RecipeSection):
     valid: SplitName = Field("valid", description="Split to validate on.")
     test: SplitName = Field("test", description="Split to evaluate on.")
 
+    def name_of(self, role: str) -> str:
+        """Map train, valid or test to the corpus's split; return others unchanged."""
+        return str(self.model_dump().get(role, role))
+
 
 class ExtraCorpus(RecipeSection):
     """An additional training corpus; validation and test use data.path alone."""
@@ -103,10 +107,6 @@ class DataOptions(RecipeSection):
     def with_path(self, path: str | None) -> DataOptions:
         """Return a copy with another path; None keeps the path."""
         return self if path is None else self.model_copy(update={"path": path})
-
-    def split_name(self, role: str) -> str:
-        """Map train, valid or test to the corpus's split; return others unchanged."""
-        return str(self.splits.model_dump().get(role, role))
 
     @model_validator(mode="after")
     def _check_languages(self) -> DataOptions:

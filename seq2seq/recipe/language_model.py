@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import BaseRecipe, RecipeSection, Share, diff_options
+from seq2seq.recipe.base import BaseRecipe, ModelSection, RecipeSection, Share
 from seq2seq.recipe.data import Language, SplitOptions, SubwordOptions
 from seq2seq.recipe.model import DecoderOptions
 from seq2seq.recipe.train import TrainOptions
@@ -24,7 +24,7 @@ class LanguageModelData(RecipeSection):
     splits: SplitOptions = SplitOptions()
 
 
-class LanguageModelOptions(RecipeSection):
+class LanguageModelOptions(ModelSection):
     """The decoder without a source."""
 
     embedding_size: int = Field(128, ge=1, description="Size of token embeddings.")
@@ -42,11 +42,6 @@ class LanguageModelOptions(RecipeSection):
     tie_embeddings: bool = Field(
         False, description="Whether the output matrix is the embedding."
     )
-
-    def diff_options(self, other: LanguageModelOptions) -> list[tuple[str, Any, Any]]:
-        """Compare all options but dropout: those that the weights depend on."""
-        differences = diff_options(self.model_dump(), other.model_dump())
-        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
 
 
 class LanguageModelTrainOptions(TrainOptions):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import RecipeSection, Share, allow_kind_alone, diff_options
+from seq2seq.recipe.base import ModelSection, RecipeSection, Share, allow_kind_alone
 
 Cell = Literal["rnn", "gru", "lstm", "min_gru", "min_lstm"]
 
@@ -118,7 +118,7 @@ class AttentionOptions(RecipeSection):
     )
 
 
-class ModelOptions(RecipeSection):
+class ModelOptions(ModelSection):
     """The encoder-decoder network."""
 
     embedding_size: int = Field(256, ge=1, description="Size of token embeddings.")
@@ -190,13 +190,3 @@ class ModelOptions(RecipeSection):
                 "turn one of them off"
             )
         return self
-
-    def diff_options(self, other: ModelOptions) -> list[tuple[str, Any, Any]]:
-        """Compare all options but dropout and initialisation: what weights fit into.
-
-        Returns:
-            Keys whose values differ, with the values of this section and the other.
-        """
-        differences = diff_options(self.model_dump(), other.model_dump())
-        others = ("dropout", "chrono_span")
-        return [(key, *v) for key, *v in differences if not key.endswith(others)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.base import BaseRecipe, RecipeSection, Share, diff_options
+from seq2seq.recipe.base import BaseRecipe, ModelSection, RecipeSection, Share
 from seq2seq.recipe.data import Language, SplitOptions
 from seq2seq.recipe.model import EncoderOptions
 from seq2seq.recipe.train import TrainOptions
@@ -42,7 +42,7 @@ class TaggingData(RecipeSection):
         return self
 
 
-class TaggingModel(RecipeSection):
+class TaggingModel(ModelSection):
     """The encoder, and a linear layer over each of its states."""
 
     embedding_size: int = Field(
@@ -69,11 +69,6 @@ class TaggingModel(RecipeSection):
         description="Rate at which a word's form is replaced by that of unknown words; "
         "its prefixes, suffixes and shape stay.",
     )
-
-    def diff_options(self, other: TaggingModel) -> list[tuple[str, Any, Any]]:
-        """Compare all options but dropout: those that the weights depend on."""
-        differences = diff_options(self.model_dump(), other.model_dump())
-        return [(key, *v) for key, *v in differences if not key.endswith("dropout")]
 
 
 class TaggingTrainOptions(TrainOptions):

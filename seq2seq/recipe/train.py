@@ -150,10 +150,6 @@ class TrainOptions(RecipeSection):
         description="On a loss that is infinite or NaN: stop, or resume from the last "
         "checkpoint with half the learning rate, at most five times.",
     )
-    diagnostics: bool = Field(
-        False,
-        description="Write gradients, gates and exposure bias to diagnostics.csv.",
-    )
     loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
         [],
         description="Experiment loggers to enable. Logs are written locally to the "
@@ -175,6 +171,10 @@ class TrainOptions(RecipeSection):
 class TranslationTrainOptions(TrainOptions):
     """Optimization, validation, checkpoints and stopping."""
 
+    diagnostics: bool = Field(
+        False,
+        description="Write gradients, gates and exposure bias to diagnostics.csv.",
+    )
     truncated_bptt_steps: int | None = Field(
         None,
         ge=1,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 
-NETWORK_PREFIX = "network."  # The name of the network in TranslationModule.
+NETWORK_PREFIX = "network."  # The name of the network in TrainingModule.
 COMMENT_PREFIX = b"seq2seq sha256 "
 COMMENT_SIZE = len(COMMENT_PREFIX) + 64
 COMMENT_LENGTH = struct.pack("<H", COMMENT_SIZE)

@@ -9,21 +9,18 @@ from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import BaseRecipe, Recipe
-from seq2seq.runs.run_folder import RunFolder
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.tasks.translation import Translation
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run folder's contents, without the weights.
+class Run(TaskRun):
+    """A run folder that translates, without the weights.
 
-    Args:
-        run: The run, whatever its task.
-        task: Its task, which is to translate.
+    Attributes:
+        task: Its task.
     """
 
-    run: TaskRun
     task: Translation
 
     @classmethod
@@ -40,17 +37,7 @@ class Run:
         run = TaskRun.open(path, checkpoint=checkpoint)
         require_translation(run.recipe, run.folder.path)
         assert isinstance(run.task, Translation)
-        return cls(run, run.task)
-
-    @property
-    def folder(self) -> RunFolder:
-        """The run folder."""
-        return self.run.folder
-
-    @property
-    def checkpoint(self) -> Path:
-        """The file to load weights from."""
-        return self.run.checkpoint
+        return cls(run.folder, run.checkpoint, run.task)
 
     @property
     def recipe(self) -> Recipe:
@@ -69,13 +56,8 @@ class Run:
 
     def network(self) -> EncoderDecoder:
         """Build the network and load its weights, as `TaskRun.network` does."""
-        network = self.run.network()
-        assert isinstance(network, EncoderDecoder)
+        network: EncoderDecoder = super().network()
         return network
-
-    def fingerprint(self) -> str:
-        """Hash what determines translations: weights, tokenizers and recipe."""
-        return self.run.fingerprint()
 
     def require_same_tokenizers(self, other: Run) -> None:
         """Check that both runs share their vocabularies.

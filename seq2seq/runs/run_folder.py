@@ -6,7 +6,7 @@ checkpoints/           last.ckpt, previous.ckpt (the one before the last) and
                        best.ckpt (best validation); each holds its own SHA-256
 SHA256SUMS             checksums of the recipe and the tokenizers
 metrics.csv            metrics by step
-translations.csv       example translations of every validation
+samples.csv            example answers of every validation
 train.log              console output
 data.json              fingerprints and counts of the data
 versions.json          package versions and hardware
@@ -103,9 +103,10 @@ class RunFolder:
         exports = self.path.glob("onnx*")
         return [*(self.path / name for name in names), *exports]
 
-    def tokenizer(self, side: str) -> Path:
-        """The tokenizer model of a side, source or target."""
-        return self.path / "tokenizer" / f"{side}.model"
+    @property
+    def vocabulary_folder(self) -> Path:
+        """The folder of the files that say what the network's ids mean."""
+        return self.path / "tokenizer"
 
     def evaluation(self, split: str) -> Path:
         """The folder with the translations and scores of a split.
@@ -141,7 +142,7 @@ class RunFolder:
     @property
     def vocabularies(self) -> list[Path]:
         """The files that say what the network's ids mean, such as tokenizers."""
-        folder = self.path / "tokenizer"
+        folder = self.vocabulary_folder
         names = listed_names(self.path) or [
             f"tokenizer/{path.name}" for path in folder.glob("[!.]*")
         ]
@@ -179,7 +180,7 @@ class RunFolder:
 
     def write_vocabularies(self, files: Mapping[str, bytes]) -> None:
         """Write what `read_vocabularies` reads."""
-        folder = self.path / "tokenizer"
+        folder = self.vocabulary_folder
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             with atomic_file(folder / name) as file:
@@ -187,7 +188,7 @@ class RunFolder:
 
     def write_checksums(self) -> None:
         """Write the checksums of the recipe and the vocabularies."""
-        names = sorted(path.name for path in (self.path / "tokenizer").glob("[!.]*"))
+        names = sorted(path.name for path in self.vocabulary_folder.glob("[!.]*"))
         files = ["recipe.yaml", *(f"tokenizer/{name}" for name in names)]
         write_checksums(self.path, files)
 

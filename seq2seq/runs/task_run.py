@@ -52,7 +52,7 @@ class TaskRun:
         try:
             task = open_task(recipe, files)
         except UserError as error:
-            raise UserError(f"{folder.path / 'tokenizer'}: {error}") from error
+            raise UserError(f"{folder.vocabulary_folder}: {error}") from error
         if not is_checkpoint:
             path = folder.best if checkpoint == "best" else folder.last
             if not path.is_file() and folder.last.is_file():

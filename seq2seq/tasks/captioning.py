@@ -12,20 +12,20 @@ from seq2seq.errors import UserError
 from seq2seq.metrics.classification import accuracy
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import LossOutput
+from seq2seq.recipe import SearchOptions
 from seq2seq.recipe.captioning import (
     CaptioningModel,
     CaptioningRecipe,
     ConvolutionEncoder,
 )
 from seq2seq.recipe.model import EncoderOptions, ModelOptions
-from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.greedy_search import greedy_search
 from seq2seq.tasks.captioning_data import SHAPE_FILE
+from seq2seq.tasks.generation import decode_targets, greedy_hypotheses
 from seq2seq.tasks.task import Score, Vocabularies
-from seq2seq.types import EOS, PAD, Batch, EncoderOutput, RNNState
+from seq2seq.types import EOS, Batch, EncoderOutput, RNNState
 
 MAX_CAPTION = 50
-"""Tokens that a caption may have, times the recipe's search.max_length_ratio."""
+"""A caption has at most twice as many tokens and 10 more, as translations have."""
 
 
 class PictureEncoder(nn.Module):
@@ -155,24 +155,16 @@ class Captioning:
 
     def predict(self, network: EncoderDecoder, batch: Batch) -> list[str]:
         """Write captions by greedy search."""
-        encoded = network.encoder(batch.source, batch.source_lengths)
-        state, memory = network.init_decoder(encoded)
-        search = self.recipe.search
         lengths = torch.full_like(batch.targets[:, 0], MAX_CAPTION)
-        constraints = DecodingConstraints.from_length_ratio(lengths, search)
-        hypotheses = greedy_search(network.step, state, memory, constraints, search)
+        hypotheses = greedy_hypotheses(network, batch, lengths, SearchOptions())
         return self.tokenizer.decode([h.tokens for h in hypotheses])
 
     def references(self, batch: Batch) -> list[str]:
         """Decode the targets."""
-        tokens = [
-            [token for token in target if token not in (PAD, EOS)]
-            for target in batch.targets.tolist()
-        ]
-        return self.tokenizer.decode(tokens)
+        return decode_targets(batch, self.tokenizer)
 
     def scores(
-        self, predictions: Sequence[str], references: Sequence[str], loss: float
+        self, predictions: Sequence[str], references: Sequence[str]
     ) -> dict[str, Score]:
         """Return the exact matches in percent, and BLEU."""
         from seq2seq.metrics.sacrebleu_scores import bleu_ci  # Takes half a second.

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.metrics.classification import accuracy, macro_f1
 from seq2seq.metrics.significance import Floats, estimate
+from seq2seq.models.encoder_decoder import rnn_stack
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import LossOutput, chunked_cross_entropy
-from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.recipe.classification import ClassificationModel, ClassificationRecipe
-from seq2seq.recipe.tagging import TaggingModel
 from seq2seq.tasks.classification_data import FRAMES_FILE, FrameScaler
 from seq2seq.tasks.labels import FIRST, LABELS_FILE, Labels
 from seq2seq.tasks.task import Score, Vocabularies
@@ -46,7 +45,7 @@ class Classifier(nn.Module):
         dropout = SequenceDropout(options.dropout, locked=options.locked_dropout)
         self.encoder = Encoder(
             embedding,
-            encoder_stack(options, size),
+            rnn_stack(options, options.encoder, size),
             dropout=dropout,
             word_dropout=WordDropout(options.word_dropout),
             reverse=options.encoder.reverse_source,
@@ -65,24 +64,6 @@ class Classifier(nn.Module):
         """Return unnormalised scores of all labels, (N, V), in float32."""
         scores: Tensor = self.output_layer(self.features(batch)).float()
         return scores
-
-
-def encoder_stack(options: ClassificationModel | TaggingModel, size: int) -> RNNStack:
-    """Build the encoder's recurrent layers."""
-    stack = options.encoder
-    return RNNStack(
-        size,
-        stack.hidden_size,
-        cell=stack.cell,
-        layers=stack.layers,
-        bidirectional=stack.bidirectional,
-        dropout=options.dropout,
-        locked=options.locked_dropout,
-        residual=stack.residual,
-        layer_norm=stack.layer_norm,
-        recurrent_dropout=stack.recurrent_dropout,
-        chrono_span=stack.chrono_span,
-    )
 
 
 def pool(encoded: EncoderOutput, pooling: str) -> Tensor:
@@ -177,7 +158,7 @@ class Classification:
         return self.labels.decode(targets)
 
     def scores(
-        self, predictions: Sequence[str], references: Sequence[str], loss: float
+        self, predictions: Sequence[str], references: Sequence[str]
     ) -> dict[str, Score]:
         """Return accuracy and macro F1 in percent, or the root mean square error."""
         if self.labels is None:

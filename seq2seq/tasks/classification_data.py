@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from seq2seq.baselines.most_frequent import most_frequent_class
 from seq2seq.baselines.naive_bayes import fit_best_naive_bayes
 from seq2seq.baselines.nearest_neighbour import nearest_neighbours
-from seq2seq.data.collate import pad
+from seq2seq.data.collate import pad, pad_arrays
 from seq2seq.data.drawn import Split, adding_examples, recall_examples
 from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import UserError
@@ -26,6 +27,9 @@ from seq2seq.tasks.labels import LABELS_FILE, Labels, check_labels
 from seq2seq.tasks.rows import find_split_file, frames_of, read_rows, text_of
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.types import EOS, Batch
+from seq2seq.utils.text import with_noun
+
+log = logging.getLogger(__name__)
 
 FRAMES_FILE = "frames.json"
 DRAWN_COUNTS: dict[str, int] = {"train": 10_000, "valid": 500, "test": 1_000}
@@ -163,14 +167,11 @@ def make_batch(
     """
     first = sources[0]
     if isinstance(first, np.ndarray) and first.ndim == 2:
+        source = pad_arrays([np.asarray(frames) for frames in sources])
         lengths = [len(frames) for frames in sources]
-        padded = np.zeros((len(sources), max(lengths), first.shape[1]), np.float32)
-        for row, frames in zip(padded, sources, strict=True):
-            row[: len(frames)] = frames
-        source = torch.from_numpy(padded)
     else:
-        lengths = [len(tokens) + 1 for tokens in sources]
         source = pad(sources, after=EOS)
+        lengths = [len(tokens) + 1 for tokens in sources]
     return Batch(
         source=source,
         source_lengths=torch.tensor(lengths),
@@ -224,10 +225,15 @@ class ClassificationReader:
         sources: Sequence[Source]
         if FRAMES_FILE in files:
             scale = FrameScaler.from_bytes(files[FRAMES_FILE])
-            sources = [scale(frames)[:limit] for frames in raw]
+            sources = [scale(frames) for frames in raw]
         else:
-            encoded = Tokenizer(files["source.model"]).encode(raw)
-            sources = [ids[:limit] for ids in encoded]
+            sources = Tokenizer(files["source.model"]).encode(raw)
+        if long := sum(len(source) > limit for source in sources):
+            log.warning(
+                f"{split}: {long:,} of {with_noun(len(raw), 'source')} are longer than "
+                f"{limit} and cut there (data.max_length)"
+            )
+        sources = [source[:limit] for source in sources]
         if self.recipe.data.target == "number":
             return LabelledExamples(raw, sources, answers, [float(a) for a in answers])
         labels = Labels.from_bytes(files.get(LABELS_FILE))
@@ -283,7 +289,8 @@ class ClassificationReader:
             answers["nearest mean frame"] = [train.answers[i] for i in nearest]
             return answers
         units: Callable[[str], Any] = str.split
-        if self.recipe.data.language in UNSPACED:
+        data = self.recipe.data
+        if data.language in UNSPACED or data.path in DRAWN:
             units = str
         texts = [[units(text) for text in split.raw] for split in (train, valid)]
         model = fit_best_naive_bayes(

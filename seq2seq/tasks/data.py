@@ -71,30 +71,6 @@ class TaskData(Protocol):
         """Return training examples as lines of text, to be read by people."""
         ...
 
-    def split_loader(self, split: str) -> ValidationDataLoader:
-        """Return all batches of a split, for evaluation.
-
-        Args:
-            split: train, valid or test, as the recipe names them, or another one.
-
-        Raises:
-            UserError: If there is no such split, or it cannot be read.
-        """
-        ...
-
-    def baselines(self, split: str) -> dict[str, list[str]]:
-        """Answer a split by counting baselines.
-
-        Returns:
-            Answers in the order of `split_loader(split).references`, by the baseline's
-            name.
-        """
-        ...
-
-    def details(self, split: str, predictions: Sequence[str]) -> dict[str, Score]:
-        """Return scores that need the sources, such as those of unseen words."""
-        ...
-
 
 class Examples(BatchSource, Protocol):
     """The examples of a split, encoded."""
@@ -246,7 +222,14 @@ class ExampleData(LightningDataModule):
         )
 
     def split_loader(self, split: str) -> ValidationDataLoader:
-        """Return all batches of a split, of similar lengths; every example once."""
+        """Return all batches of a split, of similar lengths; every example once.
+
+        Args:
+            split: train, valid or test, as the recipe names them, or another one.
+
+        Raises:
+            UserError: If there is no such split, or it cannot be read.
+        """
         examples = self._named(split)
         sampler = TokenBatchSampler(
             *examples.lengths(), batch_tokens=self.recipe.train.batch_tokens
@@ -257,16 +240,21 @@ class ExampleData(LightningDataModule):
         return ValidationDataLoader(batches, examples.references())
 
     def baselines(self, split: str) -> dict[str, list[str]]:
-        """Answer a split by the reader's baselines."""
+        """Answer a split by counting baselines.
+
+        Returns:
+            Answers in the order of `split_loader(split).references`, by the baseline's
+            name.
+        """
         splits = self.recipe.data.splits
         train, valid = self.split(splits.train), self.split(splits.valid)
         return self.reader.baselines(train, valid, self._named(split))
 
     def details(self, split: str, predictions: Sequence[str]) -> dict[str, Score]:
-        """Return the reader's scores that need the sources."""
+        """Return scores that need the sources, such as those of unseen words."""
         train = self.split(self.recipe.data.splits.train)
         return self.reader.details(train, self._named(split), predictions)
 
     def _named(self, split: str) -> Examples:
         """Read a split by its role, train, valid or test, or its own name."""
-        return self.split(str(self.recipe.data.splits.model_dump().get(split, split)))
+        return self.split(self.recipe.data.splits.name_of(split))

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.errors import UserError
+from seq2seq.models.encoder_decoder import rnn_stack
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.loss import LossOutput, chunked_cross_entropy
-from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.recipe.language_model import LanguageModelOptions, LanguageModelRecipe
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.tasks.text_vocabulary import TextVocabulary
@@ -29,24 +29,12 @@ class LanguageModelNetwork(nn.Module):
 
     def __init__(self, options: LanguageModelOptions, vocab_size: int) -> None:
         super().__init__()
-        size, stack = options.embedding_size, options.decoder
+        size = options.embedding_size
         embedding = nn.Embedding(vocab_size, size)
         nn.init.normal_(embedding.weight, std=size**-0.5)
-        rnn = RNNStack(
-            size,
-            stack.hidden_size,
-            cell=stack.cell,
-            layers=stack.layers,
-            dropout=options.dropout,
-            locked=options.locked_dropout,
-            residual=stack.residual,
-            layer_norm=stack.layer_norm,
-            recurrent_dropout=stack.recurrent_dropout,
-            chrono_span=stack.chrono_span,
-        )
         self.decoder = Decoder(
             embedding,
-            rnn,
+            rnn_stack(options, options.decoder, size),
             dropout=SequenceDropout(options.dropout, locked=options.locked_dropout),
             word_dropout=WordDropout(options.word_dropout),
             tied=options.tie_embeddings,
@@ -136,7 +124,7 @@ class LanguageModel:
         return [self.text.decode(row) for row in batch.targets.tolist()]
 
     def scores(
-        self, predictions: Sequence[str], references: Sequence[str], loss: float
+        self, predictions: Sequence[str], references: Sequence[str]
     ) -> dict[str, Score]:
         """Return none but the loss: `metrics.language_modelling` has the others."""
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from seq2seq.data.tokenizer import train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe.language_model import LanguageModelRecipe
 from seq2seq.tasks.rows import find_split_file
-from seq2seq.tasks.task import Score, Vocabularies
+from seq2seq.tasks.task import Vocabularies
 from seq2seq.tasks.text_vocabulary import CHARACTERS_FILE, Ids, TextVocabulary
-from seq2seq.types import EOS, PAD, Batch
+from seq2seq.types import EOS, PAD, UNK, Batch
 from seq2seq.utils.files import read_lines
 
 log = logging.getLogger(__name__)
@@ -150,11 +150,16 @@ class LanguageModelData(LightningDataModule):
         Raises:
             UserError: If it is missing or empty.
         """
-        name = str(self.recipe.data.splits.model_dump().get(split, split))
+        name = self.recipe.data.splits.name_of(split)
         if name not in self._streams:
             ids = TextVocabulary(self.vocabularies).stream(self.lines_of(name))
             if not len(ids):
                 raise UserError(f"{self.recipe.data.path}, split {name}, is empty.")
+            if unknown := int((ids == UNK).sum()):
+                log.warning(
+                    f"{name}: {unknown:,} of {len(ids):,} tokens are unknown, since "
+                    "training does not have them"
+                )
             self._streams[name] = ids
         return self._streams[name]
 
@@ -211,22 +216,7 @@ class LanguageModelData(LightningDataModule):
 
     def val_dataloader(self) -> ValidationDataLoader:
         """Return the validation text; every process reads all of it."""
-        return self._loader("valid", VALID_STREAMS)
-
-    def split_loader(self, split: str) -> ValidationDataLoader:
-        """Return a split as one stream."""
-        return self._loader(split, 1)
-
-    def _loader(self, split: str, streams: int) -> ValidationDataLoader:
         window = max(256, self.recipe.train.truncated_bptt_steps)
-        text = Streams(self.ids(split), streams, window)
+        text = Streams(self.ids("valid"), VALID_STREAMS, window)
         batches = [text.batch(planned.indices) for planned in text.plan_epoch(0)]
-        return ValidationDataLoader(batches, [""] * text.targets.size)
-
-    def baselines(self, split: str) -> dict[str, list[str]]:
-        """Return none: `evaluation.evaluate_language_model` has them."""
-        return {}
-
-    def details(self, split: str, predictions: Sequence[str]) -> dict[str, Score]:
-        """Return none."""
-        return {}
+        return ValidationDataLoader(batches, None)

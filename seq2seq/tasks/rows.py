@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.data.readers import one_line
+from seq2seq.data.folders import find_text_file
+from seq2seq.data.readers import json_rows, one_line
 from seq2seq.errors import UserError
 from seq2seq.utils.files import read_lines
 from seq2seq.utils.similar_paths import missing_error
@@ -43,8 +43,8 @@ def find_split_file(folder: Path, split: str, endings: Sequence[str]) -> Path:
     """
     if not folder.is_dir():
         raise missing_error(folder, "data.path names a folder with the splits.")
-    names = [f"{split}{end}{z}" for end in endings for z in ("", ".gz", ".xz", ".zst")]
-    paths = [folder / name for name in names if (folder / name).is_file()]
+    candidates = (find_text_file(folder, f"{split}{end}") for end in endings)
+    paths = [path for path in candidates if path]
     if len(paths) == 1:
         return paths[0]
     if paths:
@@ -71,25 +71,18 @@ def read_rows(path: Path, columns: tuple[str, str]) -> Iterator[Row]:
     if ".parquet" in path.suffixes:
         yield from _parquet_rows(path)
         return
-    is_table = ".tsv" in path.suffixes
+    if ".tsv" not in path.suffixes:
+        for origin, values in json_rows(path):
+            yield Row(origin, values)
+        return
     for number, line in enumerate(read_lines(path), 1):
-        origin = f"{path}:{number}"
-        if is_table:
-            cells = line.split("\t")
-            if len(cells) != 2:
-                raise UserError(
-                    f"{origin}: {len(cells)} columns came, but two are needed, "
-                    f"{' and '.join(columns)}, with a tab between them."
-                )
-            yield Row(origin, dict(zip(columns, cells, strict=True)))
-            continue
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{origin}: this is not JSON: {error}.") from error
-        if not isinstance(values, dict):
-            raise UserError(f"{origin}: this is not a JSON object.")
-        yield Row(origin, values)
+        origin, cells = f"{path}:{number}", line.split("\t")
+        if len(cells) != 2:
+            raise UserError(
+                f"{origin}: {len(cells)} columns came, but two are needed, "
+                f"{' and '.join(columns)}, with a tab between them."
+            )
+        yield Row(origin, dict(zip(columns, cells, strict=True)))
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.metrics.classification import token_accuracy, word_f1
+from seq2seq.models.encoder_decoder import rnn_stack
 from seq2seq.nn.dropout import SequenceDropout, WordDropout
 from seq2seq.nn.encoder import Encoder
 from seq2seq.nn.loss import LossOutput, chunked_cross_entropy
 from seq2seq.recipe.tagging import TaggingModel, TaggingRecipe
-from seq2seq.tasks.classification import encoder_stack
 from seq2seq.tasks.classification_data import FRAMES_FILE, FrameScaler
 from seq2seq.tasks.labels import FIRST, LABELS_FILE, Labels
 from seq2seq.tasks.task import Score, Vocabularies
@@ -69,7 +69,7 @@ class Tagger(nn.Module):
         dropout = SequenceDropout(options.dropout, locked=options.locked_dropout)
         self.encoder = Encoder(
             embedding,
-            encoder_stack(options, size),
+            rnn_stack(options, options.encoder, size),
             dropout=dropout,
             word_dropout=WordDropout(0.0),
             reverse=options.encoder.reverse_source,
@@ -166,7 +166,7 @@ class Tagging:
         ]
 
     def scores(
-        self, predictions: Sequence[str], references: Sequence[str], loss: float
+        self, predictions: Sequence[str], references: Sequence[str]
     ) -> dict[str, Score]:
         """Return the accuracy of tags, and F1 of words where tags are B, M, E, S."""
         tags = [line.split() for line in predictions]

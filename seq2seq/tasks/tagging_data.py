@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from seq2seq.baselines.most_frequent import (
     fit_most_frequent_tagger,
     most_frequent_class,
 )
+from seq2seq.data.collate import pad_arrays
 from seq2seq.data.drawn_frames import nback_examples
 from seq2seq.data.readers import parallel_pairs
 from seq2seq.errors import UserError
@@ -27,7 +29,10 @@ from seq2seq.tasks.labels import LABELS_FILE, Labels, check_labels
 from seq2seq.tasks.rows import find_split_file, frames_of, read_rows
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.tasks.word_features import FEATURES_FILE, FeatureTable
-from seq2seq.types import PAD, Batch
+from seq2seq.types import PAD, UNK, Batch
+from seq2seq.utils.text import with_noun
+
+log = logging.getLogger(__name__)
 
 Array = NDArray[Any]
 DRAWN_COUNTS = {"train": 4000, "valid": 200, "test": 500}
@@ -96,21 +101,14 @@ def make_tag_batch(
     num_tokens: int | None = None,
 ) -> Batch:
     """Pad ids of features, (S, K), or frames, (S, F), with a tag for each position."""
-    longest = max(map(len, sources))
-    shape = (len(sources), longest, sources[0].shape[1])
-    padded = np.zeros(shape, sources[0].dtype)
-    tags = np.full(shape[:2], PAD, dtype=np.int64)
-    for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        padded[row, : len(source)] = source
-        tags[row, : len(target)] = target
-    labels = torch.from_numpy(tags)
+    labels = pad_arrays([np.array(target, dtype=np.int64) for target in targets])
     return Batch(
-        source=torch.from_numpy(padded),
+        source=pad_arrays(sources),
         source_lengths=torch.tensor([len(source) for source in sources]),
         inputs=labels,
         targets=labels,
         indices=torch.from_numpy(np.ascontiguousarray(indices)),
-        num_tokens=num_tokens or int((tags != PAD).sum()),
+        num_tokens=num_tokens or int((labels != PAD).sum()),
     )
 
 
@@ -150,6 +148,11 @@ class TaggingReader:
         files = self.vocabularies
         labels = Labels.from_bytes(files.get(LABELS_FILE))
         targets = [labels.encode(sentence) for sentence in tags]
+        if unknown := sum(target.count(UNK) for target in targets):
+            log.warning(
+                f"{split}: {with_noun(unknown, 'tag')} that training does not have, "
+                "which count as wrong"
+            )
         if FRAMES_FILE in files:
             scale = FrameScaler.from_bytes(files[FRAMES_FILE])
             return TaggedExamples([], [scale(f) for f in raw], tags, targets)
@@ -181,12 +184,16 @@ class TaggingReader:
                 _check_aligned(row.origin, len(raw[-1]), len(tags[-1]), "frames")
         else:
             tag_file = find_split_file(folder, split, (".tags",))
+            blank = 0
             for number, pair in enumerate(parallel_pairs(path, tag_file), 1):
                 words, labels = (side.split() for side in pair)
                 _check_aligned(f"{path}:{number}", len(words), len(labels), "words")
+                blank += not words
                 if words:
                     raw.append(words)
                     tags.append(labels)
+            if blank:
+                log.warning(f"{path}: {with_noun(blank, 'blank line')} left out")
         if not raw:
             raise UserError(f"{path} is empty; each line needs words between blanks.")
         return raw, tags

@@ -120,14 +120,13 @@ class Task(Protocol):
         ...
 
     def scores(
-        self, predictions: Sequence[str], references: Sequence[str], loss: float
+        self, predictions: Sequence[str], references: Sequence[str]
     ) -> dict[str, Score]:
         """Score the answers of a split.
 
         Args:
             predictions: Answers of `predict`.
             references: True answers, as many.
-            loss: Mean loss of the split, in nats a target.
 
         Returns:
             Scores by name, the main one first; names that `train.monitor` may have.

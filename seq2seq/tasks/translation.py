@@ -11,10 +11,9 @@ from seq2seq.data.tokenizer import Tokenizers
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import Recipe
-from seq2seq.search.constraints import DecodingConstraints
-from seq2seq.search.greedy_search import greedy_search
+from seq2seq.tasks.generation import decode_targets, greedy_hypotheses
 from seq2seq.tasks.task import Score
-from seq2seq.types import EOS, PAD, Batch, Hypothesis, RNNState
+from seq2seq.types import Batch, Hypothesis, RNNState
 
 if TYPE_CHECKING:  # sacreBLEU takes half a second.
     from seq2seq.tasks.minimum_risk import SentenceMetric
@@ -84,24 +83,15 @@ class Translation:
 
     def greedy_search(self, network: EncoderDecoder, batch: Batch) -> list[Hypothesis]:
         """Translate greedily, as validation does."""
-        encoded = network.encoder(batch.source, batch.source_lengths)
-        state, memory = network.init_decoder(encoded)
-        search = self.recipe.search
-        constraints = DecodingConstraints.from_length_ratio(
-            batch.source_lengths.to(batch.source.device), search
-        )
-        return greedy_search(network.step, state, memory, constraints, search)
+        lengths = batch.source_lengths.to(batch.source.device)
+        return greedy_hypotheses(network, batch, lengths, self.recipe.search)
 
     def references(self, batch: Batch) -> list[str]:
         """Decode the targets."""
-        tokens = [
-            [token for token in target if token not in (PAD, EOS)]
-            for target in batch.targets.tolist()
-        ]
-        return self.tokenizers.target.decode(tokens)
+        return decode_targets(batch, self.tokenizers.target)
 
     def scores(
-        self, predictions: Sequence[str], references: Sequence[str], loss: float
+        self, predictions: Sequence[str], references: Sequence[str]
     ) -> dict[str, Score]:
         """Score by BLEU."""
         from seq2seq.metrics.sacrebleu_scores import bleu_ci  # Takes half a second.

@@ -30,7 +30,7 @@ from seq2seq.tasks import open_task
 from seq2seq.tasks.task import Score, Task, Vocabularies
 from seq2seq.training.oom import OOMSplitter
 from seq2seq.training.optim import LearningRateSchedule, build_optimizer
-from seq2seq.types import PAD, Batch, RNNState
+from seq2seq.types import Batch, RNNState
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class TrainingModule(LightningModule):
         """
         output = self.oom_splitter.forward(batch)
         self.carried = self._next_state
-        num_tokens = _count_tokens(batch)
+        num_tokens = batch.count_targets()
         self._window.append((output.nll.detach(), num_tokens))
         shares = self.trainer.accumulate_grad_batches * self.trainer.world_size
         loss = output.loss * (shares / batch.num_tokens)
@@ -264,7 +264,7 @@ class TrainingModule(LightningModule):
             self.network, batch, self._valid_state
         )
         indices: list[int] = batch.indices.tolist()
-        self._sums[indices[0]] = float(output.nll), int(_count_tokens(batch))
+        self._sums[indices[0]] = float(output.nll), int(batch.count_targets())
         answers = self.task.predict(self.network, batch)
         references = self.task.references(batch)
         pairs = zip(answers, references, strict=True)
@@ -284,9 +284,9 @@ class TrainingModule(LightningModule):
         hypotheses = [self._outputs[index][0] for index in indices]
         references = [self._outputs[index][1] for index in indices]
         loader = self.trainer.val_dataloaders
-        if isinstance(loader, ValidationDataLoader):
+        if isinstance(loader, ValidationDataLoader) and loader.references is not None:
             references = [loader.references[index] for index in indices]
-        scores = self.task.scores(hypotheses, references, loss)
+        scores = self.task.scores(hypotheses, references)
         self.validation = ValidationResult(
             self.global_step, indices, hypotheses, references, scores
         )
@@ -321,10 +321,6 @@ def log_interval(trainer: Trainer) -> int:
 def perplexity(loss: float) -> float:
     """Return e to the power of a loss in nats, short of overflow."""
     return math.exp(min(loss, 100.0))
-
-
-def _count_tokens(batch: Batch) -> Tensor:
-    return (batch.targets != PAD).sum()
 
 
 def _to_bytes(content: bytes | Tensor) -> bytes:

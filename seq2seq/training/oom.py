@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seq2seq.errors import UserError
 from seq2seq.nn.loss import LossOutput
-from seq2seq.types import Batch
+from seq2seq.types import PAD, Batch
 from seq2seq.utils.memory import is_oom_error
 
 
@@ -124,8 +124,9 @@ def split_batch(batch: Batch) -> list[Batch]:
     parts = []
     for rows in (slice(0, count // 2), slice(count // 2, count)):
         lengths = batch.source_lengths[rows]
-        source, target = int(lengths.max()), batch.targets[rows] != 0
-        longest = int(target.sum(dim=1).max())
+        source, longest = int(lengths.max()), batch.targets.shape[1]
+        if not batch.targets.is_floating_point():
+            longest = int((batch.targets[rows] != PAD).sum(dim=1).max())
         parts.append(
             batch._replace(
                 source=batch.source[rows, :source],

@@ -78,7 +78,7 @@ def run_lock(run: RunFolder) -> Iterator[None]:
             "another folder with --output."
         ) from error
     try:
-        for folder in (run.path, run.last.parent, run.tokenizer("source").parent):
+        for folder in (run.path, run.last.parent, run.vocabulary_folder):
             remove_temp_files(folder)
         yield
     finally:

@@ -24,8 +24,8 @@ runs through these places:
 7. Every `train.validate_every` steps: averaged weights are swapped in;
    `TrainingModule.validation_step` computes the loss and greedy translations, or
    other answers; `on_validation_epoch_end` logs valid_loss, valid_bleu and the like;
-   EarlyStopping decides;
-   BestCheckpoint writes checkpoints/best.ckpt; ResumeCheckpoint writes last.ckpt.
+   EarlyStopping decides; BestCheckpoint writes checkpoints/best.ckpt; ResumeCheckpoint
+   writes last.ckpt.
 
 `runs.checkpoint_io.AtomicCheckpointIO` writes every checkpoint whole or not at all.
 """
@@ -48,7 +48,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import BaseRecipe
+from seq2seq.recipe import BaseRecipe, TranslationTrainOptions
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.checkpoint_io import read_training_state
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
@@ -138,11 +138,6 @@ def train(
             _log_loss_warning(run, recipe)
             log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
             return
-        if recipe.train.diagnostics and recipe.task != "translation":
-            raise UserError(
-                "train.diagnostics measures encoder-decoders; leave it out of a recipe "
-                f"with task: {recipe.task}."
-            )
         # Before the data takes its time: packages that validation and loggers need.
         initial_run = load_initial_run(recipe)
         given = None if initial_run is None else initial_run.task.vocabularies
@@ -266,11 +261,11 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
     callbacks: list[Callback] = [
         NonFiniteCheck(run.path, data, num_lr_cuts=num_lr_cuts),
         metrics,
-        ValidationSamples(run.path / "translations.csv"),
+        ValidationSamples(run.path / "samples.csv"),
         StopAtLastStep(total_steps),
         *training.callbacks,
     ]
-    if options.diagnostics:
+    if isinstance(options, TranslationTrainOptions) and options.diagnostics:
         diagnostics = run.path / "diagnostics.csv"
         callbacks.append(DiagnosticsCallback(diagnostics, clip_norm=options.clip_norm))
     if options.patience is not None:

@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch import Callback
 
 from seq2seq.data.drawn_shapes import shape_pictures
-from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe, recipe_class
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.task_run import TaskRun
@@ -63,7 +62,6 @@ def shapes() -> dict[str, Any]:
             "decoder": LAYER,
         },
         "train": {**STEPS, "batch_tokens": 300, "monitor": "loss"},
-        "search": {"max_length_ratio": 0.5},
     }
 
 
@@ -211,17 +209,6 @@ def test_words_in_are_tags_out_and_pictures_are_captions(tmp_path: Path) -> None
     status, _, errors = invoke("label", str(tmp_path / "pictures"), str(file))
     assert status == 1
     assert "does not label lines of text" in errors
-
-
-def test_diagnostics_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    content = recall()
-    content["train"] |= {"diagnostics": True}
-    recipe = recipe_class("classification").model_validate(content)
-    with pytest.raises(
-        UserError, match=r"train\.diagnostics measures encoder-decoders"
-    ):
-        train(recipe, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["lecture/hello", "lecture/recall"])

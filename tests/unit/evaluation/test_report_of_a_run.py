@@ -261,7 +261,7 @@ def test_validation_keeps_intervals_and_translations(runs: dict[str, Path]) -> N
             float(row[f"valid_bleu{end}"]) for end in ("_low", "", "_high")
         )
         assert low <= score <= high
-    with (runs["looking"] / "translations.csv").open(encoding="utf-8") as file:
+    with (runs["looking"] / "samples.csv").open(encoding="utf-8") as file:
         translations = list(csv.DictReader(file))
     assert [int(row["step"]) for row in translations] == [25] * 10 + [50] * 10
     references = Path(RunFolder(runs["looking"]).read_recipe().data.path, "valid.de")

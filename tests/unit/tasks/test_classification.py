@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from seq2seq.errors import RecipeError, UserError
-from seq2seq.nn.dropout import SequenceDropout, WordDropout
-from seq2seq.nn.encoder import Encoder
-from seq2seq.nn.rnn_stack import RNNStack
 from seq2seq.recipe import ClassificationRecipe, Recipe
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.tasks import open_task
@@ -64,37 +60,6 @@ def test_answers_do_not_depend_on_the_batch(tmp_path: Path, pooling: str) -> Non
         torch.testing.assert_close(alone[0], whole[row], rtol=0, atol=1e-6)
 
 
-def test_a_linear_layer_over_one_hot_vectors_is_an_embedding_to_the_bit() -> None:
-    torch.manual_seed(0)
-    size, vocab_size = 6, 11
-    parts = []
-    for make in (
-        lambda: nn.Embedding(vocab_size, size),
-        lambda: nn.Linear(vocab_size, size, bias=False),
-    ):
-        torch.manual_seed(1)
-        encoder = Encoder(
-            make(),
-            RNNStack(size, 5, cell="gru"),
-            dropout=SequenceDropout(0.0, locked=False),
-            word_dropout=WordDropout(0.0),
-        )
-        encoder.scale = 1.0  # Of an embedding it is sqrt(E); one-hot vectors have none.
-        parts.append(encoder)
-    table, linear = parts
-    linear.rnn.load_state_dict(table.rnn.state_dict())
-    with torch.no_grad():
-        linear.embedding.weight.copy_(table.embedding.weight.T)
-    ids = torch.tensor([[3, 1, 4, 1], [5, 9, 2, 6]])
-    lengths = torch.tensor([4, 3])
-    one_hot = F.one_hot(ids, vocab_size).float()
-    states = [table(ids, lengths).states, linear(one_hot, lengths).states]
-    assert torch.equal(states[0], states[1])
-    for each in states:
-        each.square().sum().backward()
-    assert torch.equal(table.embedding.weight.grad, linear.embedding.weight.grad.T)
-
-
 def test_numbers_have_the_squared_error_and_labels_the_cross_entropy(
     tmp_path: Path,
 ) -> None:
@@ -107,9 +72,7 @@ def test_numbers_have_the_squared_error_and_labels_the_cross_entropy(
     loss, _ = task.loss(network, batch)
     expected = (network.logits(batch)[:, 0] - torch.tensor([0.5, 2.0])).square().sum()
     torch.testing.assert_close(loss.loss, expected)
-    assert task.scores(["1", "1"], ["0", "3"], 0.0)["rmse"].value == pytest.approx(
-        2.5**0.5
-    )
+    assert task.scores(["1", "1"], ["0", "3"])["rmse"].value == pytest.approx(2.5**0.5)
     labels = recipe(write(tmp_path / "b", train=TEXTS))
     reader = ClassificationReader(labels, None)
     task = open_task(labels, reader.vocabularies)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from seq2seq.baselines.hmm_tagger import fit_hmm_tagger
 from seq2seq.data.drawn_frames import nback_examples
 from seq2seq.errors import UserError
 from seq2seq.recipe import TaggingRecipe
@@ -101,7 +100,7 @@ def test_an_unknown_tag_is_wrong_and_no_error(tmp_path: Path) -> None:
     task, network, examples = opened(recipe(path), "test")
     assert examples.targets == [[task.labels.encode(["at"])[0], UNK]]
     assert task.references(examples.batch(np.arange(1))) == ["at ?"]
-    score = task.scores(["at nn"], examples.references(), 0.0)["accuracy"]
+    score = task.scores(["at nn"], examples.references())["accuracy"]
     assert score.value == 50
     assert task.predict(network, examples.batch(np.arange(1)))[0].count(" ") == 1
 
@@ -126,7 +125,7 @@ def test_bad_files_get_one_line(
 def test_segmentation_by_characters_has_the_f1_of_words(tmp_path: Path) -> None:
     path = write(tmp_path, "train", ["我 们 去", "你 们 去"], ["B E S", "B E S"])
     task, _, _ = opened(recipe(path))
-    scores = task.scores(["B E S", "S S S"], ["B E S", "B E S"], 0.0)
+    scores = task.scores(["B E S", "S S S"], ["B E S", "B E S"])
     assert scores["accuracy"].value == pytest.approx(100 * 4 / 6)
     assert scores["word_f1"].value == pytest.approx(100 * 2 * 3 / (5 + 4))
 
@@ -151,13 +150,3 @@ def test_shapes_of_the_test_are_in_no_other_split() -> None:
         for split in ("train", "test")
     }
     assert not shapes["train"] & shapes["test"]
-
-
-def test_a_hidden_markov_tagger_reads_context_and_suffixes() -> None:
-    words = [line.split() for line in WORDS * 3]
-    tags = [line.split() for line in TAGS * 3]
-    tagger = fit_hmm_tagger(words, tags)
-    assert tagger.predict(words) == tags
-    assert tagger.predict([["the", "old", "fog", "creeps"]]) == [
-        ["at", "jj", "nn", "vb"]
-    ]

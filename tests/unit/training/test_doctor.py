@@ -154,8 +154,8 @@ def test_what_is_wrong_gets_advice(
     for section, options in change.items():
         content[section] |= options
     given = Recipe.model_validate(content)
-    found = next(each for each in run_checks(given) if each.name == what)
-    assert advice in found.advice
+    check = next(each for each in run_checks(given) if each.name == what)
+    assert advice in check.advice
 
 
 def test_the_doctor_shows_a_table_and_does_not_fail(

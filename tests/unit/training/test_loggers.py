@@ -132,7 +132,7 @@ def test_all_are_told_what_the_tables_are_told(
     run = tmp_path / "run"
     train(recipe(data, *CLASSES), run)
     scores = table(run, "valid_bleu")
-    with (run / "translations.csv").open(encoding="utf-8") as file:
+    with (run / "samples.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for double in doubles.values():
         told = [
