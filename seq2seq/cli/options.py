@@ -98,6 +98,23 @@ ShortList = Annotated[
         show_default="all",
     ),
 ]
+LanguageModelPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--language-model",
+        help="Shallow fusion: run of a language model over the same target tokens, "
+        "whose log-probabilities are added.",
+    ),
+]
+LanguageModelWeight = Annotated[
+    float | None,
+    typer.Option(
+        "--lm-weight",
+        min=0,
+        help="With --language-model: what its log-probabilities are multiplied by.",
+        show_default="0.2",
+    ),
+]
 Beam = Annotated[
     int | None,
     typer.Option(

@@ -16,6 +16,8 @@ from seq2seq.cli.options import (
     DeviceName,
     EngineOption,
     EnsembleOf,
+    LanguageModelPath,
+    LanguageModelWeight,
     RunPath,
     SearchOverrides,
     SentencesOption,
@@ -70,6 +72,8 @@ def translate(
     ensemble: EnsembleOf = None,
     engine: EngineOption = "torch",
     shortlist: ShortList = None,
+    language_model: LanguageModelPath = None,
+    lm_weight: LanguageModelWeight = None,
     n_best: Annotated[
         int,
         typer.Option(
@@ -194,6 +198,8 @@ def translate(
     """Translate lines: one translation for each, in order, blank for a blank line."""
     if mbr_metric is not None and mbr_samples is None:
         raise UserError("--mbr-metric is for --mbr-samples N, the number of samples.")
+    if lm_weight is not None and language_model is None:
+        raise UserError("--lm-weight is for --language-model LM_RUN, which is missing.")
     if run.is_file() and files and (files[0] / "recipe.yaml").is_file():
         raise UserError(
             f"{run} is a file, and {files[0]} the run folder, which comes first: "
@@ -202,6 +208,7 @@ def translate(
     if buffer_size is None:
         buffer_size = 1 if not files and sys.stdin.isatty() else 2000
     with gc_disabled():
+        from seq2seq.engines.factory import LM_WEIGHT
         from seq2seq.translate.options import TranslationOptions
         from seq2seq.translate.translate_file import FileOptions, translate_file
         from seq2seq.utils.progress import LineProgress
@@ -243,6 +250,8 @@ def translate(
             overrides=override or [],
             beam_size=beam,
             shortlist=shortlist,
+            language_model=language_model,
+            lm_weight=LM_WEIGHT if lm_weight is None else lm_weight,
             device=device or "auto",
             devices=devices,
             progress=progress,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from seq2seq.engines.prepacked_decoder import prepack_decoder
 from seq2seq.models.encoder_decoder import EncoderDecoder
+from seq2seq.nn.decoder import Decoder
+from seq2seq.tasks.language_model import LanguageModelNetwork
 from seq2seq.types import Batch, DecoderFeatures, StepOutput
 
 RequiredTokens = Sequence[Iterable[int]]
@@ -139,21 +141,35 @@ class TorchEngine:
     def log_probs(self, batch: Batch) -> Tensor:
         """Score given targets, (N, T)."""
         features = self.network.forward_decoder(batch).features  # (N, T, E)
-        scores = []
-        # Not all at once: the logits (N, T, V) of long sentences would not fit.
-        for chunk, targets in zip(
-            features.flatten(0, 1).split(POSITIONS),
-            batch.targets.flatten().split(POSITIONS),
-            strict=True,
-        ):
-            log_probs = torch.log_softmax(self.network.decoder.logits(chunk), dim=-1)
-            scores.append(log_probs.gather(1, targets[:, None])[:, 0])
-        return torch.cat(scores).view_as(batch.targets)
+        return target_log_probs(self.network.decoder, features, batch.targets)
+
+
+def target_log_probs(decoder: Decoder, features: Tensor, targets: Tensor) -> Tensor:
+    """Return the log-probability of each target token, (N, T).
+
+    Args:
+        decoder: The decoder that made the features.
+        features: Input of its output layer, (N, T, E).
+        targets: Token ids, (N, T).
+    """
+    scores = []
+    # Not all at once: the logits (N, T, V) of long sentences would not fit.
+    for chunk, tokens in zip(
+        features.flatten(0, 1).split(POSITIONS),
+        targets.flatten().split(POSITIONS),
+        strict=True,
+    ):
+        log_probs = torch.log_softmax(decoder.logits(chunk), dim=-1)
+        scores.append(log_probs.gather(1, tokens[:, None])[:, 0])
+    return torch.cat(scores).view_as(targets)
+
+
+NetworkT = TypeVar("NetworkT", EncoderDecoder, LanguageModelNetwork)
 
 
 def make_step_network(
-    network: EncoderDecoder, dtype: torch.dtype = torch.float32
-) -> EncoderDecoder:
+    network: NetworkT, dtype: torch.dtype = torch.float32
+) -> NetworkT:
     """Prepack the decoder for single steps; return the network itself if impossible."""
     weight = network.decoder.output_layer.weight
     if weight.device.type != "cpu" or weight.dtype != torch.float32:

@@ -10,10 +10,14 @@ import torch
 
 from seq2seq.engines.engine import Engine, FeatureEngine, TorchEngine
 from seq2seq.engines.ensemble import Ensemble
+from seq2seq.engines.language_model import LanguageModelEngine, open_language_model
 from seq2seq.engines.shortlist import ShortlistEngine, load_table
 from seq2seq.errors import UserError
 from seq2seq.runs.run import Run
 from seq2seq.utils.devices import Devices, has_bfloat16, resolve_devices
+
+LM_WEIGHT = 0.2
+"""Weight of a language model, unless an option says it."""
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +67,8 @@ def load_engine(
     precise: bool = False,
     device: str = "cpu",
     shortlist: int | None = None,
+    language_model: str | Path | None = None,
+    lm_weight: float = LM_WEIGHT,
 ) -> Engine:
     """Load an engine; several runs become an ensemble.
 
@@ -74,13 +80,20 @@ def load_engine(
         device: Device of the network and its inputs: cpu, cuda, cuda:1 or auto.
         shortlist: Target tokens in the shortlist per source token; if None, the whole
             vocabulary is scored.
+        language_model: The run of a language model over the same target tokens, for
+            shallow fusion; none if None.
+        lm_weight: The weight of its log-probabilities, at least 0.
 
     Raises:
         UserError: If a checkpoint or an export is missing, damaged or does not fit,
             there is no shortlist or no such device, an engine but torch or a shortlist
-            are to run on another device than the CPU, or it has no bfloat16 products.
+            are to run on another device than the CPU, it has no bfloat16 products, the
+            language model is none over these tokens, or its weight is below 0.
     """
     (device,) = engine_devices(device, kind=kind, shortlist=shortlist).names
+    if not lm_weight >= 0:
+        raise UserError(f"lm_weight is {lm_weight}, but must be at least 0.")
+    fused = language_model and open_language_model(language_model, tokens_of=runs[0])
     engines: list[Engine] = []
     for run in runs:
         engine: FeatureEngine
@@ -102,7 +115,12 @@ def load_engine(
             engine if shortlist is None else _with_shortlist(engine, run, shortlist)
         )
     log.debug("engine %s on %s of %d runs", kind, device, len(engines))
-    return engines[0] if len(engines) == 1 else Ensemble(engines)
+    loaded = engines[0] if len(engines) == 1 else Ensemble(engines)
+    if not fused or lm_weight == 0:
+        return loaded
+    network = fused.network().to(device)
+    model = LanguageModelEngine(network.double() if precise else network)
+    return Ensemble([loaded, model], weights=(1.0, lm_weight))
 
 
 def _with_shortlist(engine: FeatureEngine, run: Run, size: int) -> ShortlistEngine:

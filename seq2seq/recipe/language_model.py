@@ -12,6 +12,18 @@ from seq2seq.recipe.model import DecoderOptions
 from seq2seq.recipe.train import TrainOptions
 
 
+class TextTokenizerOptions(SubwordOptions):
+    """Subwords of a text: trained on it, or those of another run."""
+
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="A trained SentencePiece model, such as "
+        "runs/quickstart/tokenizer/target.model, whose run the language model is then "
+        "fused with; the other keys have no effect. null: one is trained.",
+    )
+
+
 class LanguageModelData(RecipeSection):
     """Text, a file for each split; nothing of it is dropped."""
 
@@ -85,7 +97,7 @@ class LanguageModelRecipe(BaseRecipe):
         "language_model", description="What is learned."
     )
     data: LanguageModelData
-    tokenizer: SubwordOptions | None = Field(
+    tokenizer: TextTokenizerOptions | None = Field(
         None, description="Subwords; null: characters, of which nothing is lost."
     )
     model: LanguageModelOptions = LanguageModelOptions()

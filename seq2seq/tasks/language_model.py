@@ -48,12 +48,15 @@ class LanguageModelNetwork(nn.Module):
         Returns:
             Features for the output layer, (N, T, E), and the state after the last one.
         """
-        if state is None:
-            components, layers, size = self.decoder.shape
-            zeros = self.decoder.embedding.weight.new_zeros(len(inputs), layers, size)
-            state = (zeros,) * components
+        state = self.init_state(len(inputs)) if state is None else state
         output = self.decoder(inputs, DecoderState(state), Memory())
         return output.features, output.state.hidden
+
+    def init_state(self, num_rows: int) -> RNNState:
+        """Return the state of zeros, each component (N, L, H)."""
+        components, layers, size = self.decoder.shape
+        zeros = self.decoder.embedding.weight.new_zeros(num_rows, layers, size)
+        return (zeros,) * components
 
     def log_probs(
         self, inputs: Tensor, state: RNNState | None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2seq.data.batch_sampler import PlannedBatch
 from seq2seq.data.datamodule import ValidationDataLoader, train_loader
 from seq2seq.data.dataset import TrainDataLoader
-from seq2seq.data.tokenizer import train_tokenizer
+from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.recipe.language_model import LanguageModelRecipe
 from seq2seq.tasks.rows import find_split_file
@@ -135,12 +135,16 @@ class LanguageModelData(LightningDataModule):
     def vocabularies(self) -> Vocabularies:
         """characters.json or target.model."""
         if self._vocabularies is None:
+            options = self.recipe.tokenizer
             lines = self.lines_of(self.recipe.data.splits.train)
-            if self.recipe.tokenizer is None:
+            if options is None:
                 content = TextVocabulary.characters_file(lines)
                 self._vocabularies = {CHARACTERS_FILE: content}
+            elif options.path is not None:
+                model = Tokenizer.load(Path(options.path)).model
+                self._vocabularies = {"target.model": model}
             else:
-                model = train_tokenizer(lines, self.recipe.tokenizer).model
+                model = train_tokenizer(lines, options).model
                 self._vocabularies = {"target.model": model}
         return self._vocabularies
 

@@ -147,7 +147,8 @@ class TranslationHypothesis:
         score: The search's score, by which hypotheses are ranked, or with MBR the mean
             utility, 0 to 100; the mean over the segments of a line that was split.
         confidence: Mean of the tokens' log-probabilities in nats, EOS included; with a
-            shortlist they are relative to it.
+            shortlist they are relative to it, and with a language model its weighted
+            log-probabilities are added.
         num_tokens: Number of its target tokens, without EOS.
         tokens: The target tokens as the tokenizer spells them, with the EOS of each
             segment unless the length limit cut it; None unless requested.

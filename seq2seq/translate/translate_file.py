@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from seq2seq.engines.factory import engine_devices
+from seq2seq.engines.factory import LM_WEIGHT, engine_devices
 from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
 from seq2seq.runs.run import Run
+from seq2seq.runs.task_run import TaskRun
 from seq2seq.translate.file_options import FileOptions
 from seq2seq.translate.formats import OutputWriter
 from seq2seq.translate.line_stats import LineStats
@@ -39,6 +40,8 @@ def translate_file(
     overrides: Sequence[str] = (),
     beam_size: int | None = None,
     shortlist: int | None = None,
+    language_model: str | Path | None = None,
+    lm_weight: float = LM_WEIGHT,
     device: str = "auto",
     devices: int | None = None,
     progress: LineProgress | None = None,
@@ -54,6 +57,8 @@ def translate_file(
         overrides: Overrides of the recipe's search section, `search.key=value` each.
         beam_size: Beam size, as an override.
         shortlist: Target tokens to score for each source token; all if None.
+        language_model: A language model for shallow fusion, as in `Translator.load`.
+        lm_weight: Its weight.
         device: Where to compute: cpu, cuda, cuda:1 or auto, as in `Translator.load`.
         devices: Number of processes, each on its own GPU or all on the CPU; this
             process if None.
@@ -61,7 +66,7 @@ def translate_file(
             None.
 
     Returns:
-        Warnings: lines that were split, truncated or not UTF-8.
+        Warnings: lines that were split, truncated or not UTF-8; what scores contain.
 
     Raises:
         UserError: If the run, the options or the input are faulty.
@@ -76,6 +81,8 @@ def translate_file(
         engine=engine,
         overrides=overrides,
         shortlist=shortlist,
+        language_model=language_model,
+        lm_weight=lm_weight,
     )
     names = engine_devices(device, devices or 1, kind=engine, shortlist=shortlist).names
     with gc_disabled():  # Where other processes translate, this one only reads it.
@@ -110,7 +117,9 @@ def translate_file(
     # cannot exit; another buffer can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     on_decode_error = None if files.strict_utf8 else stats.add_decode_error
-    runs = [Run.open(path) for path in [run, *ensemble]]
+    runs: list[TaskRun] = [Run.open(path) for path in [run, *ensemble]]
+    if language_model is not None:
+        runs.append(TaskRun.open(language_model))
     folders = [opened.folder for opened in runs]
     files.check_output(folders)
     if files.is_complete:
@@ -127,6 +136,7 @@ def translate_file(
             "search": search.model_dump(),
             "engine": engine,
             "shortlist": shortlist,
+            "lm_weight": None if language_model is None else lm_weight,
             "field": files.field,
             "constraints": files.constraints,
             "quoted": files.quoted or None,
@@ -155,7 +165,14 @@ def translate_file(
             stats=stats,
             progress=progress,
         )
-    return stats.warnings(options.max_input_length or translator.recipe.data.max_length)
+    maximum = options.max_input_length or translator.recipe.data.max_length
+    warnings = stats.warnings(maximum)
+    if language_model is not None and options.return_scores and not options.mbr_samples:
+        warnings.append(
+            f"scores are of log p + {lm_weight:g} log p of {language_model}, and so "
+            "are all log-probabilities"
+        )
+    return warnings
 
 
 def _check_overrides(

@@ -11,7 +11,12 @@ from typing import Literal
 
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine, TorchEngine
-from seq2seq.engines.factory import engine_devices, load_engine, open_runs
+from seq2seq.engines.factory import (
+    LM_WEIGHT,
+    engine_devices,
+    load_engine,
+    open_runs,
+)
 from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
@@ -81,6 +86,8 @@ class Translator:
         device: str = "auto",
         overrides: Sequence[str] = (),
         shortlist: int | None = None,
+        language_model: str | Path | None = None,
+        lm_weight: float = LM_WEIGHT,
     ) -> Translator:
         """Load a run.
 
@@ -96,6 +103,10 @@ class Translator:
             overrides: Overrides of the recipe's search section, such as
                 `search.beam_size=1`.
             shortlist: Target tokens to score for each source token; all if None.
+            language_model: The run of a language model over the same target tokens, for
+                shallow fusion (Gulcehre et al. 2015, section 4.1).
+            lm_weight: What its log-probabilities are multiplied by before they are
+                added to the translation's: scores and confidences contain them.
 
         Raises:
             UserError: If a folder holds no run, or its files are damaged, or the
@@ -113,7 +124,14 @@ class Translator:
         if overrides:
             search = load_search_options(runs[0].folder.recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
-        loaded_engine = load_engine(runs, engine, device=device, shortlist=shortlist)
+        loaded_engine = load_engine(
+            runs,
+            engine,
+            device=device,
+            shortlist=shortlist,
+            language_model=language_model,
+            lm_weight=lm_weight,
+        )
         return cls(
             recipe,
             loaded_engine,

@@ -12,9 +12,16 @@ from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.data.tokenizer import Tokenizer, Tokenizers, train_tokenizer
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.recipe import Recipe, TokenizerOptions
+from seq2seq.recipe import (
+    BaseRecipe,
+    LanguageModelRecipe,
+    Recipe,
+    TokenizerOptions,
+)
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.run_folder import RunFolder
+from seq2seq.tasks.language_model import LanguageModelNetwork
+from seq2seq.tasks.task import Vocabularies
 from seq2seq.translate.options import (
     Translation,
     TranslationHypothesis,
@@ -62,12 +69,42 @@ def make_run(
         recipe.model, source_vocab_size=len(shared), target_vocab_size=len(shared)
     )
     with torch.no_grad():
+        network.decoder.output_layer.bias[EOS] += 1.5  # Or no hypothesis would end.
+    return write_run(folder, recipe, Tokenizers(shared, shared).to_files(), network)
+
+
+def make_language_model(
+    folder: Path, *, seed: int = 0, model_type: str = "unigram"
+) -> Path:
+    """Write the run of a language model with random weights over the same tokens."""
+    torch.manual_seed(seed)
+    shared = tokenizer(model_type)
+    recipe = LanguageModelRecipe.model_validate(
+        {
+            "task": "language_model",
+            "data": {"path": "hello"},
+            "tokenizer": {"model_type": model_type, "vocab_size": len(shared)},
+            "model": {
+                "embedding_size": 6,
+                "decoder": {"cell": "lstm", "layers": 2, "hidden_size": 7},
+            },
+            "train": {"max_steps": 1},
+        }
+    )
+    network = LanguageModelNetwork(recipe.model, len(shared))
+    return write_run(folder, recipe, {"target.model": shared.model}, network)
+
+
+def write_run(
+    folder: Path, recipe: BaseRecipe, vocabularies: Vocabularies, network: Any
+) -> Path:
+    """Write a run after adding noise to its network, whose biases are zeros."""
+    with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
-        network.decoder.output_layer.bias[EOS] += 1.5  # Or no hypothesis would end.
     run = RunFolder(folder)
     run.best.parent.mkdir(parents=True)
-    run.write_vocabularies(Tokenizers(shared, shared).to_files())
+    run.write_vocabularies(vocabularies)
     run.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
     state = network.state_dict()
     weights = {f"network.{name}": tensor for name, tensor in state.items()}

@@ -18,6 +18,7 @@ from seq2seq.tasks.language_model import generate
 from seq2seq.tasks.language_model_data import LanguageModelData, Streams
 from seq2seq.tasks.text_vocabulary import TextVocabulary
 from seq2seq.types import EOS, PAD
+from tests.helpers.runs import tokenizer
 
 LINES = ["to be, or  not", "", "\tto be: that", "", "", "is"]
 
@@ -164,6 +165,18 @@ def test_what_is_drawn_has_the_probabilities_of_the_model() -> None:
     counts = torch.bincount(torch.tensor(draws), minlength=len(probs)) / len(draws)
     sigma = (probs * (1 - probs) / len(draws)).sqrt()
     assert bool(((counts - probs).abs() <= 4 * sigma + 1e-9).all())
+
+
+def test_a_tokenizer_of_another_run_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "target.model"
+    tokenizer().save(path)
+    given = read_recipe("lecture/hello", [f"tokenizer.path={path}"])
+    assert isinstance(given, LanguageModelRecipe)
+    data = LanguageModelData(given, None)
+    assert data.vocabularies == {"target.model": path.read_bytes()}
+    path.write_bytes(b"no model")
+    with pytest.raises(UserError, match=r"target\.model: this is no SentencePiece"):
+        _ = LanguageModelData(given, None).vocabularies
 
 
 def test_windows_need_whole_streams(tmp_path: Path) -> None:
