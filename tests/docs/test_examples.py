@@ -39,6 +39,15 @@ def test_beam_search_by_hand_finds_what_greedy_search_misses(
     ]
 
 
+def test_the_recurrence_by_hand_equals_the_fused_layer_and_shared_gradients_add_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load("recurrence_by_hand").main(["cell", "shared-weights"])
+    numbers = re.findall(r"largest difference: (\S+)", capsys.readouterr().out)
+    assert len(numbers) == 2
+    assert max(map(float, numbers)) < 1e-5
+
+
 def test_translate_lines_prints_a_translation_and_an_n_best_list(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
