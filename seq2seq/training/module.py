@@ -30,6 +30,7 @@ from seq2seq.tasks import open_task
 from seq2seq.tasks.task import Score, Task, Vocabularies
 from seq2seq.training.oom import OOMSplitter
 from seq2seq.training.optim import LearningRateSchedule, build_optimizer
+from seq2seq.training.precision import limit_primitive_caches
 from seq2seq.types import Batch, RNNState
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,8 @@ class TrainingModule(LightningModule):
     # Training: on_train_batch_start, training_step, backward, clipping, in this order.
 
     def on_fit_start(self) -> None:
-        """Give the recipe to experiment loggers."""
+        """Limit the memory of compiled products; give the recipe to loggers."""
+        limit_primitive_caches()
         for logger in self.loggers:
             logger.log_hyperparams(self.recipe.model_dump(mode="json"))
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
 from seq2seq.recipe import BaseRecipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.utils.devices import has_bfloat16
 
 MIN_SIZE = 256
 """Units of a layer from which bfloat16 is faster, conversions included."""
+
+
+PRIMITIVES = "64"
+"""Compiled products that a process keeps; oneDNN's and PyTorch's default is 1,024."""
+
+
+def limit_primitive_caches() -> None:
+    """Keep fewer compiled products, unless the environment sets how many.
+
+    oneDNN compiles each bfloat16 product for its shape and keeps it, scratch memory
+    included; batches of sentences have hundreds of shapes. Takes effect before the
+    process's first product alone: both libraries read the environment there.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, PRIMITIVES)
 
 
 def resolve_precision(

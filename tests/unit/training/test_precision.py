@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.training import precision
-from seq2seq.training.precision import resolve_precision
+from seq2seq.training.precision import limit_primitive_caches, resolve_precision
 from seq2seq.training.train import train
 from seq2seq.utils.devices import has_bfloat16
 
@@ -134,3 +135,14 @@ def test_another_precision_than_the_runs_is_refused(
     other = recipe(checkpoint_every=2, precision="32-true")
     with pytest.raises(UserError, match=r"train\.precision was 'bf16-mixed'"):
         train(other, tmp_path / "run")
+
+
+def test_compiled_products_are_limited_unless_the_environment_says_how_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.environ", {"LRU_CACHE_CAPACITY": "7"})
+    limit_primitive_caches()
+    assert os.environ == {
+        "LRU_CACHE_CAPACITY": "7",
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    }
