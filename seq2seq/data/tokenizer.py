@@ -164,26 +164,40 @@ def train_tokenizer(lines: Iterable[str], options: SubwordOptions) -> Tokenizer:
     sample = _sample(lines)
     if not sample:
         raise UserError("there is no text to train a tokenizer on.")
-    model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sample),
-            model_writer=model,
-            model_type=options.model_type,
-            vocab_size=options.vocab_size,
-            character_coverage=_coverage(sample, options),
-            normalization_rule_name="identity",  # normalize replaces it.
-            num_threads=2,  # Fixed: it changes the result.
-            max_sentence_length=MAX_LINE_BYTES,
-            minloglevel=2,
-            pad_id=PAD,
-            unk_id=UNK,
-            bos_id=BOS,
-            eos_id=EOS,
-        )
+        return Tokenizer(_train(sample, options))
     except RuntimeError as error:
-        raise UserError(_vocab_size_error(str(error), options.vocab_size)) from error
-    return Tokenizer(model.getvalue())
+        message = str(error)
+    # Fewer tokens cover fewer characters, of which there may be fewer tokens again.
+    most = limit = _largest_size(message)
+    while limit is not None:
+        most = limit
+        try:
+            _train(sample, options.model_copy(update={"vocab_size": most}))
+            limit = None
+        except RuntimeError as error:
+            limit = _largest_size(str(error))
+    raise UserError(_vocab_size_error(message, options.vocab_size, most))
+
+
+def _train(sample: list[str], options: SubwordOptions) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sample),
+        model_writer=model,
+        model_type=options.model_type,
+        vocab_size=options.vocab_size,
+        character_coverage=_coverage(sample, options),
+        normalization_rule_name="identity",  # normalize replaces it.
+        num_threads=2,  # Fixed: it changes the result.
+        max_sentence_length=MAX_LINE_BYTES,
+        minloglevel=2,
+        pad_id=PAD,
+        unk_id=UNK,
+        bos_id=BOS,
+        eos_id=EOS,
+    )
+    return model.getvalue()
 
 
 def normalize(line: str) -> str:
@@ -222,19 +236,24 @@ def _coverage(sample: list[str], options: SubwordOptions) -> float:
     return max(0.98, covered / counts.total())
 
 
-def _vocab_size_error(message: str, vocab_size: int) -> str:
+def _largest_size(message: str) -> int | None:
+    """Return the vocabulary size that SentencePiece's error allows, if it names one."""
+    size = message.strip().splitlines()[-1].partition("<=")[2].strip(" .")
+    return int(size) if size.isdigit() else None
+
+
+def _vocab_size_error(message: str, vocab_size: int, most: int | None) -> str:
     """Translate SentencePiece's error about the vocabulary size into what to do."""
-    tail = message.strip().splitlines()[-1]
-    if "<=" in tail:
-        max_size = tail.split("<=")[-1].strip(" .")
-        if max_size.isdigit():
-            return (
-                f"tokenizer.vocab_size is {vocab_size:,}, but this text yields at most "
-                f"{int(max_size):,} tokens. Lower tokenizer.vocab_size or add text."
-            )
+    if most is not None:
+        return (
+            f"tokenizer.vocab_size is {vocab_size:,}, but this text yields at most "
+            f"{most:,} tokens. Lower tokenizer.vocab_size or add text."
+        )
     if "required_chars" in message:
         return (
             f"tokenizer.vocab_size is {vocab_size:,}, fewer than the text's characters "
             "need. Raise tokenizer.vocab_size or lower tokenizer.character_coverage."
         )
-    return f"SentencePiece cannot train on this text: {tail}"
+    return (
+        f"SentencePiece cannot train on this text: {message.strip().splitlines()[-1]}"
+    )

@@ -134,6 +134,16 @@ def test_a_vocabulary_too_large_says_what_is_possible() -> None:
         assert len(train(model_type=kind, vocab_size=max_size)) == max_size
 
 
+def test_the_possible_size_is_possible_where_fewer_tokens_cover_fewer_characters() -> (
+    None
+):
+    lines = [f"the {a} was {b}" for a in ("film", "book") for b in ("good", "vexing")]
+    with pytest.raises(UserError, match="at most") as caught:
+        train(lines, vocab_size=4000)
+    size = int(str(caught.value).split("at most ")[1].split()[0])
+    assert len(train(lines, vocab_size=size)) == size
+
+
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_a_vocabulary_too_small_for_the_characters_says_so(kind: str) -> None:
     with pytest.raises(UserError) as caught:
