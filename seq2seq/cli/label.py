@@ -20,7 +20,10 @@ def label(
     run: RunPath,
     source: Annotated[
         Path | None,
-        typer.Argument(help="Texts, or words between blanks, one a line; else stdin."),
+        typer.Argument(
+            help="Texts, words between blanks, or frames as JSON, one a line; else "
+            "stdin."
+        ),
     ] = None,
     output: Output = None,
     form: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -25,13 +26,13 @@ def sample(
         int, typer.Option(min=1, help="Stop after so many tokens.")
     ] = 1000,
     number: Annotated[int, typer.Option("--num", min=1, help="Number of samples.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed.")] = 1,
 ) -> None:
     """Let a language model write: characters or tokens, one after the other."""
-    if not temperature > 0:
+    if not 0 < temperature < math.inf:
         raise UserError(
-            f"--temperature is {temperature:g}, and it is to be above 0; for the most "
-            "probable text give --greedy."
+            f"--temperature is {temperature:g}, and it is to be a number above 0; for "
+            "the most probable text give --greedy."
         )
     if greedy and (temperature != 1.0 or number > 1):
         raise UserError("--greedy has one result; leave --temperature and --num out.")

@@ -51,19 +51,28 @@ def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     for number, line in enumerate(read_lines(path), 1):
         origin = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{origin}: this is not JSON: {error}. Every line of a JSONL file "
-                "must be one object."
-            ) from error
-        if not isinstance(row, dict):
-            raise UserError(
-                f"{origin}: this is not a JSON object. Every line of a JSONL file "
-                "must be one object."
-            )
-        yield origin, row
+        yield origin, json_row(line, origin)
+
+
+def json_row(line: str, origin: str) -> dict[str, Any]:
+    """Read a line of JSONL.
+
+    Raises:
+        UserError: If it is no object.
+    """
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{origin}: this is not JSON: {error}. Every line of a JSONL file must be "
+            "one object."
+        ) from error
+    if not isinstance(row, dict):
+        raise UserError(
+            f"{origin}: this is not a JSON object. Every line of a JSONL file must be "
+            "one object."
+        )
+    return row
 
 
 def json_pairs(paths: Sequence[Path], languages: tuple[str, str]) -> Iterator[TextPair]:

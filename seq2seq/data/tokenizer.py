@@ -162,7 +162,7 @@ def train_tokenizer(lines: Iterable[str], options: SubwordOptions) -> Tokenizer:
     Source: Kudo and Richardson 2018; Kudo 2018 (unigram); Sennrich et al. 2016 (bpe).
     """
     sample = _sample(lines)
-    if not sample:
+    if not any(line.strip() for line in sample):
         raise UserError("there is no text to train a tokenizer on.")
     try:
         return Tokenizer(_train(sample, options))

@@ -1,9 +1,9 @@
-"""Answer new lines or pictures with a run: a label, tags or a caption for each."""
+"""Answer new texts, frames or pictures with a run: a label, tags or a caption."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from seq2seq.data.readers import json_row
 from seq2seq.errors import UserError
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.tasks.captioning import Captioning
@@ -22,6 +23,7 @@ from seq2seq.tasks.captioning_data import (
 )
 from seq2seq.tasks.classification import Classification
 from seq2seq.tasks.classification_data import make_batch
+from seq2seq.tasks.rows import Row, frames_of
 from seq2seq.tasks.tagging import Tagging
 from seq2seq.tasks.tagging_data import make_tag_batch
 from seq2seq.types import UNK, Batch
@@ -30,6 +32,8 @@ from seq2seq.utils.text import with_noun
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
+MAX_POSITIONS = 1 << 14
+"""Positions of a batch, padding included, unless one line has more."""
 
 
 class Answer(NamedTuple):
@@ -46,64 +50,90 @@ class Answer(NamedTuple):
 
 @torch.inference_mode()
 def label_lines(run: TaskRun, lines: Iterable[str], *, device: str) -> Iterator[Answer]:
-    """Label texts, or tag the words of sentences; as many answers as lines.
+    """Label texts or frames, or tag words or frames; as many answers as lines.
 
     Args:
-        run: A run of a classification of texts, or of a tagging of words.
-        lines: Texts; of a tagging, words between blanks.
+        run: A run of a classification or of a tagging.
+        lines: Texts; of a tagging, words between blanks; of frames, JSON objects with
+            the key frames.
         device: Where to compute, as torch names it.
 
     Raises:
-        UserError: If the run answers nothing that a line could hold.
+        UserError: If the run has another task, or a line holds no such frames.
     """
     task = run.task
-    is_words = isinstance(task, Tagging) and task.table is not None
-    is_text = isinstance(task, Classification) and task.tokenizer is not None
-    if not (is_words or is_text):
+    if not isinstance(task, Classification | Tagging):
         raise UserError(
-            f"{run.folder.path} does not label lines of text. seq2seq label needs a "
-            "run of task: classification of texts, or of task: tagging of words."
+            f"{run.folder.path} is a run of task: {run.recipe.task}; seq2seq label "
+            "needs one of task: classification or tagging, such as of: seq2seq train "
+            "lecture/vowels"
         )
     network = run.network().to(device).eval()
-    rest = iter(lines)
-    while chunk := list(islice(rest, BATCH_SIZE)):
-        given = [i for i, line in enumerate(chunk) if line.strip()]
-        answers = [Answer("")] * len(chunk)
-        if given:
-            texts = [chunk[i] for i in given]
-            batch = _encode(task, texts).to(torch.device(device))
-            for i, answer in zip(given, _answer(task, network, batch), strict=True):
-                answers[i] = answer
-        yield from answers
+    numbered = enumerate(lines, 1)
+    while chunk := list(islice(numbered, BATCH_SIZE)):
+        given = [(i, line) for i, line in chunk if line.strip()]
+        sources = dict(zip([i for i, _ in given], _encode(task, given), strict=True))
+        answers = dict.fromkeys([i for i, _ in chunk], Answer(""))
+        for some in _by_length(sources):
+            batch = _batch(task, [sources[i] for i in some]).to(torch.device(device))
+            answers.update(zip(some, _answer(task, network, batch), strict=True))
+        yield from answers.values()
 
 
-def _encode(task: Any, texts: Sequence[str]) -> Batch:
-    indices = np.arange(len(texts))
-    if isinstance(task, Tagging):
+def _encode(
+    task: Classification | Tagging, lines: Sequence[tuple[int, str]]
+) -> Sequence[Any]:
+    """Return the source of each line, which has its number."""
+    sources: Sequence[Any]
+    if task.scaler is not None:
+        rows = [Row(f"line {i}", json_row(line, f"line {i}")) for i, line in lines]
+        sources = [task.scaler(frames_of(row)) for row in rows]
+    elif isinstance(task, Tagging):
         assert task.table is not None
-        sources = [task.table.encode(text.split()) for text in texts]
-        return make_tag_batch(sources, [[UNK] * len(s) for s in sources], indices)
-    tokens = task.tokenizer.encode(texts)
+        return [task.table.encode(line.split()) for _, line in lines]
+    else:
+        assert task.tokenizer is not None
+        sources = task.tokenizer.encode([line for _, line in lines])
+    if isinstance(task, Tagging):
+        return sources
     limit = task.recipe.data.max_length
-    if long := sum(len(ids) > limit for ids in tokens):
+    if long := sum(len(source) > limit for source in sources):
         log.warning(
-            "%s longer than %d tokens, cut there (data.max_length)",
+            "%s longer than %d %s, cut there (data.max_length)",
             with_noun(long, "line"),
             limit,
+            "tokens" if task.scaler is None else "frames",
         )
-    targets = torch.full((len(texts), 1), UNK)
-    return make_batch([ids[:limit] for ids in tokens], targets, indices)
+    return [source[:limit] for source in sources]
 
 
-def _answer(task: Any, network: Any, batch: Batch) -> list[Answer]:
-    texts = task.predict(network, batch)
+def _by_length(sources: Mapping[int, Any]) -> Iterator[list[int]]:
+    """Share out sources of like lengths to batches of at most `MAX_POSITIONS`."""
+    some: list[int] = []
+    for i in sorted(sources, key=lambda i: len(sources[i])):
+        if some and (len(some) + 1) * len(sources[i]) > MAX_POSITIONS:
+            yield some
+            some = []
+        some.append(i)
+    if some:
+        yield some
+
+
+def _batch(task: Classification | Tagging, sources: Sequence[Any]) -> Batch:
+    indices = np.arange(len(sources))
+    if isinstance(task, Tagging):
+        return make_tag_batch(sources, [[UNK] * len(s) for s in sources], indices)
+    return make_batch(sources, torch.full((len(sources), 1), UNK), indices)
+
+
+def _answer(task: Classification | Tagging, network: Any, batch: Batch) -> list[Answer]:
     if isinstance(task, Tagging) or task.labels is None:
-        return [Answer(text) for text in texts]
+        return [Answer(text) for text in task.predict(network, batch)]
     names = task.labels.names
     rows = task.probabilities(network, batch).tolist()
     return [
-        Answer(text, dict(zip(names, row, strict=True)))
-        for text, row in zip(texts, rows, strict=True)
+        Answer(names[int(np.argmax(row))], dict(zip(names, row, strict=True)))
+        for row in rows
     ]
 
 

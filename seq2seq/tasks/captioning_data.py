@@ -36,8 +36,10 @@ def read_pictures(path: Path) -> Pictures:
         UserError: If the file is no such array, is pickled, or holds NaN or infinity.
     """
     try:
-        pictures = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        pictures: Pictures = np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise UserError(
             f"{path} is no sound .npy file ({str(error).splitlines()[0]}). Write "
             "numbers by numpy.save; pictures are read with PIL, by "
@@ -50,6 +52,13 @@ def read_pictures(path: Path) -> Pictures:
         raise UserError(
             f"{shown}; pixels are (N, C, H, W) of uint8, features (N, P, F) of floats."
         )
+    if pixels and pictures.shape[1] > 4 >= pictures.shape[3]:
+        raise UserError(
+            f"{shown}, as if channels came last; write numpy.moveaxis(pictures, 3, 1)."
+        )
+    if features and (pictures.dtype.itemsize > 4 or not pictures.dtype.isnative):
+        with np.errstate(over="ignore"):  # Infinity is refused below.
+            pictures = pictures.astype(np.float32)
     if features and not np.isfinite(pictures).all():
         raise UserError(f"{path} holds NaN or infinity; compute its features again.")
     return np.asarray(pictures)

@@ -147,7 +147,7 @@ class Classification:
         """Return the most probable label, or the number."""
         if self.labels is None:
             return [f"{value:.6g}" for value in network.logits(batch)[:, 0].tolist()]
-        best = network.logits(batch)[:, FIRST:].argmax(dim=1) + FIRST
+        best = self.probabilities(network, batch).argmax(dim=1) + FIRST
         return self.labels.decode(best.tolist())
 
     def references(self, batch: Batch) -> list[str]:

@@ -24,7 +24,14 @@ from seq2seq.recipe.classification import DRAWN, ClassificationRecipe
 from seq2seq.recipe.data import SubwordOptions
 from seq2seq.tasks.data import Examples
 from seq2seq.tasks.labels import LABELS_FILE, Labels, check_labels
-from seq2seq.tasks.rows import find_split_file, frames_of, read_rows, text_of
+from seq2seq.tasks.rows import (
+    check_alike,
+    find_split_file,
+    frames_of,
+    label_of,
+    read_rows,
+    text_of,
+)
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.types import EOS, Batch
 from seq2seq.utils.text import with_noun
@@ -225,8 +232,10 @@ class ClassificationReader:
         sources: Sequence[Source]
         if FRAMES_FILE in files:
             scale = FrameScaler.from_bytes(files[FRAMES_FILE])
+            check_alike(raw[0], scale.mean[None], origins[0])
             sources = [scale(frames) for frames in raw]
         else:
+            check_alike(raw[0], "", origins[0])
             sources = Tokenizer(files["source.model"]).encode(raw)
         if long := sum(len(source) > limit for source in sources):
             log.warning(
@@ -257,7 +266,8 @@ class ClassificationReader:
             raw.append(
                 frames_of(row) if "frames" in row.values else text_of(row, "text")
             )
-            answer = text_of(row, "label")
+            check_alike(raw[-1], raw[0], row.origin)
+            answer = label_of(row)
             if data.target == "number":
                 answer = _number(answer, row.origin)
             answers.append(answer)

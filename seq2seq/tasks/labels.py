@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from seq2seq.errors import UserError
 from seq2seq.types import EOS, UNK
+from seq2seq.utils.text import with_noun
 
 FIRST = EOS + 1
 """Id of the first label."""
@@ -67,8 +68,8 @@ def check_labels(labels: Sequence[str], origin: str) -> None:
     names = set(labels)
     if len(names) < 2:
         raise UserError(
-            f"{origin} has {len(names)} different labels, and to choose takes at least "
-            "two. See that the label comes first, then a tab."
+            f"{origin} has {with_noun(len(names), 'different label')}, and to choose "
+            "takes at least two."
         )
     if any("\n" in name for name in names):
         raise UserError(f"{origin}: a label holds a line end; remove it.")

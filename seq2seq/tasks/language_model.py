@@ -164,12 +164,14 @@ def generate(
     with torch.inference_mode():
         for _ in range(max_length):
             log_probs, state = network.log_probs(inputs, state)
-            scores = log_probs[0, -1]
+            scores = log_probs[0, -1].double()
             scores[[PAD, UNK, BOS]] = -torch.inf
             if greedy:
                 token = int(scores.argmax())
             else:
-                weights = torch.softmax(scores.double() / temperature, dim=0)
+                # The best is 0, so that no temperature makes infinity of all.
+                scores = (scores - scores.max()) / temperature
+                weights = torch.softmax(scores, dim=0)
                 token = int(torch.multinomial(weights, 1, generator=generator))
             yield token
             inputs = torch.tensor([[token]])

@@ -14,6 +14,7 @@ from seq2seq.data.readers import json_rows, one_line
 from seq2seq.errors import UserError
 from seq2seq.utils.files import read_lines
 from seq2seq.utils.similar_paths import missing_error
+from seq2seq.utils.text import has_surrogate, with_noun
 
 Frames = NDArray[np.float32]
 
@@ -66,7 +67,8 @@ def read_rows(path: Path, columns: tuple[str, str]) -> Iterator[Row]:
         columns: Names of the columns of TSV, in this order.
 
     Raises:
-        UserError: If a line has no two columns, or is no JSON object: with its number.
+        UserError: If a line has no two columns, is no JSON object, or names the
+            columns: with its number.
     """
     if ".parquet" in path.suffixes:
         yield from _parquet_rows(path)
@@ -78,9 +80,15 @@ def read_rows(path: Path, columns: tuple[str, str]) -> Iterator[Row]:
     for number, line in enumerate(read_lines(path), 1):
         origin, cells = f"{path}:{number}", line.split("\t")
         if len(cells) != 2:
+            count = len(cells) if line.strip() else 0
             raise UserError(
-                f"{origin}: {len(cells)} columns came, but two are needed, "
+                f"{origin}: {with_noun(count, 'column')} came, but two are needed, "
                 f"{' and '.join(columns)}, with a tab between them."
+            )
+        if number == 1 and tuple(cell.strip().lower() for cell in cells) == columns:
+            raise UserError(
+                f"{origin}: this line names the columns, and would be an example. "
+                f"Remove it: tail -n +2 {path.name} > NEW"
             )
         yield Row(origin, dict(zip(columns, cells, strict=True)))
 
@@ -107,16 +115,76 @@ def text_of(row: Row, column: str) -> str:
     """Return a value that is text, or a number or truth value as text.
 
     Raises:
-        UserError: If the row lacks it.
+        UserError: If the row lacks it, or it is no Unicode.
     """
     value = row.values.get(column)
     if value is None or isinstance(value, list | dict):
-        have = ", ".join(map(repr, row.values)) or "none"
         raise UserError(
-            f"{row.origin}: no {column} came; the columns are {have}, and a text is "
-            f"needed in {column!r}."
+            f"{row.origin}: no {column} came; the columns are {_names(row)}, and a "
+            f"text is needed in {column!r}."
         )
+    if has_surrogate(str(value)):
+        raise UserError(f"{row.origin}: {column} holds half a surrogate pair; mend it.")
     return str(value)
+
+
+def label_of(row: Row) -> str:
+    """Return the label, without blanks around it.
+
+    Raises:
+        UserError: If the row lacks it, or it is blank.
+    """
+    label = text_of(row, "label").strip()
+    if not label:
+        raise UserError(
+            f"{row.origin}: the label is blank; write one, or drop the row."
+        )
+    return label
+
+
+def labels_of(row: Row) -> list[str]:
+    """Return a label for each frame.
+
+    Raises:
+        UserError: If the row lacks them, or one is no word without blanks.
+    """
+    labels = row.values.get("labels")
+    if not isinstance(labels, list):
+        raise UserError(
+            f"{row.origin}: no labels came; the columns are {_names(row)}, and a list "
+            "is needed in 'labels'."
+        )
+    words = [text_of(Row(row.origin, {"label": label}), "label") for label in labels]
+    for word in words:
+        if word.split() != [word]:
+            raise UserError(
+                f"{row.origin}: the label {word!r} of a frame is not one word; write "
+                "it without blanks."
+            )
+    return words
+
+
+def check_alike(source: object, first: object, origin: str) -> None:
+    """Check that a source is what the first one is: text or words, or frames as long.
+
+    Raises:
+        UserError: If it is not.
+    """
+    kinds = [
+        f"frames of {with_noun(value.shape[1], 'number')}"
+        if isinstance(value, np.ndarray)
+        else "text"
+        for value in (source, first)
+    ]
+    if kinds[0] != kinds[1]:
+        raise UserError(
+            f"{origin}: {kinds[0]} came, but {kinds[1]} before it; make all examples "
+            "alike."
+        )
+
+
+def _names(row: Row) -> str:
+    return ", ".join(map(repr, row.values)) or "none"
 
 
 def frames_of(row: Row, column: str = "frames") -> Frames:
@@ -126,11 +194,12 @@ def frames_of(row: Row, column: str = "frames") -> Frames:
         UserError: If they are not numbers, of unequal lengths, or not finite.
     """
     try:
-        frames = np.array(row.values[column], dtype=np.float32)
+        with np.errstate(over="ignore"):  # Infinity is refused below.
+            frames = np.array(row.values[column], dtype=np.float32)
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(
-            f"{row.origin}: no frames came; {column!r} needs a list of frames, each a "
-            "list of as many numbers."
+            f"{row.origin}: no frames came; the columns are {_names(row)}, and "
+            f"{column!r} needs a list of frames, each a list of as many numbers."
         ) from error
     if frames.ndim != 2 or 0 in frames.shape:
         raise UserError(

@@ -26,7 +26,13 @@ from seq2seq.recipe.tagging import TaggingRecipe
 from seq2seq.tasks.classification_data import FRAMES_FILE, FrameScaler
 from seq2seq.tasks.data import Examples
 from seq2seq.tasks.labels import LABELS_FILE, Labels, check_labels
-from seq2seq.tasks.rows import find_split_file, frames_of, read_rows
+from seq2seq.tasks.rows import (
+    check_alike,
+    find_split_file,
+    frames_of,
+    labels_of,
+    read_rows,
+)
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.tasks.word_features import FEATURES_FILE, FeatureTable
 from seq2seq.types import PAD, UNK, Batch
@@ -153,9 +159,12 @@ class TaggingReader:
                 f"{split}: {with_noun(unknown, 'tag')} that training does not have, "
                 "which count as wrong"
             )
+        origin = f"{self.recipe.data.path}, split {split}"
         if FRAMES_FILE in files:
             scale = FrameScaler.from_bytes(files[FRAMES_FILE])
+            check_alike(raw[0], scale.mean[None], origin)
             return TaggedExamples([], [scale(f) for f in raw], tags, targets)
+        check_alike(raw[0], (), origin)
         table = FeatureTable.from_bytes(files[FEATURES_FILE])
         return TaggedExamples(raw, [table.encode(w) for w in raw], tags, targets)
 
@@ -178,9 +187,15 @@ class TaggingReader:
         tags: list[list[str]] = []
         if {".jsonl", ".parquet"} & set(path.suffixes):
             for row in read_rows(path, ("frames", "labels")):
+                if "words" in row.values:
+                    raise UserError(
+                        f"{row.origin}: words are read from {split}.{data.language} "
+                        f"and their tags from {split}.tags, a sentence in each line, "
+                        "not from this file."
+                    )
                 raw.append(frames_of(row))
-                labels = row.values.get("labels")
-                tags.append(list(map(str, labels)) if isinstance(labels, list) else [])
+                check_alike(raw[-1], raw[0], row.origin)
+                tags.append(labels_of(row))
                 _check_aligned(row.origin, len(raw[-1]), len(tags[-1]), "frames")
         else:
             tag_file = find_split_file(folder, split, (".tags",))

@@ -13,6 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.tasks.labels import FIRST
 from seq2seq.tasks.task import Vocabularies
 from seq2seq.types import EOS, UNK
+from seq2seq.utils.text import has_surrogate
 
 CHARACTERS_FILE = "characters.json"
 Ids = NDArray[np.int32]
@@ -97,8 +98,11 @@ class TextVocabulary:
         Raises:
             UserError: If one was not in the training text.
         """
-        unknown = sorted(set(text) - set(self.characters) - {"\n"})
-        if self.tokenizer is None and unknown:
+        characters = sorted(set(text) - {"\n"})
+        unknown = [
+            c for c in characters if has_surrogate(c) or UNK in self.encode([c])[0]
+        ]
+        if unknown:
             raise UserError(
                 f"the prompt holds {', '.join(map(repr, unknown[:5]))}, which the "
                 "training text does not; leave that out."

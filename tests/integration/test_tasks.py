@@ -11,6 +11,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from seq2seq.data.drawn_frames import nback_examples
 from seq2seq.data.drawn_shapes import shape_pictures
 from seq2seq.recipe import BaseRecipe, recipe_class
 from seq2seq.recipe.loader import read_recipe
@@ -208,7 +209,36 @@ def test_words_in_are_tags_out_and_pictures_are_captions(tmp_path: Path) -> None
     assert "needs one of task: captioning" in errors
     status, _, errors = invoke("label", str(tmp_path / "pictures"), str(file))
     assert status == 1
-    assert "does not label lines of text" in errors
+    assert "needs one of task: classification or tagging" in errors
+
+
+def test_frames_in_are_labels_out_whatever_else_is_in_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = nback()
+    train(recipe_class("tagging").model_validate(content), tmp_path / "run")
+    frames = nback_examples("test", 6, back=1)[0]
+    rows = [json.dumps({"frames": f[: 3 + i].tolist()}) for i, f in enumerate(frames)]
+    lines = [*rows[::-1], "", *rows]
+    (tmp_path / "in.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    arguments = ("label", str(tmp_path / "run"), str(tmp_path / "in.jsonl"))
+    status, out, _ = invoke(*arguments)
+    labels = out.splitlines()
+    assert status == 0
+    assert [len(line.split()) for line in labels] == [8, 7, 6, 5, 4, 3, 0, *range(3, 9)]
+    assert labels[:6] == labels[:6:-1]
+    monkeypatch.setattr("seq2seq.evaluation.answer.MAX_POSITIONS", 10)
+    assert invoke(*arguments)[1] == out
+    (tmp_path / "in.jsonl").write_text(f"{rows[0]}\n[[1, 2]]\n")
+    status, _, errors = invoke(*arguments)
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "line 2: this is not a JSON object" in errors
+
+
+@pytest.mark.parametrize("temperature", ["0", "-1", "nan", "inf"])
+def test_a_temperature_is_a_number_above_0(temperature: str) -> None:
+    status, _, errors = invoke("sample", "runs/none", f"--temperature={temperature}")
+    assert (status, "is to be a number above 0" in errors) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["lecture/hello", "lecture/recall"])

@@ -137,7 +137,8 @@ def test_a_vocabulary_too_large_says_what_is_possible() -> None:
 def test_the_possible_size_is_possible_where_fewer_tokens_cover_fewer_characters() -> (
     None
 ):
-    lines = [f"the {a} was {b}" for a in ("film", "book") for b in ("good", "vexing")]
+    nouns, adjectives = "film book meal hotel song", "great lovely fine bad poor dull"
+    lines = [f"the {n} was {a}" for n in nouns.split() for a in adjectives.split()]
     with pytest.raises(UserError, match="at most") as caught:
         train(lines, vocab_size=4000)
     size = int(str(caught.value).split("at most ")[1].split()[0])

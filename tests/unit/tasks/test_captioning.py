@@ -13,7 +13,7 @@ from seq2seq.data.drawn_shapes import shape_pictures
 from seq2seq.errors import UserError
 from seq2seq.recipe import CaptioningRecipe
 from seq2seq.tasks import open_task
-from seq2seq.tasks.captioning_data import CaptioningReader
+from seq2seq.tasks.captioning_data import CaptioningReader, read_pictures
 
 CAPTIONS = ["a red dog", "a blue cat", "a red cat"]
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 3, 9, 9)).astype(np.uint8)
@@ -107,6 +107,8 @@ def test_pictures_are_shifted_in_training_alone(tmp_path: Path) -> None:
         (np.full((3, 2, 2), np.nan), CAPTIONS, "NaN or infinity"),
         (PIXELS, CAPTIONS[:2], r"3 pictures, but train.en has 2 lines"),
         (np.array([{}, [], 1], dtype=object), CAPTIONS, "no sound .npy file"),
+        (np.full((3, 2, 2), 1e300), CAPTIONS, "NaN or infinity"),
+        (np.moveaxis(PIXELS, 1, 3), CAPTIONS, "as if channels came last"),
     ],
 )
 def test_bad_pictures_get_one_line(
@@ -117,6 +119,28 @@ def test_bad_pictures_get_one_line(
             "train"
         )
     assert "\n" not in str(caught.value)
+
+
+def test_features_of_any_float_and_order_are_those_of_float32(tmp_path: Path) -> None:
+    features = np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32)
+    given = recipe(tmp_path, encoder={"kind": "features", "size": 8})
+    for kind in (">f4", "f8", ">f8", "longdouble"):
+        write(tmp_path, features.astype(kind, order="F"), CAPTIONS)
+        _, network, examples = opened(given)
+        batch = examples.batch(np.arange(3))
+        assert batch.source.dtype == torch.float32
+        np.testing.assert_array_equal(batch.source, features)
+        network.encoder(batch.source, batch.source_lengths)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04K\x01.", b"hello"])
+def test_no_other_file_is_read_as_pictures(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.npy is no sound \.npy file") as caught:
+        read_pictures(tmp_path / "x.npy")
+    assert "allow_pickle" not in str(caught.value)
+    with pytest.raises(UserError, match=r"y\.npy cannot be read: No such file"):
+        read_pictures(tmp_path / "y.npy")
 
 
 def test_pictures_of_another_shape_than_the_runs_are_refused(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def recipe(path: object, **sections: Any) -> ClassificationRecipe:
         {
             "task": "classification",
             "data": {"path": str(path), **sections.pop("data", {})},
-            "tokenizer": {"model_type": "char", "vocab_size": 15},
+            "tokenizer": sections.pop(
+                "tokenizer", {"model_type": "char", "vocab_size": 15}
+            ),
             "model": {
                 "embedding_size": 8,
                 "encoder": LAYER,
@@ -102,8 +104,12 @@ def test_frames_are_normalised_by_the_training_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["1\tgood", "0 bad"], r"train.tsv:2: 1 columns came, but two are needed"),
-        (["1\tgood", "1\tbad"], "has 1 different labels"),
+        (["1\tgood", "0 bad"], r"train.tsv:2: 1 column came, but two are needed"),
+        (["1\tgood", ""], r"train.tsv:2: 0 columns came"),
+        (["1\tgood", " \tbad"], r"train.tsv:2: the label is blank"),
+        (["Label\tText", *TEXTS], r"train.tsv:1: this line names the columns"),
+        (["1\tgood", "1 \tbad"], "has 1 different label,"),
+        (["1\t", "0\t"], "no text to train a tokenizer on"),
         ([], "train.tsv is empty"),
     ],
 )
@@ -130,12 +136,45 @@ def test_an_unknown_label_names_its_line(tmp_path: Path) -> None:
         ('{"label": "a"}', "no text came"),
         ('{"text": "x"}', "no label came"),
         ("x", "not JSON"),
+        ('{"frames": [[1e300]], "label": "a"}', "NaN or infinity"),
+        ('{"text": "x", "label": "\\ud800"}', "half a surrogate pair"),
     ],
 )
 def test_bad_rows_name_their_line(tmp_path: Path, row: str, message: str) -> None:
     (tmp_path / "train.jsonl").write_text(row + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=rf"train.jsonl:1: .*{message}"):
         ClassificationReader(recipe(tmp_path), None).read("train")
+
+
+FRAMES = '{"frames": [[1, 2]], "label": "a"}'
+TEXT = '{"text": "xyz", "label": "b"}'
+LONGER = '{"frames": [[1, 2, 3]], "label": "b"}'
+
+
+@pytest.mark.parametrize(
+    ("rows", "split", "message"),
+    [
+        ((FRAMES, LONGER), "train", "frames of 3 numbers came, but frames of 2"),
+        ((FRAMES, TEXT), "train", "text came, but frames of 2 numbers"),
+        ((TEXT, FRAMES), "train", "frames of 2 numbers came, but text"),
+        ((FRAMES, FRAMES.replace('"a"', '"b"')), "test", "text came, but frames"),
+        (
+            (TEXT, TEXT.replace('"b"', '"c"')),
+            "test",
+            "frames of 2 numbers came, but text",
+        ),
+    ],
+)
+def test_texts_and_frames_of_other_sizes_are_not_mixed(
+    tmp_path: Path, rows: tuple[str, str], split: str, message: str
+) -> None:
+    (tmp_path / "train.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    other = FRAMES if rows[0] == TEXT else TEXT
+    (tmp_path / "test.jsonl").write_text(other, encoding="utf-8")
+    tokenizer = {"model_type": "char", "vocab_size": 8}
+    reader = ClassificationReader(recipe(tmp_path, tokenizer=tokenizer), None)
+    with pytest.raises(UserError, match=message):
+        reader.read(split)
 
 
 def test_a_task_is_chosen_by_name_and_its_keys_are_checked(tmp_path: Path) -> None:

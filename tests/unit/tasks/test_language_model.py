@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from seq2seq.data.tokenizer import train_tokenizer
 from seq2seq.errors import RecipeError, UserError
 from seq2seq.evaluation.evaluate_language_model import token_nats
 from seq2seq.recipe import LanguageModelRecipe
+from seq2seq.recipe.data import SubwordOptions
 from seq2seq.recipe.loader import read_recipe
 from seq2seq.tasks import open_task
 from seq2seq.tasks.language_model import generate
@@ -52,6 +55,13 @@ def test_a_text_of_characters_comes_back_whole() -> None:
     assert (ids == EOS).sum() == len(LINES)
     with pytest.raises(UserError, match="the prompt holds 'Z'"):
         text.require_known("to Z")
+    text.require_known("to\nbe")
+    options = SubwordOptions(model_type="char", vocab_size=15)
+    text = TextVocabulary({"target.model": train_tokenizer(LINES, options).model})
+    text.require_known("to\nbe")
+    for unknown in ("to Z", "to \udcff"):
+        with pytest.raises(UserError, match=re.escape(f"holds {unknown[3]!r}")):
+            text.require_known(unknown)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +159,8 @@ def test_a_low_temperature_is_greedy_and_a_high_one_is_not() -> None:
     _, network = opened()
     network.eval()
     greedy = list(generate(network, [], greedy=True, max_length=30))
-    assert list(generate(network, [], temperature=1e-4, max_length=30)) == greedy
+    for cold in (1e-4, 1e-320):
+        assert list(generate(network, [], temperature=cold, max_length=30)) == greedy
     drawn = [tuple(generate(network, [], max_length=30, seed=s)) for s in range(3)]
     assert len({*drawn, tuple(greedy)}) == 4
     assert list(drawn[0]) == list(generate(network, [], max_length=30, seed=0))

@@ -109,7 +109,7 @@ def test_an_unknown_tag_is_wrong_and_no_error(tmp_path: Path) -> None:
     ("words", "tags", "message"),
     [
         (["a b c", "a"], ["x y z", "x y"], r"train.en:2: 1 words, 2 tags"),
-        (["a b"], ["x x"], "1 different labels"),
+        (["a b"], ["x x"], "1 different label,"),
         ([], [], "is empty"),
         (["a", "b"], ["x"], "2 lines but train.tags has 1"),
     ],
@@ -120,6 +120,36 @@ def test_bad_files_get_one_line(
     with pytest.raises(UserError, match=message) as caught:
         TaggingReader(recipe(write(tmp_path, "train", words, tags)), None).read("train")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"frames": [[1, 2]], "labels": ["a b"]}', "'a b' of a frame is not one word"),
+        ('{"frames": [[1, 2]], "labels": [""]}', "'' of a frame is not one word"),
+        ('{"frames": [[1, 2]], "labels": [null]}', "no label came"),
+        ('{"frames": [[1, 2]]}', "no labels came"),
+        ('{"frames": [[1, 2]], "labels": []}', "1 frames, 0 tags"),
+        ('{"frames": [[1]], "labels": ["a"]}', "frames of 1 number came, but"),
+        ('{"words": ["a"], "tags": ["b"]}', r"words are read from train.en and"),
+    ],
+)
+def test_bad_rows_of_frames_get_one_line(
+    tmp_path: Path, row: str, message: str
+) -> None:
+    first = '{"frames": [[1, 2]], "labels": ["a"]}'
+    (tmp_path / "train.jsonl").write_text(f"{first}\n{row}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"train.jsonl:2: .*{message}") as caught:
+        TaggingReader(recipe(tmp_path), None).read("train")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_split_of_words_does_not_go_with_frames(tmp_path: Path) -> None:
+    row = '{"frames": [[1, 2]], "labels": ["a"]}'
+    (tmp_path / "test.jsonl").write_text(row, encoding="utf-8")
+    reader = TaggingReader(recipe(write(tmp_path, "train", WORDS, TAGS)), None)
+    with pytest.raises(UserError, match=r"split test: frames of 2 numbers came"):
+        reader.read("test")
 
 
 def test_segmentation_by_characters_has_the_f1_of_words(tmp_path: Path) -> None:
