@@ -25,6 +25,7 @@ from seq2seq.cli.heatmap import heatmap
 from seq2seq.cli.label import caption, label
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
+from seq2seq.cli.rerank import rerank
 from seq2seq.cli.sample import sample
 from seq2seq.cli.score import score
 from seq2seq.cli.shortlist import shortlist
@@ -39,7 +40,8 @@ app = new_group(
     "Recurrent machine translation: train from a recipe, translate, evaluate."
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
-VERBS += [label, caption, sample, score, heatmap, average, distill, export, shortlist]
+VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
+VERBS += [shortlist]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

@@ -30,6 +30,7 @@ EXAMPLES = {
         "seq2seq sample runs/lecture/shakespeare --prompt ROMEO: --lines 20",
     ],
     "score": ["seq2seq score runs/quickstart --source in.txt --target out.txt"],
+    "rerank": ["seq2seq rerank n-best.txt --language-model runs/lm --lm-weight 0.1"],
     "heatmap": [
         'seq2seq heatmap runs/quickstart "The dog sleeps." --output attention.svg'
     ],

@@ -111,7 +111,7 @@ LanguageModelWeight = Annotated[
     typer.Option(
         "--lm-weight",
         min=0,
-        help="With --language-model: what its log-probabilities are multiplied by.",
+        help="What the language model's log-probabilities are multiplied by.",
         show_default="0.2",
     ),
 ]

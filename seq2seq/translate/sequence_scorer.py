@@ -16,6 +16,7 @@ from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.engines.engine import Engine
 from seq2seq.engines.factory import engine_devices, load_engine, open_runs
 from seq2seq.errors import misaligned_error
+from seq2seq.tasks.text_vocabulary import TextVocabulary
 from seq2seq.translate.batching import batch_by_length, read_buffers
 from seq2seq.translate.input_splitting import encode_long
 from seq2seq.types import PAD
@@ -38,8 +39,8 @@ class SequenceScorer:
     def __init__(
         self,
         engine: Engine,
-        source: Tokenizer,
-        target: Tokenizer,
+        source: Tokenizer | TextVocabulary,
+        target: Tokenizer | TextVocabulary,
         *,
         device: str = "cpu",
     ) -> None:
