@@ -2,7 +2,9 @@
 
     python tests/benchmarks/train_against.py OTHER_CHECKOUT RECIPE -o data.path=...
 
-Prints tokens per second of the median step of each round, medians and their ratio.
+Prints tokens per second of the median step and peak memory of each round, the medians,
+and the ratio of the rates. A checkout older than the name seq2seq-recurrent needs its
+distribution's metadata on its path.
 """
 
 from __future__ import annotations
@@ -18,18 +20,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[2]
 
 
-def tokens_per_second(checkout: Path, arguments: list[str]) -> float:
-    """Run `bench train` of a checkout; return the median step's rate."""
+def measure(checkout: Path, arguments: list[str]) -> tuple[float, int]:
+    """Run `bench train` of a checkout; return the median step's rate and peak MiB."""
     done = subprocess.run(
         [sys.executable, "-m", "seq2seq", "bench", "train", *arguments],
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     line = json.loads(done.stdout.splitlines()[-1])
-    return float(line["pieces_per_second_median_step"])
+    return float(line["pieces_per_second_median_step"]), int(line["peak_rss_mib"])
 
 
 def main() -> None:
@@ -43,14 +45,21 @@ def main() -> None:
     arguments = [options.recipe, "--steps", options.steps]
     for override in options.overrides:
         arguments += ["-o", override]
-    rates: dict[str, list[float]] = {"this": [], "other": []}
+    results: dict[str, list[tuple[float, int]]] = {"this": [], "other": []}
     for number in range(options.rounds):
         sides = [("this", HERE), ("other", options.other.resolve())]
         for name, checkout in sides if number % 2 else sides[::-1]:
-            rates[name].append(tokens_per_second(checkout, arguments))
-            print(f"round {number + 1}  {name:5}  {rates[name][-1]:,.0f} tokens/s")
-    this, other = (statistics.median(rates[name]) for name in ("this", "other"))
-    print(f"median {this:,.0f} against {other:,.0f}: {this / other:.3f} times")
+            rate, memory = measure(checkout, arguments)
+            results[name].append((rate, memory))
+            print(f"round {number + 1}  {name:5}  {rate:,.0f} tokens/s  {memory:,} MiB")
+    (this, this_memory), (other, other_memory) = (
+        [statistics.median(column) for column in zip(*results[name], strict=True)]
+        for name in ("this", "other")
+    )
+    print(
+        f"median {this:,.0f} against {other:,.0f} tokens/s: {this / other:.3f} times; "
+        f"{this_memory:,.0f} against {other_memory:,.0f} MiB"
+    )
 
 
 if __name__ == "__main__":
