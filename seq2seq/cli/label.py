@@ -32,7 +32,7 @@ def label(
     ] = "text",
     device: DeviceName = None,
 ) -> None:
-    """Label each line, or tag its words: as many lines out as in."""
+    """Label each line, tag or segment its words: as many lines out as in."""
     import json
 
     from seq2seq.evaluation.answer import label_lines
@@ -58,7 +58,8 @@ def label(
                 continue
             content: dict[str, object] = {"label": answer.text}
             if opened.recipe.task == "tagging":
-                content = {"tags": answer.text.split()}
+                key = "words" if opened.recipe.data.boundaries else "tags"
+                content = {key: answer.text.split()}
             if answer.probabilities is not None:
                 content["probabilities"] = answer.probabilities
             yield json.dumps(content, ensure_ascii=False)

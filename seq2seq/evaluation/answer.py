@@ -24,6 +24,7 @@ from seq2seq.tasks.captioning_data import (
 from seq2seq.tasks.classification import Classification
 from seq2seq.tasks.classification_data import make_batch
 from seq2seq.tasks.rows import Row, frames_of
+from seq2seq.tasks.segmentation import join_words
 from seq2seq.tasks.tagging import Tagging
 from seq2seq.tasks.tagging_data import make_tag_batch
 from seq2seq.types import UNK, Batch
@@ -77,6 +78,9 @@ def label_lines(run: TaskRun, lines: Iterable[str], *, device: str) -> Iterator[
         for some in _by_length(sources):
             batch = _batch(task, [sources[i] for i in some]).to(torch.device(device))
             answers.update(zip(some, _answer(task, network, batch), strict=True))
+        if isinstance(task, Tagging) and task.recipe.data.boundaries:
+            for i, line in given:
+                answers[i] = Answer(join_words(line, answers[i].text.split()))
         yield from answers.values()
 
 
@@ -90,7 +94,7 @@ def _encode(
         sources = [task.scaler(frames_of(row)) for row in rows]
     elif isinstance(task, Tagging):
         assert task.table is not None
-        return [task.table.encode(line.split()) for _, line in lines]
+        return [task.table.encode(task.words(line)) for _, line in lines]
     else:
         assert task.tokenizer is not None
         sources = task.tokenizer.encode([line for _, line in lines])

@@ -19,10 +19,15 @@ class TaggingData(RecipeSection):
         min_length=1,
         description="A folder with SPLIT.LANGUAGE and SPLIT.tags (also .gz), words and "
         "tags between blanks, as many of both in a line; or SPLIT.jsonl or "
-        "SPLIT.parquet with the columns frames and labels; or nback, frames that are "
+        "SPLIT.parquet with the columns frames and labels; or nback or copy, which are "
         "drawn.",
     )
     language: Language = Field("en", description="Language of the words.")
+    boundaries: bool = Field(
+        False,
+        description="Word segmentation: SPLIT.LANGUAGE alone is read, and its blanks "
+        "are what is learned, by tags B, M, E and S of characters.",
+    )
     splits: SplitOptions = SplitOptions()
     back: int | None = Field(
         None,
@@ -31,14 +36,24 @@ class TaggingData(RecipeSection):
         description="Of nback: whether a frame shows what the one so many before it "
         "showed.",
     )
+    length: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Of copy: positions between ten symbols and their repetition.",
+    )
 
     @model_validator(mode="after")
     def _check_drawn(self) -> TaggingData:
-        if (self.path == "nback") != (self.back is not None):
-            raise ValueError(
-                f"data.back is for data.path: nback, which needs it; data.path is "
-                f"{self.path!r}"
-            )
+        for key, path, value in (
+            ("back", "nback", self.back),
+            ("length", "copy", self.length),
+        ):
+            if (self.path == path) != (value is not None):
+                raise ValueError(
+                    f"data.{key} is for data.path: {path}, which needs it; data.path "
+                    f"is {self.path!r}"
+                )
         return self
 
 

@@ -15,6 +15,7 @@ from seq2seq.nn.loss import LossOutput, chunked_cross_entropy
 from seq2seq.recipe.tagging import TaggingModel, TaggingRecipe
 from seq2seq.tasks.classification_data import FRAMES_FILE, FrameScaler
 from seq2seq.tasks.labels import FIRST, LABELS_FILE, Labels
+from seq2seq.tasks.segmentation import BOUNDARY_TAGS
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.tasks.word_features import FEATURES_FILE, FeatureTable
 from seq2seq.types import PAD, UNK, Batch, RNNState
@@ -119,7 +120,7 @@ class Tagging:
             self.scaler = FrameScaler.from_bytes(vocabularies[FRAMES_FILE])
         else:
             self.table = FeatureTable.from_bytes(vocabularies.get(FEATURES_FILE, b""))
-        self.is_segmentation = set(self.labels.names) <= set("BMES")
+        self.is_segmentation = set(self.labels.names) <= set(BOUNDARY_TAGS)
         names = ["accuracy", *(["word_f1"] if self.is_segmentation else [])]
         self.score_names = [
             f"{name}{end}" for name in names for end in ("", "_low", "_high")
@@ -153,6 +154,11 @@ class Tagging:
         best = network.logits(batch)[:, :, FIRST:].argmax(dim=2) + FIRST
         rows = zip(best.tolist(), batch.source_lengths.tolist(), strict=True)
         return [" ".join(self.labels.decode(row[:length])) for row, length in rows]
+
+    def words(self, line: str) -> list[str]:
+        """Split a line into what is tagged: words, or characters but for blanks."""
+        words = line.split()
+        return list("".join(words)) if self.recipe.data.boundaries else words
 
     def references(self, batch: Batch) -> list[str]:
         """Return the true tags; those that training lacks are "?"."""

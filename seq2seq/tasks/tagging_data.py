@@ -1,10 +1,10 @@
-"""Data of tagging: words with tags, frames with labels, or n-back, which is drawn."""
+"""Data of tagging: words with tags, frames with labels, or what is drawn."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from seq2seq.baselines.most_frequent import (
     most_frequent_class,
 )
 from seq2seq.data.collate import pad_arrays
+from seq2seq.data.drawn import copy_examples
 from seq2seq.data.drawn_frames import nback_examples
 from seq2seq.data.readers import parallel_pairs
 from seq2seq.errors import UserError
@@ -33,9 +34,11 @@ from seq2seq.tasks.rows import (
     labels_of,
     read_rows,
 )
+from seq2seq.tasks.segmentation import tag_characters
 from seq2seq.tasks.task import Score, Vocabularies
 from seq2seq.tasks.word_features import FEATURES_FILE, FeatureTable
 from seq2seq.types import PAD, UNK, Batch
+from seq2seq.utils.files import read_lines
 from seq2seq.utils.text import with_noun
 
 log = logging.getLogger(__name__)
@@ -175,12 +178,8 @@ class TaggingReader:
             UserError: If a line has not as many tags as words: with its number.
         """
         data, folder = self.recipe.data, Path(self.recipe.data.path)
-        if data.path == "nback":
-            if split not in DRAWN_COUNTS:
-                raise UserError("nback is drawn: its splits are train, valid and test.")
-            return nback_examples(
-                split, DRAWN_COUNTS[split], back=data.back or 1, seed=self.recipe.seed
-            )
+        if data.back or data.length:
+            return self._draw(split)
         endings = (f".{data.language}", ".jsonl", ".parquet")
         path = find_split_file(folder, split, endings)
         raw: list[Any] = []
@@ -198,10 +197,8 @@ class TaggingReader:
                 tags.append(labels_of(row))
                 _check_aligned(row.origin, len(raw[-1]), len(tags[-1]), "frames")
         else:
-            tag_file = find_split_file(folder, split, (".tags",))
             blank = 0
-            for number, pair in enumerate(parallel_pairs(path, tag_file), 1):
-                words, labels = (side.split() for side in pair)
+            for number, (words, labels) in enumerate(self._lines(path, split), 1):
                 _check_aligned(f"{path}:{number}", len(words), len(labels), "words")
                 blank += not words
                 if words:
@@ -212,6 +209,33 @@ class TaggingReader:
         if not raw:
             raise UserError(f"{path} is empty; each line needs words between blanks.")
         return raw, tags
+
+    def _lines(self, path: Path, split: str) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield the words and tags of each line, blank ones too."""
+        if self.recipe.data.boundaries:
+            yield from map(tag_characters, read_lines(path))
+            return
+        tag_file = find_split_file(path.parent, split, (".tags",))
+        for words, tags in parallel_pairs(path, tag_file):
+            yield words.split(), tags.split()
+
+    def _draw(self, split: str) -> tuple[list[Any], list[list[str]]]:
+        """Draw n-back, as frames, or copy, as words of a character."""
+        data, seed = self.recipe.data, self.recipe.seed
+        if split not in DRAWN_COUNTS:
+            raise UserError(
+                f"{data.path} is drawn: its splits are train, valid and test."
+            )
+        count = DRAWN_COUNTS[split]
+        if data.back:
+            return nback_examples(split, count, back=data.back, seed=seed)
+        part: Any = split
+        examples = copy_examples(part, count, delay=data.length or 1, seed=seed)
+        words, tags = (
+            [["abcdefgh.?"[token] for token in row] for row in side]
+            for side in examples
+        )
+        return words, tags
 
     def baselines(
         self, train: Examples, valid: Examples, examples: Examples
