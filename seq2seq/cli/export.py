@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -12,12 +13,58 @@ from seq2seq.utils.console import print_hint
 
 def export(
     run: RunPath,
-    engine: Annotated[Literal["onnx"], typer.Option(help="Engine to export for.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model folder to write: weights as safetensors, tokenizers, settings, "
+            "model card and the run's exports; all that answering needs."
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["onnx"] | None,
+        typer.Option(help="Export the network in the run's folder for this engine."),
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize weight matrices to 8 bits.")
     ] = False,
+    license_key: Annotated[
+        str | None,
+        typer.Option(
+            "--license", help="Licence of the model, for its card: cc-by-4.0, mit."
+        ),
+    ] = None,
 ) -> None:
-    """Export a run's network for another engine, and compare it with torch."""
+    """Export a run: as a folder to hand on, or its network for another engine.
+
+    seq2seq export runs/quickstart --to quickstart-en-de
+
+    seq2seq export runs/quickstart --engine onnx --int8
+    """
+    from seq2seq.errors import UserError
+
+    if to is None and engine is None:
+        raise UserError(
+            "nothing to export: name a folder to hand on, --to FOLDER, or an engine, "
+            "--engine onnx."
+        )
+    if int8 and engine is None:
+        raise UserError("--int8 is of --engine onnx; add it.")
+    if license_key is not None and to is None:
+        raise UserError("--license is of --to FOLDER; add it.")
+    if engine is not None:
+        _export_onnx(run, int8=int8, hint=to is None)
+    if to is not None:
+        from seq2seq.runs.export_model import export_model
+        from seq2seq.runs.task_run import TaskRun
+
+        export_model(TaskRun.open(run), to, license_key=license_key)
+        size = sum(p.stat().st_size for p in to.rglob("*") if p.is_file())
+        print(f"{to}: {size / 1e6:.1f} MB, complete without {run}")
+        if license_key is None:
+            print_hint("its card states no licence; --license cc-by-4.0 does")
+
+
+def _export_onnx(run: Path, *, int8: bool, hint: bool) -> None:
     from seq2seq.engines.onnx.export import export as export_onnx
     from seq2seq.runs.run import Run
 
@@ -27,4 +74,5 @@ def export(
         f"tokens; log-probabilities differ by at most "
         f"{comparison.max_difference:.2g} nats"
     )
-    print_hint(f"next: seq2seq translate {run} --engine {engine}{'-int8' * int8}")
+    if hint:
+        print_hint(f"next: seq2seq translate {run} --engine onnx{'-int8' * int8}")

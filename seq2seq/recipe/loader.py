@@ -70,7 +70,7 @@ def recipe_path(name: str) -> Path:
     """Find a recipe.
 
     Args:
-        name: The name of a shipped recipe, or the path of a file.
+        name: The name of a shipped recipe, the path of a file, or a recipe.
 
     Returns:
         The path of its file.
@@ -99,7 +99,7 @@ def recipe_path(name: str) -> Path:
     raise recipe_error(Location(name, None), wrong)
 
 
-def read_recipe(name: str, overrides: Sequence[str] = ()) -> BaseRecipe:
+def read_recipe(name: str | BaseRecipe, overrides: Sequence[str] = ()) -> BaseRecipe:
     """Read a recipe with everything that it extends, and check it.
 
     A mapping is merged key by key into that of the recipe below; any other value takes
@@ -131,7 +131,7 @@ def show_recipe(name: str, overrides: Sequence[str] = ()) -> str:
     return recipe_yaml(*_read(name, overrides))
 
 
-def _read(name: str, overrides: Sequence[str]) -> tuple[BaseRecipe, Node]:
+def _read(name: str | BaseRecipe, overrides: Sequence[str]) -> tuple[BaseRecipe, Node]:
     layers, malformed = [], []
     for override in overrides:
         try:
@@ -147,9 +147,12 @@ def _read(name: str, overrides: Sequence[str]) -> tuple[BaseRecipe, Node]:
     return result
 
 
-def _build(name: str, layers: Sequence[Node]) -> tuple[BaseRecipe, Node]:
+def _build(name: str | BaseRecipe, layers: Sequence[Node]) -> tuple[BaseRecipe, Node]:
     """Merge a recipe with its overrides and check it."""
-    files = _read_chain(name)
+    if isinstance(name, str):
+        files = _read_chain(name)
+    else:
+        files = [_to_tree(name.model_dump(mode="json"), Location("recipe", None))]
     root = _find_class([*files, *layers])
     merge = partial(_merge, root)
     written = reduce(merge, (_expand_kinds(file, root) for file in files))
@@ -295,6 +298,15 @@ def _parse_override(override: str) -> Node:
     for part in reversed(keys):
         node = Node({part: node}, location, location)
     return node
+
+
+def _to_tree(value: Any, location: Location) -> Node:
+    """Turn plain values into what a file with them would be read as."""
+    if isinstance(value, dict):
+        value = {key: _to_tree(part, location) for key, part in value.items()}
+    elif isinstance(value, list):
+        value = [_to_tree(part, location) for part in value]
+    return Node(value, location, location)
 
 
 def _merge(wanted: Any, base: Node, over: Node) -> Node:

@@ -33,6 +33,7 @@ import seq2seq
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.loader import read_recipe
+from seq2seq.runs.model_folder import CONFIG, GENERATION, WEIGHTS, read_config
 from seq2seq.utils.checksums import (
     CHECKSUM_FILE,
     listed_names,
@@ -57,6 +58,19 @@ class RunFolder:
         return self.path / "recipe.yaml"
 
     @property
+    def is_model(self) -> bool:
+        """Whether this is a model folder: an export to hand on, without training."""
+        return (self.path / CONFIG).is_file() and not self.recipe.is_file()
+
+    @property
+    def settings(self) -> list[Path]:
+        """The files with the resolved recipe."""
+        if not self.is_model:
+            return [self.recipe]
+        names = (CONFIG, GENERATION)
+        return [self.path / name for name in names if (self.path / name).is_file()]
+
+    @property
     def last(self) -> Path:
         """The last checkpoint."""
         return self.path / "checkpoints" / "last.ckpt"
@@ -73,7 +87,9 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The checkpoint with the best validation score."""
+        """The checkpoint with the best validation score; the weights of a model."""
+        if self.is_model:
+            return self.path / WEIGHTS
         return self.path / "checkpoints" / "best.ckpt"
 
     @property
@@ -99,7 +115,8 @@ class RunFolder:
     @property
     def inputs(self) -> list[Path]:
         """What translating reads: files, and folders of files."""
-        names = ("recipe.yaml", CHECKSUM_FILE, "tokenizer", "checkpoints")
+        names = ["recipe.yaml", CHECKSUM_FILE, "tokenizer", "checkpoints"]
+        names += [CONFIG, GENERATION, WEIGHTS]
         exports = self.path.glob("onnx*")
         return [*(self.path / name for name in names), *exports]
 
@@ -127,11 +144,16 @@ class RunFolder:
         Raises:
             UserError: If this is no run folder, or its recipe is damaged.
         """
-        need = "Name a folder that `seq2seq train` made, such as runs/quickstart."
+        need = (
+            "Name a folder that `seq2seq train` made, such as runs/quickstart, or one "
+            "that `seq2seq export --to` made."
+        )
         if not self.path.exists():
             raise missing_error(self.path, need)
         if self.path.is_file():
             raise UserError(f"{self.path} is a file, not a run folder. {need}")
+        if self.is_model:
+            return read_config(self.path)[0]
         if not self.recipe.is_file():
             raise UserError(
                 f"{self.path} is no run folder: it has no recipe.yaml. {need}"
@@ -173,6 +195,8 @@ class RunFolder:
         without that file.
         """
         try:
+            if self.is_model:
+                return float(read_config(self.path)[1]["multi_sentence_share"])
             counts = json.loads(self.data.read_bytes())["train"]
             return float(counts["multi_sentence"] / counts["kept"])
         except (OSError, ValueError, LookupError, TypeError, ZeroDivisionError):

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe
 from seq2seq.runs.checkpoint_reader import network_weights, read_checkpoint
 from seq2seq.runs.run_folder import RunFolder
+from seq2seq.runs.safetensors import read_safetensors
 from seq2seq.tasks import open_task
 from seq2seq.tasks.task import Task
+from seq2seq.utils.checksums import require_checksums
 from seq2seq.utils.files import sha256_file
 
 log = logging.getLogger(__name__)
@@ -73,18 +77,33 @@ class TaskRun:
         """
         network = self.task.network()
         try:
-            network.load_state_dict(network_weights(read_checkpoint(self.checkpoint)))
+            network.load_state_dict(self.weights())
         except RuntimeError as error:
             raise UserError(
-                f"{self.checkpoint} does not fit {self.folder.recipe}: "
+                f"{self.checkpoint} does not fit {self.folder.settings[0]}: "
                 f"{str(error).splitlines()[-1].strip()}"
             ) from error
         return network
 
+    def weights(self) -> dict[str, Tensor]:
+        """Read the network's state dict.
+
+        Raises:
+            UserError: If it is missing or damaged.
+        """
+        if self.folder.is_model:
+            require_checksums(self.folder.path, [self.checkpoint.name])
+            return read_safetensors(self.checkpoint)
+        return network_weights(read_checkpoint(self.checkpoint))
+
     def fingerprint(self) -> str:
         """Hash what determines answers: weights, vocabularies and recipe."""
         digest = hashlib.sha256()
-        files = (self.checkpoint, *self.folder.vocabularies, self.folder.recipe)
+        files = (
+            self.checkpoint,
+            *self.folder.vocabularies,
+            *self.folder.settings,
+        )
         for path in files:
             digest.update(sha256_file(path).encode())
         return digest.hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from seq2seq.errors import RecipeError, UserError
@@ -117,18 +116,18 @@ class TranslationOptions:
                 )
 
 
-def load_search_options(recipe: Path, overrides: Sequence[str]) -> SearchOptions:
-    """Read a run's search options and apply overrides.
+def load_search_options(recipe: Recipe, overrides: Sequence[str]) -> SearchOptions:
+    """Return a run's search options with overrides.
 
     Args:
-        recipe: The run's recipe.yaml.
+        recipe: The run's recipe.
         overrides: `search.key=value` each; of two for one key the last wins.
 
     Raises:
         RecipeError: If a key or value is wrong, or a key is of another section.
     """
-    resolved = read_recipe(str(recipe), overrides)
-    assert isinstance(resolved, Recipe)  # Its run is opened by those that translate.
+    resolved = read_recipe(recipe, overrides)
+    assert isinstance(resolved, Recipe)
     for override in overrides:
         if override.partition("=")[0].split(".")[0].strip() != "search":
             raise RecipeError(

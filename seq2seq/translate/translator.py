@@ -122,7 +122,7 @@ class Translator:
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
         recipe = runs[0].recipe
         if overrides:
-            search = load_search_options(runs[0].folder.recipe, overrides)
+            search = load_search_options(runs[0].recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
         loaded_engine = load_engine(
             runs,

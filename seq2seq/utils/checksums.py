@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from seq2seq.errors import UserError
 from seq2seq.utils.files import atomic_file, sha256_file
@@ -74,4 +74,10 @@ def _read_lines(path: Path) -> list[re.Match[str] | None]:
     with path.open("rb") as file:
         text = file.read(MAX_LIST_BYTES).decode()
     # Not splitlines: a flipped bit can make another line end of a line feed.
-    return [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
+    matches = map(_LINE.fullmatch, text.removesuffix("\n").split("\n"))
+    return [match if match and _is_inside(match[2]) else None for match in matches]
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name

@@ -12,6 +12,7 @@ import io
 import lzma
 import os
 import secrets
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -322,3 +323,21 @@ class _ZstdFile(io.RawIOBase):
             view[:size] = self._text[:size]
         self._text = self._text[size:]
         return size
+
+
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder that replaces the target if the block succeeds."""
+    temporary = target.with_name(f".seq2seq-{secrets.token_hex(8)}.tmp")
+    old = temporary.with_suffix(".old")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

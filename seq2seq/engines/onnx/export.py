@@ -7,10 +7,6 @@ torch) and SHA-256 checksums of all.
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +31,7 @@ from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import package_versions, write_json
 from seq2seq.types import BOS, EOS
 from seq2seq.utils.checksums import write_checksums
+from seq2seq.utils.files import replaced_folder
 
 SENTENCES, STEPS = 16, 20  # Size of the comparison with torch.
 TOLERANCE = 1e-3  # Nats, for float32 graphs.
@@ -76,7 +73,7 @@ def export(run: Run, *, int8: bool) -> tuple[Path, Comparison]:
     """
     network = run.network().eval()
     target = run.folder.path / ("onnx-int8" if int8 else "onnx")
-    with _replaced(target) as folder:
+    with replaced_folder(target) as folder:
         manifest = write_graphs(
             network, folder, int8=int8, fingerprint=run.fingerprint()
         )
@@ -195,21 +192,3 @@ def compare(
     return Comparison(
         max_difference, kl_divergence / steps, agreement / steps, attention
     )
-
-
-@contextmanager
-def _replaced(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder that replaces the target if the block succeeds."""
-    temporary = target.with_name(f".seq2seq-{secrets.token_hex(8)}.tmp")
-    old = temporary.with_suffix(".old")
-    try:
-        temporary.mkdir()
-        yield temporary
-        if target.exists():
-            target.rename(old)
-        temporary.rename(target)
-    except OSError as error:
-        raise UserError(f"{target} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -18,7 +18,10 @@ def test_a_splits_name_cannot_lead_out_of_the_run_folder(name: str) -> None:
 
 def test_a_missing_run_is_named_with_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "runs" / "quickstart").mkdir(parents=True)
-    need = "Name a folder that `seq2seq train` made, such as runs/quickstart."
+    need = (
+        "Name a folder that `seq2seq train` made, such as runs/quickstart, or one that "
+        "`seq2seq export --to` made."
+    )
     typed = tmp_path / "runs" / "quikstart"
     with pytest.raises(UserError) as caught:
         RunFolder(typed).read_recipe()

@@ -1,0 +1,83 @@
+"""Export a run as a model folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from seq2seq.errors import UserError
+from seq2seq.runs.model_card import model_card
+from seq2seq.runs.model_folder import (
+    CARD,
+    CONFIG,
+    EXPORTS,
+    GENERATION,
+    WEIGHTS,
+    config_of,
+    write_sums,
+)
+from seq2seq.runs.run_folder import RunFolder, write_json
+from seq2seq.runs.safetensors import write_safetensors
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.utils.checksums import listed_names, write_checksums
+from seq2seq.utils.files import replaced_folder
+
+MANIFEST = "manifest.json"
+
+
+def export_model(run: TaskRun, path: Path, *, license_key: str | None = None) -> None:
+    """Write a model folder, which appears once it is complete.
+
+    Args:
+        run: The run, or another model folder.
+        path: The folder: new, or a model folder, which is replaced.
+        license_key: For the model card, such as cc-by-4.0.
+
+    Raises:
+        UserError: If the folder cannot be written, or is anything else, or the run's
+            weights cannot be read.
+    """
+    if path.exists() and not (path / CONFIG).is_file():
+        raise UserError(
+            f"{path} exists and is no model folder; name a new folder after --to."
+        )
+    if path.resolve() == run.folder.path.resolve():
+        raise UserError(f"{path} is what would be exported; name another folder.")
+    weights = run.network().state_dict()
+    tensors = {id(tensor): tensor for tensor in run.network().parameters()}
+    parameters = sum(tensor.numel() for tensor in tensors.values())
+    share = run.folder.multi_sentence_share()
+    config, search = config_of(run.recipe, parameters=parameters, share=share)
+    card = model_card(
+        run.recipe,
+        run.folder,
+        name=path.name,
+        parameters=parameters,
+        license_key=license_key,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_folder(path) as folder:
+        write_json(folder / CONFIG, config)
+        if search is not None:
+            write_json(folder / GENERATION, search)
+        write_safetensors(folder / WEIGHTS, weights)
+        RunFolder(folder).write_vocabularies(run.folder.read_vocabularies())
+        (folder / CARD).write_text(card, encoding="utf-8")
+        for name in EXPORTS:
+            if (run.folder.path / name).is_dir():
+                shutil.copytree(run.folder.path / name, folder / name)
+        write_sums(folder)
+        _adopt_exports(folder, run.fingerprint())
+
+
+def _adopt_exports(folder: Path, old: str) -> None:
+    """Say in ONNX exports of this run that they are of this folder."""
+    fingerprint = TaskRun.open(folder).fingerprint()
+    for path in folder.glob(f"onnx*/{MANIFEST}"):
+        manifest = json.loads(path.read_bytes())
+        if manifest.get("fingerprint") != old:
+            shutil.rmtree(path.parent)  # Of other weights.
+            continue
+        write_json(path, manifest | {"fingerprint": fingerprint})
+        write_checksums(path.parent, listed_names(path.parent))

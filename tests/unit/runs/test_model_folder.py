@@ -1,0 +1,208 @@
+"""Model folders: complete without the run, and refused where a byte is not theirs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from huggingface_hub import ModelCard
+
+from seq2seq.data.phrasebook.corpus import phrase_pairs
+from seq2seq.engines.onnx.export import export as export_onnx
+from seq2seq.errors import UserError
+from seq2seq.runs.export_model import export_model
+from seq2seq.runs.model_folder import WEIGHTS, write_sums
+from seq2seq.runs.run import Run
+from seq2seq.runs.run_folder import RunFolder
+from seq2seq.runs.safetensors import read_safetensors, write_safetensors
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.translate import Translator
+from seq2seq.utils.checksums import CHECKSUM_FILE, listed_names, write_checksums
+from tests.helpers.cli import invoke
+from tests.helpers.runs import make_language_model, make_run
+
+LINES = [source for source, _ in phrase_pairs("test", count=40)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of a run with tied embeddings, ONNX graphs and a score."""
+    parent = tmp_path_factory.mktemp("export")
+    run = make_run(
+        parent / "run", tie_embeddings="all", decoder={"layers": 1, "hidden_size": 12}
+    )
+    recipe = (run / "recipe.yaml").read_text().replace("phrasebook", "/home/ann/corpus")
+    (run / "recipe.yaml").write_text(recipe)
+    RunFolder(run).write_checksums()
+    (run / "evaluation" / "test").mkdir(parents=True)
+    score = {"score": 12.345, "interval": [11.0, 13.5], "signature": "a|b"}
+    (run / "evaluation" / "test" / "scores.json").write_text(
+        json.dumps({"bleu": score})
+    )
+    export_onnx(Run.open(run), int8=False)
+    export_model(TaskRun.open(run), parent / "model", license_key="mit")
+    return parent / "model"
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_a_folder_translates_as_its_run_did(
+    model: Path, tmp_path: Path, engine: str
+) -> None:
+    before = Translator.load(model.parent / "run", engine=engine)(LINES)
+    shutil.copytree(model, tmp_path / "moved")
+    assert Translator.load(tmp_path / "moved", engine=engine)(LINES) == before
+
+
+def test_a_folder_says_nothing_of_the_machine(model: Path) -> None:
+    for path in (model / "config.json", model / "README.md", model / "generation.json"):
+        assert "/home" not in path.read_text()
+        assert str(model.parent) not in path.read_text()
+    recipe = json.loads((model / "config.json").read_bytes())["recipe"]
+    assert recipe["data"]["path"] == "corpus"
+
+
+def test_options_of_the_search_can_be_overridden(model: Path) -> None:
+    greedy = Translator.load(model, overrides=["search.beam_size=1"])
+    wide = Translator.load(model.parent / "run", overrides=["search.beam_size=1"])
+    assert greedy(LINES) == wide(LINES)
+    with pytest.raises(UserError, match=r"search\.beam_sise"):
+        Translator.load(model, overrides=["search.beam_sise=1"])
+
+
+def test_the_library_reads_what_is_written_and_the_reverse(
+    model: Path, tmp_path: Path
+) -> None:
+    weights = Run.open(model.parent / "run").network().state_dict()
+    theirs = safetensors.torch.load_file(model / WEIGHTS)
+    ours = read_safetensors(model / WEIGHTS)
+    assert set(ours) == set(weights)
+    assert set(theirs) < set(weights)  # Tied tensors are there once.
+    assert all(torch.equal(ours[name], weights[name]) for name in weights)
+    assert all(torch.equal(theirs[name], weights[name]) for name in theirs)
+    assert len({ours[name].data_ptr() for name in ours}) == len(theirs)
+    odd = {
+        "a": torch.arange(3, dtype=torch.uint8),
+        "b": torch.randn(2, 0),
+        "c": torch.randn(2, 3).bfloat16().T.contiguous(),
+        "d": torch.tensor(True),
+        "e": torch.tensor(-5),
+    }
+    safetensors.torch.save_file(odd, tmp_path / "x")
+    again = read_safetensors(tmp_path / "x")
+    assert all(
+        torch.equal(again[k], odd[k]) and again[k].dtype == odd[k].dtype for k in odd
+    )
+    write_safetensors(tmp_path / "y", odd)
+    assert safetensors.torch.load_file(tmp_path / "y").keys() == odd.keys()
+
+
+def test_the_card_has_scores_with_signatures_and_the_licence(model: Path) -> None:
+    card = ModelCard.load(model / "README.md")
+    assert card.data.license == "mit"
+    (result,) = card.data.eval_results
+    assert (result.metric_value, result.metric_config) == (12.35, "a|b")
+    assert "| test | BLEU | 12.35 | 11.0 to 13.5 | `a\\|b` |" in card.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json",
+        "generation.json",
+        WEIGHTS,
+        "tokenizer/source.model",
+        CHECKSUM_FILE,
+    ],
+)
+def test_a_flipped_bit_is_refused(model: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged|missing") as caught:
+        Translator.load(tmp_path / "model")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_in_place_of_weights_is_refused(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model" / WEIGHTS).write_bytes(pickle.dumps({"a": 1}))
+    write_sums(tmp_path / "model")
+    with pytest.raises(UserError, match="no safetensors file"):
+        Translator.load(tmp_path / "model")
+
+
+def test_a_link_is_refused(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer" / "source.model"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="is a link"):
+        Translator.load(tmp_path / "model")
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(
+    model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "secret").write_text("x")
+    names = [*listed_names(model), "tokenizer/../../secret"]
+    write_checksums(tmp_path / "model", names)
+    with pytest.raises(UserError, match="SHA256SUMS is damaged"):
+        Translator.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("header", "data"),
+    [
+        ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, 4),
+        ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, 4),
+        ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, 8),
+        ({"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}, 4),
+        ({"a": {"dtype": "F7", "shape": [1], "data_offsets": [0, 4]}}, 4),
+        ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, 8),
+        ({"a": {"dtype": "F32", "data_offsets": [0, 4]}}, 4),
+        ({"a": 1}, 0),
+        ([], 0),
+    ],
+)
+def test_malformed_safetensors_are_one_line(
+    tmp_path: Path, header: Any, data: int
+) -> None:
+    text = json.dumps(header).encode()
+    path = tmp_path / "x"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(data))
+    with pytest.raises(UserError, match="is damaged or no safetensors file"):
+        read_safetensors(path)
+
+
+def test_any_task_can_be_exported(tmp_path: Path) -> None:
+    run = TaskRun.open(make_language_model(tmp_path / "run"))
+    export_model(run, tmp_path / "model")
+    opened = TaskRun.open(tmp_path / "model")
+    assert opened.recipe == run.recipe
+    ours, theirs = opened.weights(), run.weights()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_export_replaces_models_alone(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").touch()
+    run = str(model.parent / "run")
+    status, _, error = invoke("export", run, "--to", str(tmp_path / "thesis"))
+    assert status == 1
+    assert "exists and is no model folder" in error
+    assert (tmp_path / "thesis" / "chapter.tex").exists()
+    for _ in range(2):
+        status, output, error = invoke("export", run, "--to", str(tmp_path / "new"))
+        assert status == 0, error
+        assert "complete without" in output
+    assert not list(tmp_path.glob(".*"))
+    assert invoke("export", run)[0] == 1
