@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,24 +98,41 @@ def choose_runs_device(device: str | None, systems: list[str]) -> str:
     return choose_device(device)
 
 
+def _is_translation(systems: Sequence[str]) -> bool:
+    """Return whether no system is a run of another task."""
+    from seq2seq.evaluation.systems import parse_system_arg
+    from seq2seq.recipe import Recipe
+    from seq2seq.runs.run_folder import RunFolder
+
+    paths = [parse_system_arg(system)[1] for system in systems]
+    recipes = [RunFolder(path).read_recipe() for path in paths if path.is_dir()]
+    return all(isinstance(recipe, Recipe) for recipe in recipes)
+
+
 def write(
     request: ReportRequest, output: Path, *, full: bool, replace: bool = False
 ) -> None:
     """Write a report, and print its summary and its path; see `write_report`."""
-    from seq2seq.evaluation.builder import write_report
-    from seq2seq.evaluation.console import print_summary
-
     console = make_console()
     errors = make_console(stderr=True)
     errors.quiet = is_quiet()
-    report = write_report(
-        request,
-        output,
-        full=full,
-        replace=replace,
-        log=lambda line: errors.print(line, style="dim", markup=False),
-    )
-    print_summary(report, console)
+
+    def log(line: str) -> None:
+        errors.print(line, style="dim", markup=False)
+
+    if _is_translation(request.systems):
+        from seq2seq.evaluation.builder import write_report
+        from seq2seq.evaluation.console import print_summary
+
+        report = write_report(request, output, full=full, replace=replace, log=log)
+        print_summary(report, console)
+    else:
+        from seq2seq.evaluation.task_report import write_task_report
+        from seq2seq.evaluation.task_sections import summary_lines
+
+        other = write_task_report(request, output, replace=replace, log=log)
+        for line in summary_lines(other):
+            console.print(f"- {line}", markup=False)
     console.print()
     console.print(
         f"{output / 'report.html'} is the page; beside it report.json and report.md",

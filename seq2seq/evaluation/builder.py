@@ -13,6 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.evaluation import buckets, comparison, error_detectors
 from seq2seq.evaluation.html import render_html
 from seq2seq.evaluation.markdown import render_markdown
+from seq2seq.evaluation.report_files import check_report_folder, write_texts
 from seq2seq.evaluation.schema import (
     FORMAT,
     METRIC_NAMES,
@@ -29,11 +30,7 @@ from seq2seq.evaluation.training_history import read_training_history
 from seq2seq.evaluation.words import WordFrequencies, word_frequencies, words
 from seq2seq.metrics.sacrebleu_scores import MetricResult, Score, score_segments
 from seq2seq.metrics.significance import bootstrap_interval, mean_from_stats
-from seq2seq.utils.files import atomic_file
 from seq2seq.utils.languages import language_warning
-from seq2seq.utils.overwriting import check_overwrites_no_input
-
-FILES = ("report.json", "report.md", "report.html")
 
 Log = Callable[[str], None]
 Metrics = Mapping[str, MetricResult]
@@ -83,14 +80,7 @@ def write_report(
         UserError: If something cannot be read or written, or the folder holds a report
             already; no file is written then.
     """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file. Name a folder for the report.")
-    check_overwrites_no_input([output / name for name in FILES], request.files)
-    if not replace and any((output / name).exists() for name in FILES):
-        raise UserError(
-            f"{output} holds a report already. Name another folder, such as "
-            f"--output {output}-2, or remove it first."
-        )
+    check_report_folder(output, request.files, replace=replace)
     date = date or time.strftime("%Y-%m-%d")
     report = build_report(request, date=date, full=full, log=log)
     log("drawing")
@@ -99,13 +89,7 @@ def write_report(
         render_markdown(report),
         render_html(report, full=full),
     )
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{output}: cannot be made: {error.strerror}.") from error
-    for name, text in zip(FILES, texts, strict=True):
-        with atomic_file(output / name) as file:
-            file.write(text.encode("utf-8", "replace"))
+    write_texts(output, texts)
     return report
 
 

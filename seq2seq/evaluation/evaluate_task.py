@@ -13,7 +13,7 @@ from seq2seq.metrics.significance import compare_estimates
 from seq2seq.runs.run_folder import write_json
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.tasks import open_data
-from seq2seq.tasks.data import ExampleData
+from seq2seq.tasks.data import ExampleData, Examples
 from seq2seq.tasks.task import Score, Task
 from seq2seq.types import Batch
 from seq2seq.utils.devices import resolve_devices
@@ -47,6 +47,8 @@ class TaskEvaluation:
         details: Scores that need the sources, by system.
         predictions: The network's answers.
         references: The true answers.
+        network: The network, in evaluation mode.
+        examples: The split.
     """
 
     task: Task
@@ -55,6 +57,8 @@ class TaskEvaluation:
     details: dict[str, dict[str, Score]]
     predictions: list[str]
     references: Sequence[str]
+    network: Any
+    examples: Examples
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as plain values: the network's, then the baselines'."""
@@ -117,7 +121,10 @@ def evaluate_task(
         p_value = _p_value(scores, systems[0].scores)
         systems.append(SystemScores(baseline, scores, p_value))
         details[baseline] = data.details(split, lines)
-    evaluation = TaskEvaluation(task, loss, systems, details, predictions, references)
+    examples = data.split(run.recipe.data.splits.name_of(split))
+    evaluation = TaskEvaluation(
+        task, loss, systems, details, predictions, references, network, examples
+    )
     folder = run.folder.evaluation(split)
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", predictions)

@@ -154,8 +154,16 @@ def context_figure(system: SystemReport, report: Report) -> str | None:
     )
 
 
-def training_figures(name: str, history: TrainingHistory) -> list[Figure]:
-    """Draw the course of a training: losses, BLEU, learning rate, gradients, speed."""
+def training_figures(
+    name: str, history: TrainingHistory, *, target: str = "token"
+) -> list[Figure]:
+    """Draw the course of a training: losses, scores, learning rate, gradients, speed.
+
+    Args:
+        name: The system's name.
+        history: Its history.
+        target: What is predicted: token, label or number.
+    """
     series = history.series
     figures: list[Figure] = []
 
@@ -188,16 +196,20 @@ def training_figures(name: str, history: TrainingHistory) -> list[Figure]:
     both = "training; dashed: validation" if len(losses) == 2 else ""
     values = [y for line in losses for _, y in line]
     steep = bool(values) and 0 < 20 * min(values) < max(values)
-    draw(losses, "Loss", "nats per token", both, logarithmic=steep)
-    band = None
-    if "valid_bleu_low" in series and "valid_bleu_high" in series:
-        steps = [x for x, _ in series["valid_bleu_low"]]
-        low = [y for _, y in series["valid_bleu_low"]]
-        high = [y for _, y in series["valid_bleu_high"]]
-        if len(low) == len(high):
-            band = (steps, low, high)
-    subtitle = "greedy, with its 95% interval" if band else "greedy"
-    draw(column("valid_bleu"), "Validation BLEU", "BLEU", subtitle, band=band)
+    unit = "squared error" if target == "number" else f"nats per {target}"
+    draw(losses, "Loss", unit, both, logarithmic=steep)
+    for key in series:
+        if key != "valid_bleu" and f"{key}_low" not in series:
+            continue
+        score = key.removeprefix("valid_")
+        label = "BLEU" if score == "bleu" else score.replace("_", " ")
+        low, high = (series.get(f"{key}_{end}", []) for end in ("low", "high"))
+        band = None
+        if low and len(low) == len(high):
+            band = [x for x, _ in low], [y for _, y in low], [y for _, y in high]
+        parts = ["greedy"] if score in ("bleu", "exact") else []
+        parts += ["with its 95% interval"] if band else []
+        draw(column(key), f"Validation {label}", label, ", ".join(parts), band=band)
     draw(column("learning_rate"), "Learning rate", "rate")
     norms = [(x, y) for x, y in series.get("gradient_norm", []) if y > 0]
     draw(
@@ -208,5 +220,6 @@ def training_figures(name: str, history: TrainingHistory) -> list[Figure]:
         limit=history.clip_norm,
         logarithmic=True,
     )
-    draw(column("tokens_per_second"), "Speed", "target tokens a second")
+    speed = "target tokens a second" if target == "token" else f"{target}s a second"
+    draw(column("tokens_per_second"), "Speed", speed)
     return figures

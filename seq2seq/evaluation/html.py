@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from seq2seq.evaluation.schema import (
 )
 from seq2seq.evaluation.summary import escape_control_chars, format_signed
 from seq2seq.evaluation.svg import FEW
+from seq2seq.evaluation.training_history import Trained
 from seq2seq.evaluation.words import diff_spans
 from seq2seq.metrics.significance import SEED
 from seq2seq.utils.text import with_noun
@@ -36,7 +37,7 @@ from seq2seq.utils.text import with_noun
 MAX_ROWS = 1000
 """Segments in the page's table; a browser opens so many in under a second."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 Column = tuple[str, str, Callable[[Segment], float]]
 """A metric, the column's name, and the score of a segment."""
 
@@ -48,14 +49,6 @@ def render_html(report: Report, *, full: bool) -> str:
         report: The report.
         full: Whether to show each system's examples beside a comparison.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     systems = report.systems
     rows = _rows(report)
     columns = _columns(report)
@@ -70,61 +63,102 @@ def render_html(report: Report, *, full: bool) -> str:
         for projection in (figures.context_figure(system, report),)
         if attention or projection
     ]
-    histories = [
+    histories = training_figures(systems)
+    shared = figures.comparison_figures(report)
+    title, languages = summary.report_title(report), summary.language_pair(report)
+    context = {
+        "languages": languages,
+        "analyses": analyses,
+        "bottleneck": len(systems) > 1,
+        "columns": columns,
+        "digits": partial(summary.score_digits, report),
+        "error_types": _error_types(report),
+        "few": FEW,
+        "figures": {name: _markup(svg) for name, svg in vars(shared).items()},
+        "format_range": summary.format_range,
+        "full": full,
+        "histories": histories,
+        "lengths": word_counts(
+            [s.references[0] if s.source is None else s.source for s in report.segments]
+        ),
+        "linked": {segment.number for segment in rows},
+        "metric_meaning": metric_meaning,
+        "metric_name": metric_name,
+        "notes": list(dict.fromkeys(note for s in systems for note in s.notes)),
+        "report": report,
+        "rows": rows,
+        "rules": RULES,
+        "searched": any(system.model_analysis for system in systems),
+        "sections": _sections(report, bool(analyses), bool(histories), full=full),
+        "seed": SEED,
+        "score_text": partial(_score_text, report),
+        "signed": format_signed,
+        "significance": summary.significance_label,
+        "summary": summary.summary_lines(report),
+        "test_set_title": summary.test_set_title(report),
+        "translations": partial(_translations, report),
+    }
+    return render_page("page.html.j2", title, languages, context)
+
+
+def render_page(
+    template: str, title: str, kind: str, context: Mapping[str, object]
+) -> str:
+    """Render a template of a page.
+
+    Args:
+        template: Its file name.
+        title: Title of the page.
+        kind: What stands beside the title, such as the languages.
+        context: What the template needs beside what all pages do.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    shared = {
+        "css": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        "format_interval": summary.format_interval,
+        "kind": kind,
+        "number": lambda value, digits: f"{value:.{digits}f}",
+        "p_value": summary.format_p_value,
+        "plain": escape_control_chars,
+        "script": Markup(script),
+        "script_hash": f"sha256-{digest}",
+        "spans": diff_spans,
+        "t": _isolated,
+        "title": title,
+        "with_noun": with_noun,
+    }
+    return environment.get_template(template).render({**shared, **context})
+
+
+def training_figures(
+    systems: Sequence[Trained], *, target: str = "token"
+) -> list[tuple[Trained, list[tuple[Markup, str, str]]]]:
+    """Return the systems that were trained here, with figures, titles, subtitles.
+
+    Args:
+        systems: All systems.
+        target: What they predict: token, label or number.
+    """
+    return [
         (
             system,
             [
                 (Markup(figure.svg), figure.title, figure.subtitle)
-                for figure in figures.training_figures(system.name, history)
+                for figure in figures.training_figures(
+                    system.name, history, target=target
+                )
             ],
         )
         for system in systems
         if (history := system.training_history) is not None
     ]
-    shared = figures.comparison_figures(report)
-    return environment.get_template("page.html.j2").render(
-        analyses=analyses,
-        bottleneck=len(systems) > 1,
-        columns=columns,
-        digits=partial(summary.score_digits, report),
-        css=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        error_types=_error_types(report),
-        few=FEW,
-        figures={name: _markup(svg) for name, svg in vars(shared).items()},
-        format_interval=summary.format_interval,
-        format_range=summary.format_range,
-        full=full,
-        histories=histories,
-        languages=summary.language_pair(report),
-        lengths=word_counts(
-            [s.references[0] if s.source is None else s.source for s in report.segments]
-        ),
-        linked={segment.number for segment in rows},
-        metric_meaning=metric_meaning,
-        metric_name=metric_name,
-        with_noun=with_noun,
-        notes=list(dict.fromkeys(note for s in systems for note in s.notes)),
-        number=lambda value, digits: f"{value:.{digits}f}",
-        p_value=summary.format_p_value,
-        plain=escape_control_chars,
-        report=report,
-        rows=rows,
-        rules=RULES,
-        script=Markup(script),
-        script_hash=f"sha256-{digest}",
-        searched=any(system.model_analysis for system in systems),
-        sections=_sections(report, bool(analyses), bool(histories), full=full),
-        seed=SEED,
-        score_text=partial(_score_text, report),
-        signed=format_signed,
-        significance=summary.significance_label,
-        spans=diff_spans,
-        summary=summary.summary_lines(report),
-        t=_isolated,
-        test_set_title=summary.test_set_title(report),
-        title=summary.report_title(report),
-        translations=partial(_translations, report),
-    )
 
 
 def _isolated(text: str) -> Markup:

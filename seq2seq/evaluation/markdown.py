@@ -6,7 +6,7 @@ Text is escaped for Markdown, and for LaTeX in that table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from seq2seq.evaluation import summary
 from seq2seq.evaluation.buckets import Bucket
@@ -22,6 +22,7 @@ from seq2seq.evaluation.summary import (
     format_p_value,
     format_signed,
 )
+from seq2seq.evaluation.training_history import Trained
 from seq2seq.metrics.sacrebleu_scores import Score
 from seq2seq.metrics.significance import Interval
 from seq2seq.utils.text import with_noun
@@ -46,13 +47,13 @@ def render_markdown(report: Report) -> str:
     several = test_set.references != 1
     references = f"{test_set.references} references" if several else "one reference"
     blocks = [
-        f"# {_text(summary.report_title(report))}",
-        f"{_text(summary.language_pair(report))}, "
-        f"{_text(summary.test_set_title(report))}, "
+        f"# {escape_text(summary.report_title(report))}",
+        f"{escape_text(summary.language_pair(report))}, "
+        f"{escape_text(summary.test_set_title(report))}, "
         f"{with_noun(test_set.segments, 'segment')}, {references} each. "
         f"Made on {report.date}.",
-        "\n".join(f"- {_text(line)}" for line in summary.summary_lines(report)),
-        *(f"**{_text(line)}**" for line in report.all_warnings),
+        "\n".join(f"- {escape_text(line)}" for line in summary.summary_lines(report)),
+        *(f"**{escape_text(line)}**" for line in report.all_warnings),
         "## Scores",
         _scores(report),
         f"In brackets the 95% interval of {report.n_bootstrap:,} bootstrap resamples.",
@@ -60,15 +61,15 @@ def render_markdown(report: Report) -> str:
         *_comparisons(report),
         *_analyses(report),
         "## Errors",
-        _table(
-            ["error", *(_text(s.name) for s in report.systems), "what it is"],
+        table(
+            ["error", *(escape_text(s.name) for s in report.systems), "what it is"],
             [
                 [name, *(f"{len(s.errors[name]):,}" for s in report.systems), rule]
                 for name, rule in RULES.items()
             ],
         ),
         *_examples(report),
-        *_histories(report),
+        *histories(report.systems),
         "## LaTeX",
         f"```latex\n{latex(report)}```",
     ]
@@ -122,7 +123,7 @@ def latex(report: Report) -> str:
 def _scores(report: Report) -> str:
     rows = [
         [
-            _text(system.name),
+            escape_text(system.name),
             *(
                 _score(system.scores[metric], summary.score_digits(report, metric))
                 for metric in report.metrics
@@ -131,8 +132,8 @@ def _scores(report: Report) -> str:
         ]
         for system in report.systems
     ]
-    heads = ["system", *(_text(metric_name(m)) for m in report.metrics), "length"]
-    return _table(heads, rows)
+    heads = ["system", *(escape_text(metric_name(m)) for m in report.metrics), "length"]
+    return table(heads, rows)
 
 
 def _score(result: Score | Bucket, digits: int = 2) -> str:
@@ -149,19 +150,19 @@ def _metrics(report: Report) -> str:
     for metric in report.metrics:
         signatures = dict.fromkeys(s.scores[metric].signature for s in report.systems)
         codes = ", ".join(map(_code, signatures))
-        meaning = _text(metric_meaning(metric))
-        lines.append(f"- {_text(metric_name(metric))}: {meaning}. {codes}")
+        meaning = escape_text(metric_meaning(metric))
+        lines.append(f"- {escape_text(metric_name(metric))}: {meaning}. {codes}")
     return "\n".join(lines)
 
 
 def _comparisons(report: Report) -> Iterable[str]:
     if report.groups:
         yield "### Seeds"
-        yield _table(
-            ["system", "seeds", *(_text(metric_name(m)) for m in report.metrics)],
+        yield table(
+            ["system", "seeds", *(escape_text(metric_name(m)) for m in report.metrics)],
             [
                 [
-                    _text(group.name),
+                    escape_text(group.name),
                     str(len(group.members)),
                     *(
                         f"{group.means[m]:.{digits}f} ± {group.spreads[m]:.{digits}f}"
@@ -173,15 +174,16 @@ def _comparisons(report: Report) -> Iterable[str]:
             ],
         )
     for comparison in report.comparisons:
-        yield f"## {_text(comparison.system)} against {_text(comparison.baseline)}"
+        names = map(escape_text, (comparison.system, comparison.baseline))
+        yield f"## {' against '.join(names)}"
         if comparison.identical:
             yield "All translations are the same."
             continue
-        yield _table(
+        yield table(
             ["metric", "difference", "p, bootstrap", "p, randomization", "so"],
             [
                 [
-                    _text(metric_name(metric)),
+                    escape_text(metric_name(metric)),
                     f"{format_signed(test.difference, digits)} "
                     f"[{format_signed(test.interval.low, digits)}, "
                     f"{format_signed(test.interval.high, digits)}]",
@@ -197,11 +199,11 @@ def _comparisons(report: Report) -> Iterable[str]:
 
 def _analyses(report: Report) -> Iterable[str]:
     yield f"## BLEU by length of the {report.test_set.length_side}, in words"
-    yield _table(
+    yield table(
         ["system", "words", "segments", "BLEU"],
         [
             [
-                _text(system.name),
+                escape_text(system.name),
                 summary.format_range(bucket.label),
                 f"{bucket.segments:,}",
                 _score(bucket),
@@ -214,41 +216,49 @@ def _analyses(report: Report) -> Iterable[str]:
 
 def _examples(report: Report) -> Iterable[str]:
     for index, system in enumerate(report.systems):
-        yield f"## Examples of {_text(system.name)}"
+        yield f"## Examples of {escape_text(system.name)}"
         for example in system.examples:
             segment = report.segments[example.segment - 1]
             lines = [f"Segment {example.segment}, {example.reason}:", ""]
             if segment.source is not None:
-                lines.append(f"- source: {_text(segment.source)}")
-            lines += [f"- reference: {_text(line)}" for line in segment.references]
-            lines.append(f"- translation: {_text(segment.translations[index].text)}")
+                lines.append(f"- source: {escape_text(segment.source)}")
+            lines += [
+                f"- reference: {escape_text(line)}" for line in segment.references
+            ]
+            lines.append(
+                f"- translation: {escape_text(segment.translations[index].text)}"
+            )
             yield "\n".join(lines)
 
 
-def _histories(report: Report) -> Iterable[str]:
-    for system in report.systems:
+def histories(systems: Iterable[Trained]) -> Iterator[str]:
+    """Write how systems were trained, those of them that were."""
+    for system in systems:
         history = system.training_history
         if history is None:
             continue
-        yield f"## Training of {_text(system.name)}"
-        yield _table(["", ""], [[label, _text(text)] for label, text in history.facts])
+        yield f"## Training of {escape_text(system.name)}"
+        yield table(
+            ["", ""], [[label, escape_text(text)] for label, text in history.facts]
+        )
         changed = [value for value in history.settings if value.base is not None]
         if changed:
-            yield f"What differs from {_text(history.base)}:"
-            yield _table(
+            yield f"What differs from {escape_text(history.base)}:"
+            yield table(
                 ["key", "here", "there"],
                 [[_code(v.key), _code(v.value), _code(v.base or "")] for v in changed],
             )
-        data = [[label, _text(text)] for label, text in history.data]
-        yield _table(["data", ""], data)
+        data = [[label, escape_text(text)] for label, text in history.data]
+        yield table(["data", ""], data)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table; "" without rows."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else ""
 
 
-def _text(text: str) -> str:
+def escape_text(text: str) -> str:
     """Escape what Markdown, or HTML inside it, would parse as markup."""
     return re.sub(r"([\\`*_{}\[\]<>|#$~&!()])", r"\\\1", escape_control_chars(text))
 

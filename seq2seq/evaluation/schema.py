@@ -268,8 +268,8 @@ def metric_meaning(metric: str) -> str:
     return _MEANINGS.get(metric, "scores that another program gave the segments")
 
 
-def report_json(report: Report) -> str:
-    """Write a report as JSON, numbers to six decimals."""
+def report_json(report: Any) -> str:
+    """Write a report, or that of another task, as JSON, numbers to six decimals."""
     return json.dumps(_rounded(asdict(report)), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -284,11 +284,14 @@ def _rounded(value: Any) -> Any:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of report.json."""
+    """Return the JSON schema of report.json, of translations and of other tasks."""
     from pydantic import TypeAdapter
 
+    from seq2seq.evaluation.task_report import TaskReport
+
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **TypeAdapter(Report).json_schema()}
+    adapter: TypeAdapter[Any] = TypeAdapter(Report | TaskReport)
+    return {"$schema": dialect, **adapter.json_schema()}
 
 
 if __name__ == "__main__":

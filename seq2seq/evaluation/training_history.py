@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe
@@ -54,6 +54,16 @@ class TrainingHistory:
     base: str
     settings: list[ConfigValue]
     clip_norm: float | None
+
+
+class Trained(Protocol):
+    """A system that may have been trained here."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def training_history(self) -> TrainingHistory | None: ...
 
 
 def read_training_history(run: RunFolder, recipe: BaseRecipe) -> TrainingHistory:
@@ -133,11 +143,13 @@ def _facts(
         value = summary.get(f"best_valid_{recipe.train.monitor}")
         text = f"step {summary['best_step']:,}"
         if isinstance(value, int | float):
-            name = "BLEU" if recipe.train.monitor == "bleu" else "loss"
+            monitor = recipe.train.monitor
+            name = "BLEU" if monitor == "bleu" else monitor.replace("_", " ")
             text += f", validation {name} {value:.2f}"
         facts.append(("best validation", text))
     if rates := [value for _, value in series.get("tokens_per_second", [])]:
-        facts.append(("target tokens a second", f"{median(rates):,.0f} (median)"))
+        targets = "target tokens" if recipe.task == "translation" else "targets"
+        facts.append((f"{targets} a second", f"{median(rates):,.0f} (median)"))
     norms = [value for _, value in series.get("gradient_norm", [])]
     limit = recipe.train.clip_norm
     if norms and limit is not None:
@@ -157,6 +169,10 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
         "too_long": "dropped: too long",
         "length_ratio": "dropped: of unlike lengths",
         "multi_sentence": "sources of several sentences",
+        "examples": "training examples",
+        "source_positions": "their source positions",
+        "targets": "their targets",
+        "tokens": "training tokens",
         "fingerprint": "fingerprint",
     }
     train = content.get("train", {})
@@ -165,8 +181,12 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
         for key, label in names.items()
         if key in train
     ]
-    if "sentences" in content.get("valid", {}):
-        counts.append(("validation pairs", f"{content['valid']['sentences']:,}"))
+    nouns = {"sentences": "pairs", "examples": "examples", "tokens": "tokens"}
+    counts += [
+        (f"validation {noun}", f"{content['valid'][key]:,}")
+        for key, noun in nouns.items()
+        if key in content.get("valid", {})
+    ]
     return counts
 
 
@@ -187,10 +207,14 @@ def _settings(recipe: BaseRecipe) -> tuple[str, list[ConfigValue]]:
     if base is None:
         fields = type(recipe.data).model_fields.items()
         needed = {key for key, field in fields if field.is_required()}
+        train: dict[str, Any] = {"max_steps": recipe.train.max_steps or 1}
+        if recipe.task != "translation":  # Keys of their data depend on each other.
+            needed = set(type(recipe.data).model_fields)
+            train["monitor"] = recipe.train.monitor
         base = type(recipe).model_validate(
             {
                 **recipe.model_dump(include={"task": True, "data": needed}),
-                "train": {"max_steps": recipe.train.max_steps or 1},
+                "train": train,
             }
         )
     base_values = _flatten(base.model_dump(mode="json"))

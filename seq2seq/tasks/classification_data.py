@@ -146,9 +146,12 @@ class LabelledExamples:
 
     def line(self, index: int) -> str:
         """Return the label and the text, or the frames' shape."""
+        return f"{self.answers[index]}\t{' '.join(self.source_text(index).split())}"
+
+    def source_text(self, index: int) -> str:
+        """Return the text, or the frames' shape."""
         raw = self.raw[index]
-        shown = raw if isinstance(raw, str) else f"frames {np.shape(raw)}"
-        return f"{self.answers[index]}\t{' '.join(shown.split())}"
+        return raw if isinstance(raw, str) else f"frames {np.shape(raw)}"
 
     def fingerprint(self) -> str:
         """Hash sources and targets."""

@@ -149,6 +149,10 @@ class Tagging:
         )
         return output, None
 
+    def probabilities(self, network: Tagger, batch: Batch) -> Tensor:
+        """Return the probability of each tag at every position, (N, S, C)."""
+        return torch.softmax(network.logits(batch)[:, :, FIRST:], dim=2)
+
     def predict(self, network: Tagger, batch: Batch) -> list[str]:
         """Return the most probable tag of each word, between blanks."""
         best = network.logits(batch)[:, :, FIRST:].argmax(dim=2) + FIRST

@@ -18,6 +18,7 @@ from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.training.train import train
 from tests.helpers.cli import invoke
+from tests.helpers.report_pages import check_report
 
 LAYER = {"layers": 1, "hidden_size": 8}
 STEPS = {"max_steps": 6, "validate_every": 4, "checkpoint_every": 2}
@@ -139,20 +140,25 @@ def test_a_task_trains_resumes_to_the_same_bits_and_is_scored(
     assert scores["baselines"]
     saved = (tmp_path / "whole/evaluation/test/hypotheses.txt").read_text()
     assert len(saved.splitlines()) == count
+    if name != "shapes":
+        check_report(tmp_path / "whole", scores)
 
 
 def test_what_translates_refuses_a_run_of_another_task(tmp_path: Path) -> None:
     content = recall()
     content["train"] |= {"max_steps": 1}
     train(recipe_class("classification").model_validate(content), tmp_path / "run")
-    for arguments in (
-        ["translate", str(tmp_path / "run")],
-        ["report", str(tmp_path / "run")],
+    run = str(tmp_path / "run")
+    for arguments, message in (
+        (["translate", run], "is a run of task: classification"),
+        (["compare", run, run], "(classification, classification), and only transl"),
+        (["report", run, "--language", "de"], "--language is for translations"),
     ):
         status, _, errors = invoke(*arguments)
         assert status == 1
-        assert "is a run of task: classification" in errors
+        assert message in " ".join(errors.split())
         assert "Traceback" not in errors
+    assert not (tmp_path / "run/report").exists()
 
 
 def test_hello_is_learned_and_written(tmp_path: Path) -> None:

@@ -7,9 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -23,6 +21,7 @@ from seq2seq.evaluation.markdown import latex, render_markdown
 from seq2seq.evaluation.schema import Report, report_json, schema
 from seq2seq.evaluation.summary import escape_control_chars
 from seq2seq.evaluation.systems import ReportRequest
+from tests.helpers.report_pages import ParsedPage, check_schema
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = [
@@ -67,33 +66,6 @@ def hostile(folder: Path) -> ReportRequest:
         n_bootstrap=50,
         n_trials=50,
     )
-
-
-class ParsedPage(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.text: list[str] = []
-        self.script = ""
-        self.inside: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags[tag] += 1
-        self.inside.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.inside:
-            while self.inside.pop() != tag:
-                pass
-
-    def handle_data(self, data: str) -> None:
-        if self.inside[-1:] == ["script"]:
-            self.script += data
-        elif self.inside[-1:] != ["style"]:
-            self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -215,45 +187,15 @@ def test_the_same_report_has_the_same_bytes_but_for_its_date(tmp_path: Path) -> 
         assert "2026-01-01" in differing[0]
 
 
-def check(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> None:
-    """Enough of JSON Schema for a schema made from dataclasses."""
-    if "$ref" in rule:
-        rule = schema["$defs"][rule["$ref"].rsplit("/", 1)[-1]]
-    if "anyOf" in rule:
-        for option in rule["anyOf"]:
-            try:
-                return check(value, option, schema)
-            except AssertionError:
-                continue
-        raise AssertionError((value, rule))
-    kinds: dict[str, Any] = {"object": dict, "array": list, "string": str}
-    kinds |= {"null": type(None), "number": (int, float), "integer": int}
-    kinds["boolean"] = bool
-    assert isinstance(value, kinds[rule["type"]]), (value, rule)
-    if rule["type"] == "object":
-        known = rule.get("properties", {})
-        assert set(rule.get("required", ())) <= set(value)
-        for key, inner in value.items():
-            assert key in known or "additionalProperties" in rule, key
-            check(inner, known.get(key) or rule["additionalProperties"], schema)
-    if rule["type"] == "array":
-        for index, inner in enumerate(value):
-            prefix = rule.get("prefixItems", [])
-            check(
-                inner, prefix[index] if index < len(prefix) else rule["items"], schema
-            )
-    return None
-
-
 def test_the_json_follows_the_published_schema(tmp_path: Path) -> None:
     published = json.loads((ROOT / "docs/report.schema.json").read_text("utf-8"))
     assert published == schema(), "write it anew: python -m seq2seq.evaluation.schema"
     report = build_report(hostile(tmp_path), date="today", full=True, log=str)
     text = report_json(report)
-    check(json.loads(text), published, published)
+    check_schema(json.loads(text), published, published)
     TypeAdapter(Report).validate_json(text)
     with pytest.raises(AssertionError):
-        check({**json.loads(text), "format": "1"}, published, published)
+        check_schema({**json.loads(text), "format": "1"}, published, published)
 
 
 def test_markdown_and_latex_are_escaped(tmp_path: Path) -> None:

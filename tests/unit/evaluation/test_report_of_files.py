@@ -15,11 +15,12 @@ from rich.console import Console
 
 from seq2seq.errors import UserError
 from seq2seq.evaluation import html as page
-from seq2seq.evaluation.builder import FILES, build_report, write_report
+from seq2seq.evaluation.builder import build_report, write_report
 from seq2seq.evaluation.console import print_summary
 from seq2seq.evaluation.figures import comparison_figures
 from seq2seq.evaluation.html import render_html
 from seq2seq.evaluation.markdown import latex, render_markdown
+from seq2seq.evaluation.report_files import FILES
 from seq2seq.evaluation.schema import METRIC_NAMES, Report, metric_meaning
 from seq2seq.evaluation.summary import summary_lines
 from seq2seq.evaluation.systems import ReportRequest
