@@ -16,6 +16,7 @@ wrote between them, so Git shows what moved:
     <!-- hello.commands --> ... <!-- / -->   on lines of their own: commands to paste
     <!-- hello.code --> ... <!-- / -->       likewise: link and excerpt of the code
     <!-- hello.seconds -->9<!-- / -->        processor time of the commands, in seconds
+    <!-- tasks.md -->81.06<!-- / -->         quoted: the test holds that tasks.md has it
 
 So a page in another language is its prose, the same markers (with nothing in them, to
 begin with) and `--fill`. A plot is linked as `![what it shows](lecture/hello.svg)`.
@@ -49,7 +50,8 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(ROOT), str(DOCS / "lecture")]
 
-from stops import STOPS, Code, Outputs, Stop  # noqa: E402
+from readers import Code, Outputs, Stop  # noqa: E402
+from stops import STOPS  # noqa: E402
 
 FIGURES = DOCS / "lecture" / "figures.json"
 PARTS = {
@@ -74,6 +76,8 @@ PARTS = {
 }
 """Parts of a stop in each page, in bold; the last but one where counting applies."""
 MARKER = re.compile(r"<!-- ([\w-]+\.[\w-]+) -->(.*?)<!-- / -->", re.S)
+QUOTED = "tasks.md"
+"""Marker of a figure that docs/tasks.md has, of a run that takes minutes."""
 MOST_LINES = 15
 """Lines of an excerpt of code."""
 Figures = dict[str, Any]
@@ -104,7 +108,7 @@ def excerpt(code: Code) -> str:
 
 
 def content(name: str, figures: Figures) -> str:
-    """Return what stands between a marker and its end."""
+    """Return what a run or the code put between a marker and its end."""
     stop = next(stop for stop in STOPS if stop.name == name.split(".")[0])
     if name.endswith(".commands"):
         return "\n```sh\n" + "\n".join(stop.commands) + "\n```\n"
@@ -125,7 +129,12 @@ def content(name: str, figures: Figures) -> str:
 def fill(page: str, figures: Figures) -> str:
     """Return a page with the content of all markers."""
     return MARKER.sub(
-        lambda m: f"<!-- {m[1]} -->{content(m[1], figures)}<!-- / -->", page
+        lambda m: (
+            m[0]
+            if m[1] == QUOTED
+            else f"<!-- {m[1]} -->{content(m[1], figures)}<!-- / -->"
+        ),
+        page,
     )
 
 

@@ -2,18 +2,27 @@
 
     python examples/recurrence_by_hand.py cell            the equation of a tanh layer
     python examples/recurrence_by_hand.py shared-weights  one W for all steps
+    python examples/recurrence_by_hand.py one-hot         a product is a row of a table
+    python examples/recurrence_by_hand.py truncated       gradients of truncated BPTT
+    python examples/recurrence_by_hand.py clipping        by the norm, and by its square
+    python examples/recurrence_by_hand.py copy            ten symbols past 50 blanks
 
 The tour, docs/lecture.md, explains what they print.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from seq2seq.data.drawn import COPY_LENGTH, SYMBOLS, copy_examples
 from seq2seq.nn.rnn_fused import FusedRNNLayer
+from seq2seq.nn.rnn_stack import RNNStack
 
 
 def states(
@@ -68,7 +77,122 @@ def shared_weights() -> None:
     print(f"largest difference: {(total - w_hh.grad).abs().max():.1e}")
 
 
-EXPERIMENTS = {"cell": cell, "shared-weights": shared_weights}
+def one_hot() -> None:
+    """Compare a linear layer over one-hot vectors with an embedding."""
+    torch.manual_seed(1)
+    embedding, linear = nn.Embedding(1000, 64), nn.Linear(1000, 64, bias=False)
+    linear.weight.data = embedding.weight.detach().T.contiguous()
+    tokens = torch.randint(1000, (32, 50))
+    by_row, by_product = embedding(tokens), linear(F.one_hot(tokens, 1000).float())
+    print(f"outputs that differ: {(by_row != by_product).sum()}")
+    for name, gradient in (
+        ("eighths", torch.randint(-64, 64, by_row.shape) / 8),
+        ("any numbers", torch.randn(by_row.shape)),
+    ):
+        embedding.zero_grad()
+        linear.zero_grad()
+        by_row.backward(gradient, retain_graph=True)
+        by_product.backward(gradient, retain_graph=True)
+        assert embedding.weight.grad is not None
+        assert linear.weight.grad is not None
+        differ = (linear.weight.grad != embedding.weight.grad.T).sum()
+        print(f"gradients that differ, {name}: {differ}")
+
+
+def truncated() -> None:
+    """Compare gradients of truncated BPTT with those of the whole sequence.
+
+    A loss at every step; the state is carried on, the gradient stops after a window.
+    """
+    torch.manual_seed(1)
+    layer = FusedRNNLayer(64, 128, cell="rnn", bidirectional=False).double()
+    inputs = torch.randn(1, 200, 64).double() / 10
+    loss_weights = torch.randn(1, 200, 128).double()
+
+    def gradient(window: int) -> Tensor:
+        layer.zero_grad()
+        state = None
+        parts = zip(inputs.split(window, 1), loss_weights.split(window, 1), strict=True)
+        for part, weights in parts:
+            outputs, state = layer(part, state, None)
+            (outputs * weights).sum().backward()
+            state = tuple(component.detach() for component in state)
+        grad = layer.rnn.weight_hh_l0.grad
+        assert grad is not None
+        return grad.clone()
+
+    whole = gradient(200)
+    for window in (1, 5, 20, 50, 100, 200):
+        error = (gradient(window) - whole).norm() / whole.norm()
+        print(f"relative error, window {window}: {error:.2g}")
+
+
+def clipping() -> None:
+    """Clip gradients by their norm, and by the square of it."""
+    for norm in (2.0, 10.0, 100.0):
+        grad = np.full(4, norm / 2)
+        right, lecture = grad.copy(), grad.copy()
+        threshold = 5.0
+        right_norm = np.sqrt(np.sum(right * right))
+        if right_norm > threshold:
+            right *= threshold / right_norm
+        square = np.sum(lecture * lecture)  # The root is missing.
+        if square > threshold:
+            lecture *= threshold / square
+        print(f"norm {norm:g}, by the norm: {np.linalg.norm(right):.3g}")
+        print(f"norm {norm:g}, by its square: {np.linalg.norm(lecture):.3g}")
+
+
+def copy() -> None:
+    """Train an LSTM on the copying problem (Arjovsky et al. 2016)."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    delay, steps, size = 50, 500, 32
+    rnn = RNNStack(SYMBOLS + 2, 64, cell="lstm", chrono_span=delay)
+    output = nn.Linear(64, SYMBOLS + 2)
+    network = nn.ModuleList([rnn, output])
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+
+    def logits(sources: Tensor) -> Tensor:
+        scores: Tensor = output(rnn(F.one_hot(sources, SYMBOLS + 2).float())[0])
+        return scores
+
+    sources, labels = (
+        torch.from_numpy(np.stack(part))
+        for part in copy_examples("train", steps * size, delay=delay)
+    )
+    for begin in range(0, len(sources), size):
+        scores = logits(sources[begin : begin + size])
+        loss = F.cross_entropy(scores.flatten(0, 1), labels[begin:][:size].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+    sources, labels = (
+        torch.from_numpy(np.stack(part))
+        for part in copy_examples("test", 500, delay=delay)
+    )
+    with torch.inference_mode():
+        scores = logits(sources)
+    loss = F.cross_entropy(scores.flatten(0, 1), labels.flatten())
+    right = (scores.argmax(2) == labels)[:, -COPY_LENGTH:].float().mean()
+    least = COPY_LENGTH * math.log(SYMBOLS) / (delay + 2 * COPY_LENGTH)
+    print(f"loss: {loss:.4f}")
+    print(f"loss without memory: {least:.4f}")
+    print(f"symbols copied, percent: {100 * right:.1f}")
+    print(
+        f"all labels, percent: {100 * (scores.argmax(2) == labels).float().mean():.1f}"
+    )
+
+
+EXPERIMENTS = {
+    "cell": cell,
+    "shared-weights": shared_weights,
+    "one-hot": one_hot,
+    "truncated": truncated,
+    "clipping": clipping,
+    "copy": copy,
+}
 
 
 def main(names: list[str]) -> None:

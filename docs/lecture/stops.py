@@ -5,114 +5,28 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
-
 import plots
+from readers import (
+    TEMPERATURES,
+    Code,
+    Figure,
+    Stop,
+    distinct,
+    file,
+    flow_plot,
+    known,
+    norm,
+    number,
+    samples,
+    score,
+    summary,
+)
 
-
-class Code(NamedTuple):
-    """Lines of the package.
-
-    Attributes:
-        path: The file.
-        symbol: A function, or Class.method.
-        first: What its first line begins with; empty: the first after the docstring.
-        lines: Number of lines.
-    """
-
-    path: str
-    symbol: str
-    first: str = ""
-    lines: int = 15
-
-
-class Outputs(NamedTuple):
-    """What a stop's commands left.
-
-    Attributes:
-        folder: Where they ran.
-        texts: Standard output of each.
-    """
-
-    folder: Path
-    texts: list[str]
-
-    def json(self, command: int = -1) -> Any:
-        """Return the JSON that a command printed."""
-        return json.loads(self.texts[command])
-
-    def number(self, label: str) -> float:
-        """Return the number behind a label at the beginning of a line."""
-        match = re.search(rf"^{re.escape(label)}: *(\S+)", "\n".join(self.texts), re.M)
-        assert match is not None, label
-        return float(match[1].replace(",", ""))
-
-
-class Figure(NamedTuple):
-    """A measured number.
-
-    Attributes:
-        read: Where it stands.
-        text: How it is written.
-        absolute: How far it may move.
-        relative: How far it may move, as a share of it; the two add up.
-    """
-
-    read: Callable[[Outputs], float | str]
-    text: str = "{:.2f}"
-    absolute: float = 0.0
-    relative: float = 0.0
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A stop.
-
-    Attributes:
-        name: Its name in markers and files.
-        code: The place in the code.
-        commands: What a reader pastes.
-        figures: Measured numbers, by name; text where they are text.
-        plot: Makes an SVG file of the outputs.
-        data: Folder of real data that the commands need.
-    """
-
-    name: str
-    code: Code
-    commands: tuple[str, ...]
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    plot: Callable[[Outputs], str] | None = None
-    data: str | None = None
-
-
-def score(
-    name: str, *, command: int = -1, baseline: str | None = None
-) -> Callable[[Outputs], float]:
-    """Read a score of `seq2seq evaluate --json`."""
-
-    def read(outputs: Outputs) -> float:
-        scores = outputs.json(command)
-        if baseline is not None:
-            scores = scores["baselines"]
-            if isinstance(scores, list):
-                scores = {system["name"]: system for system in scores}
-            names = [key for key in scores if baseline in key]
-            scores = scores[names[0]]
-        return float(scores[name]["score"])
-
-    return read
-
-
-def number(label: str) -> Callable[[Outputs], float]:
-    """Read a number that an example printed."""
-    return lambda outputs: outputs.number(label)
-
-
+PHRASES = (
+    "seq2seq train lecture/phrasebook -o train.max_steps=600 "
+    "-o train.validate_every=600"
+)
+LAYERS = f"{PHRASES} -o model.decoder.hidden_size=128 -o model.decoder.layers"
 BY_HAND = "python examples/recurrence_by_hand.py"
 
 STOPS = [
@@ -187,5 +101,282 @@ STOPS = [
             ),
         },
         plot=lambda outputs: plots.hello(outputs.folder / "runs/lecture/hello"),
+    ),
+    Stop(
+        "one-hot",
+        Code("seq2seq/nn/encoder.py", "Encoder.forward", first="embedded =", lines=3),
+        (f"{BY_HAND} one-hot",),
+        {
+            "outputs": Figure(number("outputs that differ"), "{:.0f}"),
+            "exact": Figure(number("gradients that differ, eighths"), "{:.0f}"),
+            "rounded": Figure(
+                number("gradients that differ, any numbers"), "{:,.0f}", absolute=64000
+            ),
+        },
+    ),
+    Stop(
+        "sampling",
+        Code(
+            "seq2seq/tasks/language_model.py",
+            "generate",
+            first="log_probs, state =",
+            lines=10,
+        ),
+        (
+            "seq2seq train lecture/phrasebook",
+            "seq2seq evaluate runs/lecture/phrasebook --json",
+            *(
+                f"seq2seq sample runs/lecture/phrasebook --lines 100 "
+                f"--max-length 20000 --temperature {temperature}"
+                for temperature in TEMPERATURES
+            ),
+        ),
+        {
+            "nats": Figure(score("nats_per_character", command=1), absolute=0.05),
+            "counting": Figure(
+                score("nats_per_character", command=1, baseline="Kneser-Ney"),
+                absolute=0.005,
+            ),
+            "samples": Figure(samples),
+            **{
+                f"distinct-{n}": Figure(distinct(n), "{:.0f}", absolute=12)
+                for n in range(4)
+            },
+            **{f"known-{n}": Figure(known(n), "{:.0f}", absolute=8) for n in range(4)},
+        },
+    ),
+    Stop(
+        "bptt",
+        Code(
+            "seq2seq/evaluation/gradient_flow.py",
+            "measure_gradient_flow",
+            first="states =",
+            lines=6,
+        ),
+        ("seq2seq diagnose gradients --json",),
+        {
+            "small-10": norm("tanh", 0.1, 10),
+            "small-100": norm("tanh", 0.1, 100),
+            "small-200": norm("tanh", 0.1),
+            "unit-10": norm("tanh", 1.0, 10),
+            "unit-100": norm("tanh", 1.0, 100),
+            "unit-200": norm("tanh", 1.0),
+        },
+        plot=flow_plot(("tanh", "tanh, W times 0.9"), "|dL/dh|"),
+    ),
+    Stop(
+        "truncated",
+        Code(
+            "seq2seq/models/encoder_decoder.py",
+            "EncoderDecoder.forward_decoder",
+            first="outputs = []",
+            lines=5,
+        ),
+        (
+            f"{BY_HAND} truncated",
+            *(
+                f"{PHRASES} -o train.truncated_bptt_steps={window} "
+                f"-o train.carry_state={carry} --output runs/window-{window}-{carry}"
+                for window in (8, 64)
+                for carry in ("true", "false")
+            ),
+        ),
+        {
+            **{
+                f"error-{w}": Figure(
+                    number(f"relative error, window {w}"), "{:.2f}", absolute=0.05
+                )
+                for w in (1, 20, 100, 200)
+            },
+            **{
+                f"loss-{w}-{c}": Figure(
+                    summary(f"runs/window-{w}-{c}", "best_valid_loss"), absolute=0.05
+                )
+                for w in (8, 64)
+                for c in ("true", "false")
+            },
+        },
+    ),
+    Stop(
+        "many-to-one",
+        Code("seq2seq/tasks/classification.py", "pool"),
+        (
+            "seq2seq train lecture/adding -o data.length=20 -o train.max_steps=800 "
+            "-o train.validate_every=200 --output runs/adding-20",
+            "seq2seq evaluate runs/adding-20 --json",
+        ),
+        {
+            "rmse": Figure(score("rmse"), "{:.3f}", absolute=0.02),
+            "baseline": Figure(
+                score("rmse", baseline="mean"), "{:.3f}", absolute=0.001
+            ),
+        },
+    ),
+    Stop(
+        "one-to-many",
+        Code(
+            "seq2seq/nn/attention.py",
+            "Attention.forward",
+            first="scores = scores.masked_fill",
+            lines=3,
+        ),
+        (
+            "seq2seq train lecture/shapes",
+            "seq2seq evaluate runs/lecture/shapes --json",
+        ),
+        {
+            "exact": Figure(score("exact"), "{:.1f}", absolute=8),
+            "bleu": Figure(score("bleu"), "{:.1f}", absolute=4),
+            "nearest-exact": Figure(
+                score("exact", baseline="nearest"), "{:.1f}", absolute=0.01
+            ),
+            "nearest-bleu": Figure(
+                score("bleu", baseline="nearest"), "{:.1f}", absolute=0.1
+            ),
+        },
+        plot=lambda outputs: plots.attention(
+            outputs.folder / "runs/lecture/shapes", 240
+        ),
+    ),
+    Stop(
+        "many-to-many",
+        Code("seq2seq/tasks/tagging.py", "Tagging.loss"),
+        (
+            "seq2seq train lecture/nback",
+            "seq2seq evaluate runs/lecture/nback --json",
+        ),
+        {"accuracy": Figure(score("accuracy"), "{:.1f}", absolute=2.0)},
+    ),
+    Stop(
+        "seq2seq",
+        Code(
+            "seq2seq/models/encoder_decoder.py",
+            "EncoderDecoder.init_decoder",
+        ),
+        (
+            *(
+                command
+                for kind in ("fixed", "general")
+                for command in (
+                    f"seq2seq train quickstart -o model.attention={kind} -o "
+                    "train.max_steps=600 -o train.validate_every=300 "
+                    f"--output runs/context-{kind}",
+                    f"seq2seq evaluate runs/context-{kind} --json",
+                )
+            ),
+            'seq2seq heatmap runs/context-general "The old man often buys the cheap '
+            'egg." --output attention.svg',
+        ),
+        {
+            "fixed": Figure(score("bleu", command=1), "{:.1f}", absolute=6),
+            "attention": Figure(score("bleu", command=3), "{:.1f}", absolute=4),
+        },
+        plot=file("attention.svg"),
+    ),
+    Stop(
+        "clipping",
+        Code(
+            "seq2seq/training/module.py",
+            "TrainingModule.configure_gradient_clipping",
+            first="limit =",
+            lines=4,
+        ),
+        ("seq2seq diagnose gradients --json", f"{BY_HAND} clipping"),
+        {
+            "small": norm("tanh, W times 1.5", 0.1),
+            "unit": norm("tanh, W times 1.5", 1.0),
+            "below": norm("tanh, W times 0.9", 0.1),
+            "right-10": Figure(number("norm 10, by the norm"), "{:g}"),
+            "right-100": Figure(number("norm 100, by the norm"), "{:g}"),
+            "square-10": Figure(number("norm 10, by its square"), "{:g}"),
+            "square-100": Figure(number("norm 100, by its square"), "{:g}"),
+        },
+        plot=flow_plot(
+            ("tanh, W times 0.9", "tanh", "tanh, W times 1.1", "tanh, W times 1.5"),
+            "|dL/dh|",
+        ),
+    ),
+    Stop(
+        "gates",
+        Code(
+            "seq2seq/nn/rnn_stack.py",
+            "_chrono_init",
+        ),
+        (
+            "seq2seq diagnose gradients --json",
+            "seq2seq train lecture/recall",
+            "seq2seq evaluate runs/lecture/recall --json",
+            "seq2seq train lecture/recall -o model.encoder.chrono_span=null "
+            "--output runs/recall-plain",
+            "seq2seq evaluate runs/recall-plain --json",
+            f"{BY_HAND} copy",
+        ),
+        {
+            "lstm": norm("LSTM", 1.0),
+            "lstm-chrono": norm("LSTM, chrono 200", 1.0),
+            "gru": norm("GRU", 1.0),
+            "gru-chrono": norm("GRU, chrono 200", 1.0),
+            "recall": Figure(score("accuracy", command=2), "{:.1f}", absolute=3),
+            "plain": Figure(score("accuracy", command=4), "{:.1f}", absolute=6),
+            "majority": Figure(
+                score("accuracy", command=2, baseline="most frequent"), "{:.1f}"
+            ),
+            "bayes": Figure(score("accuracy", command=2, baseline="Bayes"), "{:.1f}"),
+            "copy-loss": Figure(number("loss"), "{:.3f}", absolute=0.03),
+            "copy-least": Figure(number("loss without memory"), "{:.3f}"),
+            "copy-symbols": Figure(
+                number("symbols copied, percent"), "{:.1f}", absolute=3
+            ),
+            "copy-all": Figure(number("all labels, percent"), "{:.1f}", absolute=2),
+        },
+        plot=flow_plot(
+            ("tanh", "LSTM", "LSTM, chrono 200", "GRU", "GRU, chrono 200"),
+            "|dL/dh|, of LSTMs |dL/dc|",
+        ),
+    ),
+    Stop(
+        "layers",
+        Code(
+            "seq2seq/nn/rnn_stack.py",
+            "RNNStack.forward",
+            first="for index, layer",
+            lines=11,
+        ),
+        (
+            *(
+                f"{LAYERS}={layers} --output runs/layers-{layers}"
+                for layers in (1, 2, 4)
+            ),
+            f"{LAYERS}=4 -o model.decoder.residual=true "
+            "--output runs/layers-4-residual",
+        ),
+        {
+            f"{name}-{run}": Figure(
+                summary(f"runs/layers-{run}", key), text, absolute=tolerance
+            )
+            for run in ("1", "2", "4", "4-residual")
+            for name, key, text, tolerance in (
+                ("parameters", "parameters", "{:,.0f}", 0.0),
+                ("loss", "best_valid_loss", "{:.2f}", 0.15),
+            )
+        },
+    ),
+    Stop(
+        "units",
+        Code("examples/units_with_meaning.py", "areas"),
+        (
+            "seq2seq train lecture/phrasebook",
+            "python examples/units_with_meaning.py runs/lecture/phrasebook "
+            "--output units.svg",
+        ),
+        {
+            "area": Figure(
+                number("trained, area under the curve"), "{:.3f}", absolute=0.02
+            ),
+            "random": Figure(
+                number("random, area under the curve"), "{:.3f}", absolute=0.03
+            ),
+        },
+        plot=file("units.svg"),
     ),
 ]

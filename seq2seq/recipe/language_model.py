@@ -30,7 +30,7 @@ class LanguageModelData(RecipeSection):
     path: str = Field(
         min_length=1,
         description="A folder with SPLIT.LANGUAGE, also .gz; or hello, the one word of "
-        "the lecture.",
+        "the lecture; or phrasebook, 10,000 lines of the built-in corpus, en or de.",
     )
     language: Language = Field("en", description="Language of the text.")
     splits: SplitOptions = SplitOptions()

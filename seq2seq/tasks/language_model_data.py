@@ -14,6 +14,7 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 
 from seq2seq.data.batch_sampler import PlannedBatch
+from seq2seq.data.corpora import open_corpus
 from seq2seq.data.datamodule import ValidationDataLoader, train_loader
 from seq2seq.data.dataset import TrainDataLoader
 from seq2seq.data.tokenizer import Tokenizer, train_tokenizer
@@ -26,6 +27,9 @@ from seq2seq.types import EOS, PAD, UNK, Batch
 from seq2seq.utils.files import read_lines
 
 log = logging.getLogger(__name__)
+
+PHRASEBOOK_LINES = {"train": 10_000}
+"""Lines of the phrasebook: fewer than it has pairs, as a text of characters is long."""
 
 VALID_STREAMS = 16
 """Streams of the validation text in training; an evaluation reads one."""
@@ -126,6 +130,18 @@ class LanguageModelData(LightningDataModule):
         data = self.recipe.data
         if data.path == "hello":
             yield "hello"
+            return
+        if data.path == "phrasebook":
+            other = "en" if data.language == "de" else "de"
+            corpus = open_corpus(
+                data.path,
+                source=data.language,
+                target=other,
+                split=split,
+                max_pairs=PHRASEBOOK_LINES.get(split),
+            )
+            for pair in corpus.read():
+                yield pair.source
             return
         yield from read_lines(
             find_split_file(Path(data.path), split, (f".{data.language}",))

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.training.lightning_module import TranslationModule
@@ -46,6 +47,25 @@ def test_the_recurrence_by_hand_equals_the_fused_layer_and_shared_gradients_add_
     numbers = re.findall(r"largest difference: (\S+)", capsys.readouterr().out)
     assert len(numbers) == 2
     assert max(map(float, numbers)) < 1e-5
+
+
+def test_truncated_gradients_approach_the_whole_one_with_the_window(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load("recurrence_by_hand").main(["truncated"])
+    errors = re.findall(r"window \d+: (\S+)", capsys.readouterr().out)
+    numbers = [float(error) for error in errors]
+    assert numbers == sorted(numbers, reverse=True)
+    assert numbers[0] > 0.5
+    assert numbers[-1] == 0
+
+
+def test_the_area_of_a_unit_is_the_share_of_pairs_in_order() -> None:
+    torch.manual_seed(0)
+    values, positive = torch.randn(30, 4), torch.rand(30) < 0.4
+    areas = load("units_with_meaning").areas(values, positive)
+    above = values[positive][:, None] > values[~positive][None]
+    assert torch.allclose(areas, above.double().mean(dim=(0, 1)))
 
 
 def test_translate_lines_prints_a_translation_and_an_n_best_list(

@@ -36,13 +36,25 @@ lecture = load()
 PAGES = [name for name in lecture.PARTS if (DOCS / name).exists()]
 FIGURES = lecture.read_figures()
 STOPS = {stop.name: stop for stop in lecture.STOPS}
-COMMANDS = sorted({command for stop in STOPS.values() for command in stop.commands})
-QUICK = ("hello",)
-"""Stops that run in a few seconds each."""
+QUICK = ("hello", "one-hot", "bptt")
+"""Stops that take 20 seconds of processor time together."""
+SLOW = ("one-to-one", "cell", "shared-weights", "many-to-one", "clipping")
+"""Stops of a minute together; `python docs/make_lecture.py --check` runs all."""
 
 
 def text_of(page: str) -> str:
     return (DOCS / page).read_text(encoding="utf-8")
+
+
+COMMANDS = sorted(
+    {
+        line
+        for page in PAGES
+        for block in re.findall(r"```sh\n(.*?)```", text_of(page), re.S)
+        for line in block.splitlines()
+    }
+)
+"""All that a reader may paste: the stops' commands, and longer ones that are quoted."""
 
 
 def sections(page: str) -> dict[str, str]:
@@ -86,6 +98,15 @@ def test_every_stop_has_its_parts_in_order_its_figures_and_its_plot(page: str) -
             assert (DOCS / "lecture" / f"{name}.svg").is_file()
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_figures_that_are_quoted_are_those_of_the_page_of_tasks(page: str) -> None:
+    markers = lecture.MARKER.findall(text_of(page))
+    quoted = {value for name, value in markers if name == lecture.QUOTED}
+    tasks = set(re.findall(r"[\d.,]*\d", text_of("tasks.md")))
+    assert quoted
+    assert quoted <= tasks, f"not in docs/tasks.md: {quoted - tasks}"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_valid(command: str) -> None:
     program, *words = shlex.split(command)
@@ -125,8 +146,10 @@ def test_a_figure_that_leaves_its_tolerance_is_named() -> None:
     assert len(lecture.moved(stop, nan, FIGURES)) == 1
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_a_quick_stop_yields_its_figures_again(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
+def test_a_stop_yields_its_figures_again(name: str, tmp_path: Path) -> None:
     new, plot = lecture.run_stop(STOPS[name], tmp_path)
     assert lecture.moved(STOPS[name], new, FIGURES) == []
     assert (plot is None) == (STOPS[name].plot is None)

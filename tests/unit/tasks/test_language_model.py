@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.data.tokenizer import train_tokenizer
 from seq2seq.errors import RecipeError, UserError
 from seq2seq.evaluation.evaluate_language_model import token_nats
@@ -188,6 +189,23 @@ def test_a_tokenizer_of_another_run_is_taken_as_it_is(tmp_path: Path) -> None:
     path.write_bytes(b"no model")
     with pytest.raises(UserError, match=r"target\.model: this is no SentencePiece"):
         _ = LanguageModelData(given, None).vocabularies
+
+
+def test_the_phrasebook_is_a_text_of_either_language() -> None:
+    pairs = list(phrase_pairs("test", count=500))
+
+    def lines_of(language: str, split: str) -> list[str]:
+        given = read_recipe("lecture/phrasebook", [f"data.language={language}"])
+        assert isinstance(given, LanguageModelRecipe)
+        return list(LanguageModelData(given, None).lines_of(split))
+
+    assert lines_of("en", "test") == [english for english, _ in pairs]
+    assert lines_of("de", "test") == [german for _, german in pairs]
+    train = lines_of("de", "train")
+    assert len(train) == 10_000
+    assert not set(train) & set(lines_of("de", "test"))
+    with pytest.raises(UserError, match="between en and de"):
+        lines_of("fr", "test")
 
 
 def test_windows_need_whole_streams(tmp_path: Path) -> None:
