@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seq2seq.recipe.base import (
     BaseRecipe,
@@ -42,18 +42,36 @@ class ConvolutionEncoder(RecipeSection):
     """A small convolutional network over pixels."""
 
     kind: Literal["convolution"]
-    size: int = Field(
-        128, ge=8, multiple_of=8, description="Channels of the last layer."
+    channels: list[Annotated[int, Field(ge=1)]] = Field(
+        [32, 64, 128, 128],
+        min_length=1,
+        description="Of each 3 x 3 convolution, from the pixels on.",
     )
-    layers: int = Field(
-        4, ge=2, le=8, description="3 x 3 convolutions; the first two halve the sides."
+    strides: list[Annotated[int, Field(ge=1)]] = Field(
+        [2, 1, 2, 1],
+        description="Of each convolution; their product divides the picture's sides, "
+        "and what is left are the positions that attention chooses from.",
     )
     shift: int = Field(
         2,
         ge=0,
         le=16,
-        description="In training, pictures are shifted by up to so many pixels.",
+        description="In training, each picture is shifted by up to so many pixels.",
     )
+
+    @property
+    def size(self) -> int:
+        """Size of the states."""
+        return self.channels[-1]
+
+    @model_validator(mode="after")
+    def _check_strides(self) -> ConvolutionEncoder:
+        if len(self.channels) != len(self.strides):
+            raise ValueError(
+                f"{len(self.channels)} channels, but {len(self.strides)} strides; each "
+                "convolution needs one of both"
+            )
+        return self
 
 
 class CaptioningModel(ModelSection):

@@ -31,9 +31,10 @@ MAX_CAPTION = 50
 class PictureEncoder(nn.Module):
     """Positions of a picture as states, their mean as the final state.
 
-    Pixels go through 3 x 3 convolutions with group normalisation (Wu and He 2018), the
-    first two of stride 2; features through a linear layer. Every position has a learned
-    vector, since attention does not know where it looks.
+    Pixels go through 3 x 3 convolutions with batch normalisation (Ioffe and Szegedy
+    2015), since pictures on one background differ little: normalised each by itself
+    they stay alike, and so do their captions. Features go through a linear layer. Every
+    position has a learned vector, since attention does not know where it looks.
 
     Args:
         options: The recipe's model section.
@@ -48,17 +49,17 @@ class PictureEncoder(nn.Module):
         self.num_components = 2 if options.decoder.cell in ("lstm", "min_lstm") else 1
         if isinstance(encoder, ConvolutionEncoder):
             self.shift = encoder.shift
-            channels = [shape[0], *([size] * encoder.layers)]
+            channels, (height, width) = shape[0], shape[1:]
             layers: list[nn.Module] = []
-            for i in range(encoder.layers):
-                stride = 2 if i < 2 else 1
+            for outputs, stride in zip(encoder.channels, encoder.strides, strict=True):
                 layers += [
-                    nn.Conv2d(channels[i], channels[i + 1], 3, stride, padding=1),
-                    nn.GroupNorm(8, channels[i + 1]),
+                    nn.Conv2d(channels, outputs, 3, stride, padding=1, bias=False),
+                    nn.BatchNorm2d(outputs),
                     nn.ReLU(),
                 ]
+                channels = outputs
+                height, width = -(-height // stride), -(-width // stride)
             self.layers = nn.Sequential(*layers)
-            height, width = ((side + 3) // 4 for side in shape[1:])
             positions = height * width
         else:
             positions = shape[0]
@@ -85,11 +86,14 @@ class PictureEncoder(nn.Module):
 
 
 def _shift(pixels: Tensor, most: int) -> Tensor:
-    """Shift all pictures of a batch alike, and fill up with their border's colour."""
+    """Shift each picture by itself, and fill up with its border's colours."""
+    rows, height, width = len(pixels), *pixels.shape[2:]
     padded = nn.functional.pad(pixels, (most,) * 4, mode="replicate")
-    top, left = torch.randint(0, 2 * most + 1, (2,)).tolist()
-    height, width = pixels.shape[2:]
-    return padded[:, :, top : top + height, left : left + width]
+    top, left = torch.randint(0, 2 * most + 1, (2, rows, 1, 1), device=pixels.device)
+    row = top + torch.arange(height, device=pixels.device)[:, None]
+    column = left + torch.arange(width, device=pixels.device)
+    picture = torch.arange(rows, device=pixels.device)[:, None, None]
+    return padded[picture, :, row, column].permute(0, 3, 1, 2)  # (N, C, H, W)
 
 
 class Captioning:

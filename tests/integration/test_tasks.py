@@ -60,7 +60,12 @@ def shapes() -> dict[str, Any]:
         "tokenizer": {"model_type": "char", "vocab_size": 29},
         "model": {
             "embedding_size": 8,
-            "encoder": {"kind": "convolution", "size": 8, "layers": 2, "shift": 1},
+            "encoder": {
+                "kind": "convolution",
+                "channels": [4, 8],
+                "strides": [2, 2],
+                "shift": 1,
+            },
             "decoder": LAYER,
         },
         "train": {**STEPS, "batch_tokens": 300, "monitor": "loss"},

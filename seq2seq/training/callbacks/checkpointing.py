@@ -38,7 +38,8 @@ def weight_averaging(decay: float) -> WeightAveraging:
         for mean, weight in zip(old, new, strict=True):
             mean.lerp_(weight, share.to(mean))  # In place: a fifth of the time.
 
-    return WeightAveraging(multi_avg_fn=average)
+    # Buffers are copied: they are averages themselves, or whole numbers.
+    return WeightAveraging(use_buffers=False, multi_avg_fn=average)
 
 
 class BestCheckpoint(Checkpoint):

@@ -20,7 +20,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (3, 3, 9, 9)).astype(np.uint8
 
 
 def recipe(path: object, **model: Any) -> CaptioningRecipe:
-    encoder = {"kind": "convolution", "size": 8, "layers": 2, "shift": 0}
+    encoder = {"kind": "convolution", "channels": [4, 8], "strides": [2, 2], "shift": 0}
     return CaptioningRecipe.model_validate(
         {
             "task": "captioning",
@@ -85,7 +85,7 @@ def test_features_of_another_network_are_positions(tmp_path: Path) -> None:
 
 def test_pictures_are_shifted_in_training_alone(tmp_path: Path) -> None:
     path = write(tmp_path, PIXELS, CAPTIONS)
-    encoder = {"kind": "convolution", "size": 8, "layers": 2, "shift": 3}
+    encoder = {"kind": "convolution", "channels": [4, 8], "strides": [2, 2], "shift": 3}
     _, network, examples = opened(recipe(path, encoder=encoder))
     batch = examples.batch(np.arange(3))
 
