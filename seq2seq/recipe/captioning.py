@@ -93,6 +93,11 @@ class CaptioningModel(ModelSection):
         0.2,
         description="Dropout rate on embeddings, between layers and before the output.",
     )
+    word_dropout: Share = Field(
+        0.0,
+        description="Rate at which a caption's preceding tokens are dropped, so that "
+        "the next is told from the picture, not from what came with them in training.",
+    )
 
 
 class CaptioningTrainOptions(TrainOptions):

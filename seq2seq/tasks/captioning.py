@@ -142,6 +142,7 @@ class Captioning:
             decoder=options.decoder,
             attention=options.attention,
             dropout=options.dropout,
+            word_dropout=options.word_dropout,
             tie_embeddings="none",
         )
         network = EncoderDecoder(

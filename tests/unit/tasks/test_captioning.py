@@ -83,11 +83,18 @@ def test_features_of_another_network_are_positions(tmp_path: Path) -> None:
         opened(recipe(path))
 
 
-def test_pictures_are_shifted_in_training_alone(tmp_path: Path) -> None:
+def test_each_picture_is_shifted_by_itself_and_in_training_alone(
+    tmp_path: Path,
+) -> None:
     path = write(tmp_path, PIXELS, CAPTIONS)
-    encoder = {"kind": "convolution", "channels": [4, 8], "strides": [2, 2], "shift": 3}
+    encoder = {
+        "kind": "convolution",
+        "channels": [4, 8],
+        "strides": [2, 2],
+        "shift": 3,
+    }
     _, network, examples = opened(recipe(path, encoder=encoder))
-    batch = examples.batch(np.arange(3))
+    batch = examples.batch(np.zeros(8, dtype=np.int64))  # One picture eight times.
 
     def states() -> Any:
         return network.encoder(batch.source, batch.source_lengths).states
@@ -95,8 +102,8 @@ def test_pictures_are_shifted_in_training_alone(tmp_path: Path) -> None:
     assert torch.equal(states(), states())
     network.train()
     torch.manual_seed(1)
-    drawn = [states() for _ in range(4)]
-    assert any(not torch.equal(drawn[0], other) for other in drawn[1:])
+    shifted = states()
+    assert any(not torch.equal(shifted[0], other) for other in shifted[1:])
 
 
 @pytest.mark.parametrize(
@@ -164,3 +171,18 @@ def test_drawn_combinations_are_in_one_split_and_their_words_in_training() -> No
         rows, columns = np.nonzero((picture != 255).any(axis=0))
         assert (rows.max() < 16) == ("top" in line)
         assert (columns.max() < 16) == ("left" in line)
+
+
+def test_each_convolution_needs_its_stride(tmp_path: Path) -> None:
+    encoder = {"kind": "convolution", "channels": [8, 8], "strides": [2, 1, 1]}
+    with pytest.raises(ValueError, match="2 channels, but 3 strides"):
+        recipe(tmp_path, encoder=encoder)
+
+
+def test_strides_divide_the_picture_into_positions(tmp_path: Path) -> None:
+    path = write(tmp_path, PIXELS, CAPTIONS)
+    encoder = {"kind": "convolution", "channels": [4, 8], "strides": [2, 1]}
+    _, network, examples = opened(recipe(path, encoder=encoder))
+    batch = examples.batch(np.arange(3))
+    encoded = network.encoder(batch.source, batch.source_lengths)
+    assert encoded.states.shape == (3, 5 * 5, 8)  # Sides of 9, halved and rounded up.
