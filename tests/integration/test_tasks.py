@@ -68,7 +68,7 @@ def shapes() -> dict[str, Any]:
             },
             "decoder": LAYER,
         },
-        "train": {**STEPS, "batch_tokens": 300, "monitor": "loss"},
+        "train": {**STEPS, "batch_tokens": 300, "monitor": "loss", "ema_decay": 0.5},
     }
 
 
