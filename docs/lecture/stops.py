@@ -95,9 +95,7 @@ STOPS = [
                 lambda outputs: plots.best_bigram_loss("hello\n"), "{:.3f}"
             ),
             "counting": Figure(
-                score("nats_per_token", baseline="Witten-Bell"),
-                "{:.4f}",
-                absolute=1e-4,
+                score("nats_per_token", baseline="Witten-Bell"), "{:.4f}", absolute=1e-4
             ),
         },
         plot=lambda outputs: plots.hello(outputs.folder / "runs/lecture/hello"),
@@ -220,10 +218,7 @@ STOPS = [
             first="scores = scores.masked_fill",
             lines=3,
         ),
-        (
-            "seq2seq train lecture/shapes",
-            "seq2seq evaluate runs/lecture/shapes --json",
-        ),
+        ("seq2seq train lecture/shapes", "seq2seq evaluate runs/lecture/shapes --json"),
         {
             "exact": Figure(score("exact"), "{:.1f}", absolute=8),
             "bleu": Figure(score("bleu"), "{:.1f}", absolute=4),
@@ -241,18 +236,12 @@ STOPS = [
     Stop(
         "many-to-many",
         Code("seq2seq/tasks/tagging.py", "Tagging.loss"),
-        (
-            "seq2seq train lecture/nback",
-            "seq2seq evaluate runs/lecture/nback --json",
-        ),
+        ("seq2seq train lecture/nback", "seq2seq evaluate runs/lecture/nback --json"),
         {"accuracy": Figure(score("accuracy"), "{:.1f}", absolute=2.0)},
     ),
     Stop(
         "seq2seq",
-        Code(
-            "seq2seq/models/encoder_decoder.py",
-            "EncoderDecoder.init_decoder",
-        ),
+        Code("seq2seq/models/encoder_decoder.py", "EncoderDecoder.init_decoder"),
         (
             *(
                 command
@@ -298,10 +287,7 @@ STOPS = [
     ),
     Stop(
         "gates",
-        Code(
-            "seq2seq/nn/rnn_stack.py",
-            "_chrono_init",
-        ),
+        Code("seq2seq/nn/rnn_stack.py", "_chrono_init"),
         (
             "seq2seq diagnose gradients --json",
             "seq2seq train lecture/recall",
