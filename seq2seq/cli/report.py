@@ -85,7 +85,8 @@ def report(
     )
     first = parse_system_arg(systems[0])[1]
     own = len(systems) == 1 and first.is_dir() and output is None
-    output = first / "report" / split if own else output or Path("report")
+    folder = split.replace("+", "-")  # valid+test of a language model.
+    output = first / "report" / folder if own else output or Path("report")
     write(request, output, full=True, replace=own)
 
 
@@ -130,7 +131,7 @@ def write(
         from seq2seq.evaluation.task_report import write_task_report
         from seq2seq.evaluation.task_sections import summary_lines
 
-        other = write_task_report(request, output, replace=replace, log=log)
+        other = write_task_report(request, output, overwrite=replace, log=log)
         for line in summary_lines(other):
             console.print(f"- {line}", markup=False)
     console.print()

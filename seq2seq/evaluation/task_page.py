@@ -16,6 +16,7 @@ def render_task_html(report: TaskReport) -> str:
     """Render the page."""
     content = sections(report)
     context = {
+        "svg": Markup,
         "histories": training_figures(report.systems, target=report.target),
         "report": report,
         "sections": content,
@@ -49,6 +50,14 @@ def render_task_markdown(report: TaskReport) -> str:
         blocks.append(f"## {section.title}")
         for table in section.tables:
             blocks += _table(table)
+        for title, lines in section.passages:
+            blocks.append(f"### {text(title)}")
+            blocks.append("> " + "\\\n> ".join(map(text, lines)))
+        blocks.append(text(section.note))
+        for card in section.cards:
+            pair = ("reference", card.reference), ("caption", card.hypothesis)
+            blocks.append(f"### {text(card.title)}")
+            blocks.append("\n".join(f"- {name}: {text(line)}" for name, line in pair))
     blocks += markdown.histories(report.systems)
     return "\n\n".join(filter(None, blocks)) + "\n"
 

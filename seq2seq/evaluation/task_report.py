@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seq2seq.errors import UserError
+from seq2seq.evaluation.caption_pictures import CaptionedPicture, caption_examples
+from seq2seq.evaluation.evaluate_language_model import evaluate_language_model
 from seq2seq.evaluation.evaluate_task import TaskEvaluation, evaluate_task
 from seq2seq.evaluation.label_errors import LabelErrors, find_label_errors
 from seq2seq.evaluation.report_files import check_report_folder, write_texts
 from seq2seq.evaluation.schema import report_json
 from seq2seq.evaluation.systems import ReportRequest, parse_system_arg
+from seq2seq.evaluation.text_samples import TextAnalysis, analyse_text
 from seq2seq.evaluation.training_history import (
     TrainingHistory,
     public_name,
     read_training_history,
 )
 from seq2seq.metrics.significance import Interval
-from seq2seq.recipe import BaseRecipe
+from seq2seq.recipe import BaseRecipe, LanguageModelRecipe
 from seq2seq.runs.run_folder import RunFolder
+from seq2seq.runs.task_run import TaskRun
+from seq2seq.tasks.captioning import Captioning
+from seq2seq.tasks.language_model import LanguageModel
+from seq2seq.tasks.language_model_data import LanguageModelData
 
 FORMAT = 1
-LOWER_IS_BETTER = ("rmse",)
+_LANGUAGE_MODEL_SCORES = {
+    "nats_per_character": ("nats per character", 4),
+    "bits_per_character": ("bits per character", 4),
+    "nats_per_token": ("nats per token", 4),
+    "perplexity": ("perplexity per token", 3),
+}
+LOWER_IS_BETTER = ("rmse", *_LANGUAGE_MODEL_SCORES)
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,8 @@ class TaskReport:
         loss: Mean loss of a target; in nats, but of numbers.
         systems: The network, then the baselines.
         label_errors: Of a classification or a tagging.
+        pictures: Of a captioning, wrong captions first.
+        text: Of a language model.
     """
 
     format: int
@@ -89,7 +105,9 @@ class TaskReport:
     examples: int
     loss: float
     systems: list[TaskSystem]
-    label_errors: LabelErrors | None = field(default=None)
+    label_errors: LabelErrors | None = None
+    pictures: list[CaptionedPicture] = field(default_factory=list)
+    text: TextAnalysis | None = None
 
     @property
     def title(self) -> str:
@@ -101,7 +119,7 @@ def write_task_report(
     request: ReportRequest,
     output: Path,
     *,
-    replace: bool = False,
+    overwrite: bool = False,
     log: Callable[[str], None],
     date: str | None = None,
 ) -> TaskReport:
@@ -110,7 +128,7 @@ def write_task_report(
     Args:
         request: One run, and what `seq2seq evaluate` needs to know.
         output: Folder to write to; created if missing.
-        replace: Whether to overwrite a report in that folder.
+        overwrite: Whether to overwrite a report in that folder.
         log: Called with a line of text before each slow step.
         date: Date to print; today's if None.
 
@@ -121,7 +139,7 @@ def write_task_report(
     from seq2seq.evaluation.task_page import render_task_html, render_task_markdown
 
     _check_request(request)
-    check_report_folder(output, [], replace=replace)
+    check_report_folder(output, [], replace=overwrite)
     name, path = parse_system_arg(request.systems[0])
     folder = RunFolder(path)
     recipe = folder.read_recipe()
@@ -129,11 +147,14 @@ def write_task_report(
     log(f"evaluating {name}")
     history = read_training_history(folder, recipe)
     date = date or time.strftime("%Y-%m-%d")
-    evaluation = evaluate_task(
-        path, request.split, data_path=request.data_path, device=request.device
-    )
-    log("analysing its errors")
-    report = _example_report(request, evaluation, name, history, date)
+    if isinstance(recipe, LanguageModelRecipe):
+        report = _language_model_report(request, path, name, history, date)
+    else:
+        evaluation = evaluate_task(
+            path, request.split, data_path=request.data_path, device=request.device
+        )
+        log("analysing its errors")
+        report = _example_report(request, evaluation, name, history, date)
     log("drawing")
     texts = report_json(report), render_task_markdown(report), render_task_html(report)
     write_texts(output, texts)
@@ -185,16 +206,11 @@ def _example_report(
             )
             for key, score in (system.scores | evaluation.details[system.name]).items()
         }
-        is_network = system is evaluation.systems[0]
-        systems.append(
-            TaskSystem(
-                name if is_network else system.name,
-                scores,
-                system.p_value,
-                history if is_network else None,
-            )
-        )
-    target = "number" if task.num_classes is None else "label"
+        systems.append(TaskSystem(system.name, scores, system.p_value, None))
+    captioning = isinstance(task, Captioning)
+    target = "token" if captioning else "label"
+    if task.num_classes is None:
+        target = "number"
     return TaskReport(
         format=FORMAT,
         date=date,
@@ -205,8 +221,9 @@ def _example_report(
         example=task.example,
         examples=len(evaluation.references),
         loss=evaluation.loss,
-        systems=systems,
-        label_errors=find_label_errors(evaluation),
+        systems=_named(systems, name, history),
+        label_errors=None if captioning else find_label_errors(evaluation),
+        pictures=caption_examples(evaluation) if captioning else [],
     )
 
 
@@ -214,6 +231,55 @@ def _task_of(path: Path) -> str:
     return RunFolder(path).read_recipe().task if path.is_dir() else f"file {path}"
 
 
+def _named(
+    systems: list[TaskSystem], name: str, history: TrainingHistory
+) -> list[TaskSystem]:
+    """Give the first system, the network, the run's name and history."""
+    first, *others = systems
+    return [replace(first, name=name, training_history=history), *others]
+
+
+def _language_model_report(
+    request: ReportRequest,
+    path: Path,
+    name: str,
+    history: TrainingHistory,
+    date: str,
+) -> TaskReport:
+    evaluated = evaluate_language_model(
+        path, request.split, data_path=request.data_path, device=request.device
+    )
+    run = TaskRun.open(path)
+    task = run.task
+    assert isinstance(task, LanguageModel)
+    recipe = task.recipe.with_data_path(request.data_path)
+    data = LanguageModelData(recipe, task.vocabularies)
+    splits = [recipe.data.splits.name_of(split) for split in request.split.split("+")]
+    lines = [line for split in splits for line in data.lines_of(split)]
+    digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode())
+    systems = []
+    for system in evaluated:
+        scores = {}
+        for key, (label, decimals) in _LANGUAGE_MODEL_SCORES.items():
+            estimate = getattr(system.scores, key)
+            scores[key] = TaskScore(estimate.score, estimate.interval, label, decimals)
+        systems.append(TaskSystem(system.name, scores, system.p_value, None))
+    return TaskReport(
+        format=FORMAT,
+        date=date,
+        task=task.recipe.task,
+        target=task.example,
+        data=_data_name(recipe, request),
+        fingerprint=digest.hexdigest()[:12],
+        example="character",
+        examples=evaluated[0].scores.characters,
+        loss=evaluated[0].scores.nats_per_token.score,
+        systems=_named(systems, name, history),
+        text=analyse_text(task, run.network().eval(), evaluated, lines),
+    )
+
+
 def _data_name(recipe: BaseRecipe, request: ReportRequest) -> str:
     path = request.data_path or recipe.data.path
-    return f"{public_name(path)} {recipe.data.splits.name_of(request.split)}"
+    splits = map(recipe.data.splits.name_of, request.split.split("+"))
+    return f"{public_name(path)} {' and '.join(splits)}"

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from seq2seq.evaluation.caption_figures import (
+    feature_figure,
+    picture_figure,
+    word_figures,
+)
+from seq2seq.evaluation.caption_pictures import CaptionedPicture
 from seq2seq.evaluation.label_errors import LabelErrors, WrongAnswer
 from seq2seq.evaluation.summary import SIGNIFICANT, format_p_value
 from seq2seq.evaluation.task_report import LOWER_IS_BETTER, TaskReport, TaskScore
+from seq2seq.evaluation.text_samples import SAMPLE_LENGTH, TextAnalysis
 from seq2seq.utils.text import with_noun
 
 _MAX_TEXT = 300  # Characters of a text in a table; report.json has all.
@@ -56,12 +63,34 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Card:
+    """A caption with its picture.
+
+    Attributes:
+        title: Title.
+        reference: The true caption.
+        hypothesis: The network's, whose differences are marked.
+        picture: SVG of the picture, or of attention over features; None without any.
+        words: SVG of the attention of each word.
+    """
+
+    title: str
+    reference: str
+    hypothesis: str
+    picture: str | None
+    words: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A section of a page."""
+    """A section of a page: tables, cards, texts with titles, a sentence."""
 
     anchor: str
     title: str
-    tables: Sequence[Table]
+    tables: Sequence[Table] = ()
+    cards: Sequence[Card] = ()
+    passages: Sequence[tuple[str, Sequence[str]]] = ()
+    note: str = ""
 
 
 def summary_lines(report: TaskReport) -> Iterator[str]:
@@ -82,7 +111,7 @@ def summary_lines(report: TaskReport) -> Iterator[str]:
         gain = sign * (main.score - score)
         verdict = "better than" if gain > 0 else "worse than" if gain else "as good as"
         test = ""
-        if best.p_value is not None:
+        if best.p_value is not None and gain:
             chance = "" if best.p_value < SIGNIFICANT else ", which may be chance"
             test = f" (p {format_p_value(best.p_value)}){chance}"
         yield (
@@ -103,7 +132,76 @@ def sections(report: TaskReport) -> list[Section]:
     content = [Section("scores", "Scores", [_scores(report)])]
     if report.label_errors is not None:
         content += _label_sections(report.label_errors, report.target)
+    if report.pictures:
+        content.append(_pictures(report.pictures))
+    if report.text is not None:
+        content += _text_sections(report.text)
     return content
+
+
+def _text_sections(analysis: TextAnalysis) -> Iterator[Section]:
+    passages = [
+        (f"Temperature {sample.temperature:g}", sample.text.split("\n"))
+        for sample in analysis.samples
+    ]
+    note = (
+        f"The first {SAMPLE_LENGTH} tokens from the start of a line, with seed 1. The "
+        "temperature divides log-probabilities: the lower it is, the more often comes "
+        "what is likely."
+    )
+    yield Section("samples", "What it writes", passages=passages, note=note)
+    if not analysis.most_surprising:
+        return
+    kinds = {
+        "The most surprising lines": analysis.most_surprising,
+        "The least surprising lines": analysis.least_surprising,
+    }
+    systems = list(analysis.most_surprising[0].bits_per_character)
+    tables = [
+        Table(
+            title,
+            ["line", "text", *systems],
+            [
+                [
+                    Cell(f"{line.line:,}"),
+                    Cell(_cut(line.text)),
+                    *(Cell(f"{line.bits_per_character[name]:.2f}") for name in systems),
+                ]
+                for line in lines
+            ],
+            texts=2,
+        )
+        for title, lines in kinds.items()
+    ]
+    note = "Bits a character, the end of the line included."
+    yield Section("lines", "What surprises it", tables, note=note)
+
+
+def _cut(text: str) -> str:
+    return f"{text[:_MAX_TEXT]}…" if len(text) > _MAX_TEXT else text
+
+
+def _pictures(pictures: Sequence[CaptionedPicture]) -> Section:
+    cards = [
+        Card(
+            f"Picture {picture.example:,}",
+            picture.reference,
+            picture.hypothesis,
+            picture_figure(picture) or feature_figure(picture),
+            word_figures(picture),
+        )
+        for picture in pictures
+    ]
+    note = (
+        "Wrong captions first. Marked: words that the reference does not have there. "
+        "Struck through: words of the reference that are missing there."
+    )
+    if any(picture.attention for picture in pictures):
+        note += (
+            " For each word its attention: where the picture is bright, its weights "
+            "are large, compared with the largest of that word."
+        )
+    return Section("pictures", "Pictures and captions", cards=cards, note=note)
 
 
 def _score_text(score: TaskScore) -> str:
@@ -236,11 +334,9 @@ def _answers(answers: Sequence[WrongAnswer], target: str) -> Table:
         )
     rows = []
     for answer in answers:
-        text = answer.source
-        shown = f"{text[:_MAX_TEXT]}…" if len(text) > _MAX_TEXT else text
         values = answer.probabilities.items()
         note = ", ".join(f"{name} {value:.3f}" for name, value in values)
-        source = Cell(shown, note, answer.before, answer.after)
+        source = Cell(_cut(answer.source), note, answer.before, answer.after)
         cells = (f"{answer.example:,}", source, answer.reference, answer.hypothesis)
         rows.append([c if isinstance(c, Cell) else Cell(c) for c in cells])
     return Table(

@@ -72,18 +72,22 @@ def check_schema(value: Any, rule: dict[str, Any], schema: dict[str, Any]) -> No
     return None
 
 
-def check_report(run: Path, scores: dict[str, Any]) -> dict[str, Any]:
+def check_report(
+    run: Path, scores: dict[str, Any], split: str = "test"
+) -> dict[str, Any]:
     """Report on a run: page and JSON have the scores; return the JSON.
 
     Args:
         run: The run folder.
         scores: What `seq2seq evaluate --json` printed.
+        split: Of which split.
     """
-    status, out, _ = invoke("report", str(run))
+    status, out, _ = invoke("report", str(run), "--split", split)
     assert status == 0
     assert "is the page" in out
+    folder = run / "report" / split.replace("+", "-")
     text, markdown, html = (
-        (run / "report/test" / f"report.{ending}").read_text(encoding="utf-8")
+        (folder / f"report.{ending}").read_text(encoding="utf-8")
         for ending in ("json", "md", "html")
     )
     report: dict[str, Any] = json.loads(text)

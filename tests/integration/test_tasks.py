@@ -106,6 +106,12 @@ def test_a_language_model_goes_on_from_the_state_that_it_carried(
     scores = json.loads(out)
     assert scores["characters"] == scores["tokens"] > 200
     assert len(scores["baselines"]) == 2
+    report = check_report(tmp_path / "whole", scores, "valid+test")
+    assert [len(sample["text"]) for sample in report["text"]["samples"]] == [300] * 4
+    most, least = (report["text"][f"{end}_surprising"] for end in ("most", "least"))
+    costs = [line["bits_per_character"]["network"] for line in (*most, *least)]
+    assert costs == sorted(costs, reverse=True)
+    assert most[0]["text"].startswith(("valid ", "test "))
 
 
 class Kill(Callback):
@@ -145,8 +151,7 @@ def test_a_task_trains_resumes_to_the_same_bits_and_is_scored(
     assert scores["baselines"]
     saved = (tmp_path / "whole/evaluation/test/hypotheses.txt").read_text()
     assert len(saved.splitlines()) == count
-    if name != "shapes":
-        check_report(tmp_path / "whole", scores)
+    check_report(tmp_path / "whole", scores)
 
 
 def test_what_translates_refuses_a_run_of_another_task(tmp_path: Path) -> None:
