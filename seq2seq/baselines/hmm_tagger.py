@@ -88,8 +88,11 @@ class HmmTagger:
         if word in self.words:
             return self.words[word]
         capitalised = word[:1].isupper()
+        states = np.array([state[1] == capitalised for state in self.states])
+        if not states.any():  # All of training is in lower case, or none.
+            capitalised, states = not capitalised, ~states
         suffixes = self.suffixes[capitalised]
-        probs = self.priors * [state[1] == capitalised for state in self.states]
+        probs = self.priors * states
         probs = probs / probs.sum()
         for length in range(min(MAX_SUFFIX, len(word)) + 1):
             counts = suffixes.get(word[len(word) - length :])

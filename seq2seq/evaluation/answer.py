@@ -23,7 +23,7 @@ from seq2seq.tasks.captioning_data import (
 )
 from seq2seq.tasks.classification import Classification
 from seq2seq.tasks.classification_data import make_batch
-from seq2seq.tasks.rows import Row, frames_of
+from seq2seq.tasks.rows import Frames, Row, check_alike, frames_of
 from seq2seq.tasks.segmentation import join_words
 from seq2seq.tasks.tagging import Tagging
 from seq2seq.tasks.tagging_data import make_tag_batch
@@ -90,8 +90,10 @@ def _encode(
     """Return the source of each line, which has its number."""
     sources: Sequence[Any]
     if task.scaler is not None:
-        rows = [Row(f"line {i}", json_row(line, f"line {i}")) for i, line in lines]
-        sources = [task.scaler(frames_of(row)) for row in rows]
+        frames = [
+            _frames(line, task.scaler.mean[None], f"line {i}") for i, line in lines
+        ]
+        sources = [task.scaler(some) for some in frames]
     elif isinstance(task, Tagging):
         assert task.table is not None
         return [task.table.encode(task.words(line)) for _, line in lines]
@@ -109,6 +111,12 @@ def _encode(
             "tokens" if task.scaler is None else "frames",
         )
     return [source[:limit] for source in sources]
+
+
+def _frames(line: str, first: Frames, origin: str) -> Frames:
+    frames = frames_of(Row(origin, json_row(line, origin)))
+    check_alike(frames, first, origin)
+    return frames
 
 
 def _by_length(sources: Mapping[int, Any]) -> Iterator[list[int]]:

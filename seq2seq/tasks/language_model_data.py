@@ -54,10 +54,12 @@ class Streams:
         self.window = window
         streams = max(1, min(streams, len(ids) // window))
         if streams % ranks:
+            even = streams // ranks * ranks * window
+            hint = f"add -o train.batch_tokens={even}, or " if even else ""
             raise UserError(
-                f"{streams} streams (train.batch_tokens / train.truncated_bptt_steps) "
-                f"cannot be shared evenly by {ranks} processes; raise batch_tokens to "
-                "a multiple, or start fewer."
+                f"{streams} streams (train.batch_tokens / train.truncated_bptt_steps, "
+                f"or the windows of a short text) cannot be shared evenly by {ranks} "
+                f"processes; {hint}start fewer."
             )
         length = -(-len(ids) // streams)
         self.targets = np.full((streams, length), PAD, dtype=np.int32)

@@ -13,7 +13,11 @@ from seq2seq.data.drawn_shapes import shape_pictures
 from seq2seq.errors import UserError
 from seq2seq.recipe import CaptioningRecipe
 from seq2seq.tasks import open_task
-from seq2seq.tasks.captioning_data import CaptioningReader, read_pictures
+from seq2seq.tasks.captioning_data import (
+    CaptionedExamples,
+    CaptioningReader,
+    read_pictures,
+)
 
 CAPTIONS = ["a red dog", "a blue cat", "a red cat"]
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 3, 9, 9)).astype(np.uint8)
@@ -79,8 +83,43 @@ def test_features_of_another_network_are_positions(tmp_path: Path) -> None:
     encoded = network.encoder(batch.source, batch.source_lengths)
     assert encoded.states.shape == (3, 5, 8)
     torch.testing.assert_close(encoded.final_state[0][:, 0], encoded.states.mean(1))
+    mapped = network.encoder.layers(batch.source)
+    torch.testing.assert_close(encoded.states, mapped + network.encoder.positions)
     with pytest.raises(UserError, match=r"needs model.encoder: features"):
         opened(recipe(path))
+
+
+def test_pixels_are_from_minus_1_to_1_and_captions_end(tmp_path: Path) -> None:
+    task, network, examples = opened(recipe(write(tmp_path, PIXELS, CAPTIONS)))
+    batch = examples.batch(np.arange(3))
+    inputs: list[torch.Tensor] = []
+    network.encoder.layers.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
+    with torch.no_grad():
+        letter = task.tokenizer.encode(["a"])[0][-1]
+        network.decoder.output_layer.bias[letter] = 1e4  # EOS never comes.
+        captions = task.predict(network, batch)
+    assert (inputs[0].min(), inputs[0].max()) == (-1, 1)
+    assert captions == ["a" * 110] * 3
+
+
+def test_labels_are_smoothed_in_training_alone(tmp_path: Path) -> None:
+    given = recipe(write(tmp_path, PIXELS, CAPTIONS), dropout=0.0)
+    assert given.train.label_smoothing > 0
+    task, network, examples = opened(given)
+    batch = examples.batch(np.arange(3))
+    with torch.no_grad():
+        output, _ = task.loss(network, batch)
+        assert output.loss.item() == pytest.approx(output.nll.item())
+        output, _ = task.loss(network.train(), batch)
+        assert output.loss.item() != pytest.approx(output.nll.item())
+
+
+def test_the_nearest_picture_is_one_of_training(tmp_path: Path) -> None:
+    reader = CaptioningReader(recipe(write(tmp_path, PIXELS, CAPTIONS)), None)
+    train = reader.read("train")
+    other = CaptionedExamples(PIXELS[[2, 0]], ["x", "y"], [[], []])
+    answers = reader.baselines(train, other, other)
+    assert answers == {"nearest picture": [CAPTIONS[2], CAPTIONS[0]]}
 
 
 def test_each_picture_is_shifted_by_itself_and_in_training_alone(
@@ -169,6 +208,10 @@ def test_drawn_combinations_are_in_one_split_and_their_words_in_training() -> No
     assert pictures.shape == (len(lines), 3, 32, 32)
     for picture, line in zip(pictures, lines, strict=True):
         rows, columns = np.nonzero((picture != 255).any(axis=0))
+        number, _, shape = line.split()[:3]
+        pixels = {"circ": 21, "squa": 25, "tria": 13, "cros": 9}
+        expected = ("one", "two", "three").index(number) + 1
+        assert len(rows) == expected * pixels[shape[:4]]
         assert (rows.max() < 16) == ("top" in line)
         assert (columns.max() < 16) == ("left" in line)
 

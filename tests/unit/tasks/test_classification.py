@@ -13,8 +13,10 @@ from torch.nn import functional as F
 from seq2seq.errors import RecipeError, UserError
 from seq2seq.recipe import ClassificationRecipe, Recipe
 from seq2seq.recipe.loader import read_recipe
-from seq2seq.tasks import open_task
+from seq2seq.tasks import classification_data, open_task
+from seq2seq.tasks.classification import pool
 from seq2seq.tasks.classification_data import ClassificationReader, make_batch
+from seq2seq.types import EOS, EncoderOutput
 
 TEXTS = ["1\tgood good", "0\tbad", "1\tgood film", "0\tbad bad film", "1\tfilm good"]
 LAYER = {"layers": 1, "hidden_size": 8}
@@ -57,9 +59,78 @@ def test_answers_do_not_depend_on_the_batch(tmp_path: Path, pooling: str) -> Non
     task: Any = open_task(given, reader.vocabularies)
     network = task.network().eval()
     whole = task.probabilities(network, examples.batch(np.arange(5)))
+    assert whole.shape == (5, 2)  # No control token has a probability.
     for row in range(5):
         alone = task.probabilities(network, examples.batch(np.array([row])))
         torch.testing.assert_close(alone[0], whole[row], rtol=0, atol=1e-6)
+
+
+def test_pooling_sees_the_top_layer_and_no_padding() -> None:
+    states = torch.tensor([[[-1.0, 2.0], [-3.0, 4.0], [0.0, 0.0]]])
+    final = torch.tensor([[[9.0, 9.0], [-3.0, 4.0]]])  # Two layers.
+    encoded = EncoderOutput(states, (final,), torch.tensor([[True, True, False]]))
+    assert pool(encoded, "final").tolist() == [[-3, 4]]
+    assert pool(encoded, "mean").tolist() == [[-2, 3]]
+    assert pool(encoded, "mean_max").tolist() == [[-2, 3, -1, 4]]
+
+
+def test_dropout_is_before_the_output_too(tmp_path: Path) -> None:
+    given = recipe(write(tmp_path, train=TEXTS), model={"dropout": 0.5})
+    reader = ClassificationReader(given, None)
+    task: Any = open_task(given, reader.vocabularies)
+    network, batch = task.network().train(), reader.read("train").batch(np.arange(5))
+    assert bool((network.features(batch) == 0).any())
+    assert bool((network.eval().features(batch) != 0).all())
+
+
+def test_a_source_is_cut_and_a_text_has_eos_behind(tmp_path: Path) -> None:
+    path = write(tmp_path, train=TEXTS)
+    reader = ClassificationReader(recipe(path, data={"max_length": 4}), None)
+    examples = reader.read("train")
+    assert [len(source) for source in examples.sources] == [4] * 5
+    batch = examples.batch(np.arange(5))
+    assert batch.source.shape == (5, 5)
+    assert batch.source[:, -1].tolist() == [EOS] * 5
+    assert batch.source_lengths.tolist() == examples.lengths()[0].tolist() == [5] * 5
+    rows = ['{"frames": [[1], [2]], "label": "a"}', '{"frames": [[3]], "label": "b"}']
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/train.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    frames = ClassificationReader(recipe(tmp_path / "b"), None).read("train")
+    assert frames.lengths()[0].tolist() == [2, 1]
+
+
+def test_naive_bayes_is_chosen_on_validation_and_counts_characters_of_chinese(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = ["1\t真好看", "1\t好极了", "0\t真难看", "0\t难极了"]
+    path = write(tmp_path, train=train, valid=["1\t好"], test=["1\t好吗", "0\t难吗"])
+    calls: list[Any] = []
+    original = classification_data.fit_best_naive_bayes
+
+    def fit(*splits: Any) -> Any:
+        calls.append(splits)
+        return original(*splits)
+
+    monkeypatch.setattr(classification_data, "fit_best_naive_bayes", fit)
+    right = {}
+    for language in ("zh", "en"):
+        reader = ClassificationReader(recipe(path, data={"language": language}), None)
+        splits = [reader.read(split) for split in ("train", "valid", "test")]
+        right[language] = reader.baselines(*splits)["naive Bayes"] == ["1", "0"]
+    assert right == {"zh": True, "en": False}
+    (texts, labels), (valid_texts, valid_labels) = calls[0]
+    assert (list(texts), list(labels)) == ([x[2:] for x in train], list("1100"))
+    assert (valid_texts, valid_labels) == (["好"], ["1"])
+
+
+def test_the_fingerprint_changes_with_labels_and_with_texts(tmp_path: Path) -> None:
+    path = write(tmp_path, train=TEXTS)
+    reader = ClassificationReader(recipe(path), None)
+    before = reader.read("train").fingerprint()
+    assert before == reader.read("train").fingerprint()
+    for first in ("0\tgood good", "1\tgood goog"):
+        write(tmp_path, train=[first, *TEXTS[1:]])
+        assert reader.read("train").fingerprint() != before
 
 
 def test_numbers_have_the_squared_error_and_labels_the_cross_entropy(

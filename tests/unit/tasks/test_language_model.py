@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from seq2seq.tasks import open_task
 from seq2seq.tasks.language_model import generate
 from seq2seq.tasks.language_model_data import LanguageModelData, Streams
 from seq2seq.tasks.text_vocabulary import TextVocabulary
-from seq2seq.types import EOS, PAD
+from seq2seq.types import EOS, PAD, UNK
 from tests.helpers.runs import tokenizer
 
 LINES = ["to be, or  not", "", "\tto be: that", "", "", "is"]
@@ -63,6 +64,32 @@ def test_a_text_of_characters_comes_back_whole() -> None:
     for unknown in ("to Z", "to \udcff"):
         with pytest.raises(UserError, match=re.escape(f"holds {unknown[3]!r}")):
             text.require_known(unknown)
+
+
+def test_a_text_longer_than_a_chunk_loses_nothing() -> None:
+    text = TextVocabulary({"characters.json": b'"a"'})
+    assert len(text.stream("a" for _ in range(20_001))) == 40_002
+
+
+def test_processes_share_the_training_text_and_validation_reads_its_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "train.en").write_text("abc\n" * 9, encoding="utf-8")
+    (tmp_path / "valid.en").write_text("cab\n", encoding="utf-8")
+    given = recipe(truncated_bptt_steps=6)
+    data = LanguageModelData(given.with_data_path(str(tmp_path)), None)
+    trainer = SimpleNamespace(
+        world_size=2,
+        overfit_batches=0,
+        limit_train_batches=1.0,
+        fast_dev_run=False,
+        accumulate_grad_batches=1,
+    )
+    data.trainer = cast("Any", trainer)
+    assert data.train_dataloader().batch_sampler.batches_per_step == 2
+    (batch,) = data.val_dataloader()
+    (row,) = batch.targets.tolist()
+    assert TextVocabulary(data.vocabularies).decode(row) == "cab\n"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +169,47 @@ def test_gradients_end_where_a_window_begins_and_the_state_does_not() -> None:
     assert carried != pytest.approx(float(reset.loss(network, second, state)[0].nll))
 
 
+def test_an_epoch_begins_from_zeros() -> None:
+    task, network = opened()
+    text = Streams(np.random.default_rng(0).integers(4, 8, 12).astype(np.int32), 1, 6)
+    first, last = (text.batch(p.indices) for p in text.plan_epoch(0))
+    _, state = task.loss(network, last, None)
+    again, fresh = (float(task.loss(network, first, s)[0].nll) for s in (state, None))
+    assert again == fresh
+
+
+def test_labels_are_smoothed_in_training_alone() -> None:
+    task, network = opened(label_smoothing=0.3)
+    text = Streams(np.arange(4, 8, dtype=np.int32), 1, 4)
+    batch = text.batch(text.plan_epoch(0)[0].indices)
+    with torch.no_grad():
+        output, _ = task.loss(network, batch, None)
+        assert output.loss.item() != pytest.approx(output.nll.item())
+        output, _ = task.loss(network.eval(), batch, None)
+        assert output.loss.item() == pytest.approx(output.nll.item())
+
+
+def test_a_prompt_is_read_behind_a_line_end_and_control_tokens_are_not_predicted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, network = opened()
+    network.eval()
+    original, inputs = network.log_probs, []
+
+    def log_probs(given: torch.Tensor, state: Any) -> Any:
+        inputs.append(given.tolist())
+        log_p, after = original(given, state)
+        log_p[:, :, UNK] += 100
+        return log_p, after
+
+    monkeypatch.setattr(network, "log_probs", log_probs)
+    (token, _) = generate(network, [5, 6], max_length=2)
+    assert inputs == [[[EOS, 5, 6]], [[token]]]
+    text = Streams(np.arange(4, 8, dtype=np.int32), 1, 4)
+    (line,) = task.predict(network, text.batch(text.plan_epoch(0)[0].indices))
+    assert "\N{REPLACEMENT CHARACTER}" not in line
+
+
 def test_writing_step_by_step_has_the_probabilities_of_reading_at_once() -> None:
     _, network = opened()
     network.eval()
@@ -213,5 +281,10 @@ def test_windows_need_whole_streams(tmp_path: Path) -> None:
         read_recipe("lecture/hello", ["train.accumulate_grad_batches=2"])
     with pytest.raises(RecipeError, match="less than one window"):
         read_recipe("lecture/hello", ["train.batch_tokens=5"])
-    with pytest.raises(UserError, match=r"3 streams .* by 2 processes"):
-        Streams(np.arange(4, 40, dtype=np.int32), 3, 4, ranks=2)
+    ids = np.arange(4, 40, dtype=np.int32)
+    for streams in (9, 30):  # The text has nine windows.
+        with pytest.raises(UserError, match=r"^9 .* 2 processes; add -o .*tokens=32,"):
+            Streams(ids, streams, 4, ranks=2)
+    assert len(Streams(ids, 32 // 4, 4, ranks=2).targets) == 8
+    with pytest.raises(UserError, match=r"1 streams .* by 2 processes; start fewer"):
+        Streams(ids, 1, 4, ranks=2)

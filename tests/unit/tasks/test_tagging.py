@@ -13,6 +13,7 @@ from seq2seq.data.drawn_frames import nback_examples
 from seq2seq.errors import UserError
 from seq2seq.recipe import TaggingRecipe
 from seq2seq.tasks import open_task
+from seq2seq.tasks.tagging import FeatureEmbedding
 from seq2seq.tasks.tagging_data import TaggingReader
 from seq2seq.tasks.word_features import FeatureTable, word_features
 from seq2seq.types import UNK
@@ -66,6 +67,21 @@ def test_a_word_is_its_form_affixes_and_shape() -> None:
     assert (rows[2] == rows[0]).sum() == 3  # The suffixes og and g, and the shape.
 
 
+def test_word_dropout_replaces_some_forms_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    embedding = FeatureEmbedding(9, 3, dropout=0.5)
+    features = torch.tensor([[[5, 6, 7]] * 40])
+    table = embedding.table.weight
+    whole = table[[5, 6, 7]].sum(dim=0)
+    rows = embedding(features)[0]
+    dropped = (rows - whole).abs().amax(dim=1) > 1e-5
+    assert 10 < int(dropped.sum()) < 30
+    unknown = table[[UNK, 6, 7]].sum(dim=0)
+    torch.testing.assert_close(rows[dropped], unknown.expand_as(rows[dropped]))
+    embedding.eval()
+    torch.testing.assert_close(embedding(features)[0], whole.expand(40, 3))
+
+
 def test_every_word_gets_one_tag_whatever_the_batch(tmp_path: Path) -> None:
     task, network, examples = opened(recipe(write(tmp_path, "train", WORDS, TAGS)))
     whole = task.predict(network, examples.batch(np.arange(4)))
@@ -82,6 +98,31 @@ def test_the_loss_is_the_cross_entropy_of_all_tags(tmp_path: Path) -> None:
         logits, batch.targets[batch.targets > 0], reduction="sum"
     )
     torch.testing.assert_close(task.loss(network, batch)[0].nll, expected)
+
+
+def test_labels_are_smoothed_in_training_alone(tmp_path: Path) -> None:
+    given = recipe(write(tmp_path, "train", WORDS, TAGS))
+    smoothed = given.train.model_copy(update={"label_smoothing": 0.3})
+    given = given.model_copy(update={"train": smoothed})
+    task, network, examples = opened(given)
+    batch = examples.batch(np.arange(4))
+    assert batch.num_tokens == 13  # Padding is not counted.
+    with torch.no_grad():
+        output, _ = task.loss(network, batch)
+        assert output.loss.item() == pytest.approx(output.nll.item())
+        output, _ = task.loss(network.train(), batch)
+        assert output.loss.item() != pytest.approx(output.nll.item())
+
+
+def test_counting_and_unseen_words_are_those_of_training(tmp_path: Path) -> None:
+    path = write(tmp_path, "train", WORDS, TAGS)
+    write(path, "test", ["the fog", "a dog"], ["zz nn", "zz zz"])
+    reader = TaggingReader(recipe(path), None)
+    train, test = reader.read("train"), reader.read("test")
+    answers = reader.baselines(train, test, test)
+    assert answers["most frequent tag"][1] == answers["trigram HMM"][1] == "at nn"
+    unseen = reader.details(train, test, ["at nn", "at nn"])["accuracy_unseen"]
+    assert unseen.value == 100  # Of fog alone.
 
 
 def test_without_recurrence_a_position_sees_itself_alone(tmp_path: Path) -> None:
@@ -163,6 +204,9 @@ def test_segmentation_by_characters_has_the_f1_of_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize("back", [1, 3])
 def test_nback_asks_for_what_was_shown_before(back: int) -> None:
     sources, labels = nback_examples("train", 200, back=back)
+    noise = np.stack(sources) - np.sign(sources)
+    assert abs(noise.std() - 0.3) < 0.01
+    assert noise.mean(axis=1).std() < 0.1  # Every frame draws its own.
     agreed, again, total = 0, 0, 0
     for frames, names in zip(sources, labels, strict=True):
         for i, name in enumerate(names):
