@@ -5,14 +5,12 @@
     python examples/recurrence_by_hand.py one-hot         a product is a row of a table
     python examples/recurrence_by_hand.py truncated       gradients of truncated BPTT
     python examples/recurrence_by_hand.py clipping        by the norm, and by its square
-    python examples/recurrence_by_hand.py copy            ten symbols past 50 blanks
 
 The tour, docs/lecture.md, explains what they print.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 
 import numpy as np
@@ -20,9 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.data.drawn import COPY_LENGTH, SYMBOLS, copy_examples
 from seq2seq.nn.rnn_fused import FusedRNNLayer
-from seq2seq.nn.rnn_stack import RNNStack
 
 
 def states(
@@ -143,55 +139,12 @@ def clipping() -> None:
         print(f"norm {norm:g}, by its square: {np.linalg.norm(lecture):.3g}")
 
 
-def copy() -> None:
-    """Train an LSTM on the copying problem (Arjovsky et al. 2016)."""
-    torch.set_num_threads(1)
-    torch.manual_seed(1)
-    delay, steps, size = 50, 500, 32
-    rnn = RNNStack(SYMBOLS + 2, 64, cell="lstm", chrono_span=delay)
-    output = nn.Linear(64, SYMBOLS + 2)
-    network = nn.ModuleList([rnn, output])
-    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-
-    def logits(sources: Tensor) -> Tensor:
-        scores: Tensor = output(rnn(F.one_hot(sources, SYMBOLS + 2).float())[0])
-        return scores
-
-    sources, labels = (
-        torch.from_numpy(np.stack(part))
-        for part in copy_examples("train", steps * size, delay=delay)
-    )
-    for begin in range(0, len(sources), size):
-        scores = logits(sources[begin : begin + size])
-        loss = F.cross_entropy(scores.flatten(0, 1), labels[begin:][:size].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-    sources, labels = (
-        torch.from_numpy(np.stack(part))
-        for part in copy_examples("test", 500, delay=delay)
-    )
-    with torch.inference_mode():
-        scores = logits(sources)
-    loss = F.cross_entropy(scores.flatten(0, 1), labels.flatten())
-    right = (scores.argmax(2) == labels)[:, -COPY_LENGTH:].float().mean()
-    least = COPY_LENGTH * math.log(SYMBOLS) / (delay + 2 * COPY_LENGTH)
-    print(f"loss: {loss:.4f}")
-    print(f"loss without memory: {least:.4f}")
-    print(f"symbols copied, percent: {100 * right:.1f}")
-    print(
-        f"all labels, percent: {100 * (scores.argmax(2) == labels).float().mean():.1f}"
-    )
-
-
 EXPERIMENTS = {
     "cell": cell,
     "shared-weights": shared_weights,
     "one-hot": one_hot,
     "truncated": truncated,
     "clipping": clipping,
-    "copy": copy,
 }
 
 
