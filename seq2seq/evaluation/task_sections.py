@@ -196,10 +196,10 @@ def _pictures(pictures: Sequence[CaptionedPicture]) -> Section:
         "Wrong captions first. Marked: words that the reference does not have there. "
         "Struck through: words of the reference that are missing there."
     )
-    if any(picture.attention for picture in pictures):
+    if any(card.words for card in cards):
         note += (
-            " For each word its attention: where the picture is bright, its weights "
-            "are large, compared with the largest of that word."
+            " For each word its attention: the brighter the picture, the larger the "
+            "weight, compared with the largest of that word."
         )
     return Section("pictures", "Pictures and captions", cards=cards, note=note)
 
