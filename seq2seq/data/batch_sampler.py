@@ -42,6 +42,9 @@ class TokenBatchSampler:
             that is longer is a batch by itself.
         batches_per_step: Batches in an optimizer step: accumulated ones times ranks.
         seed: Seed of the order of batches, together with the epoch.
+        mix_lengths: Whether batches are drawn from all pairs, not from those of similar
+            length: equally many, as if each were the longest; a rest below half a
+            batch joins the last.
 
     Raises:
         ValueError: If there are no pairs or the budget is below 1.
@@ -56,6 +59,7 @@ class TokenBatchSampler:
         batch_tokens: int,
         batches_per_step: int = 1,
         seed: int = 0,
+        mix_lengths: bool = False,
     ) -> None:
         if len(source_lengths) == 0 or len(source_lengths) != len(target_lengths):
             raise ValueError(
@@ -68,6 +72,7 @@ class TokenBatchSampler:
         self.target_lengths = target_lengths
         self.batches_per_step = batches_per_step
         self.seed = seed
+        self.mix_lengths = mix_lengths
         # Sorted lengths are the same in every epoch, only ties are broken differently;
         # so the boundaries, and with them the number of batches, are the same as well.
         order = np.lexsort((source_lengths, target_lengths))
@@ -99,7 +104,9 @@ class TokenBatchSampler:
         """
         random = np.random.default_rng([self.seed, epoch])
         tie_breaker = random.permutation(len(self.source_lengths))
-        order = np.lexsort((tie_breaker, self.source_lengths, self.target_lengths))
+        order = tie_breaker
+        if not self.mix_lengths:
+            order = np.lexsort((order, self.source_lengths, self.target_lengths))
         batches = np.split(order, self._boundaries[1:-1])
         batch_order = random.permutation(len(batches)).tolist()
         if epoch == 0:
@@ -140,6 +147,10 @@ class TokenBatchSampler:
                 boundaries.append(position)
                 max_length = length
         boundaries.append(len(lengths))
+        if self.mix_lengths:
+            size = max(1, batch_tokens // max(lengths))
+            rest = len(lengths) - size // 2
+            boundaries = [0, *range(size, rest, size), len(lengths)]
         # Every step needs the same number of batches: halve the largest ones.
         while (len(boundaries) - 1) % self.batches_per_step:
             sizes = np.diff(boundaries)

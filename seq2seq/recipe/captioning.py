@@ -106,6 +106,11 @@ class CaptioningTrainOptions(TrainOptions):
     monitor: Literal["exact", "bleu", "loss"] = Field(
         "exact", description="Metric of the best checkpoint and early stopping."
     )
+    mix_lengths: bool = Field(
+        True,
+        description="Captions of any lengths share a batch, as batch normalisation "
+        "needs; false: of similar lengths, for less padding.",
+    )
 
 
 class CaptioningRecipe(BaseRecipe):

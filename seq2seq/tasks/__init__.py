@@ -97,5 +97,6 @@ def open_data(
     if isinstance(recipe, CaptioningRecipe):
         from seq2seq.tasks.captioning_data import CaptioningReader
 
-        return ExampleData(recipe, CaptioningReader(recipe, vocabularies))
+        reader = CaptioningReader(recipe, vocabularies)
+        return ExampleData(recipe, reader, mix_lengths=recipe.train.mix_lengths)
     raise AssertionError(recipe.task)

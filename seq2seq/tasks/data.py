@@ -129,10 +129,14 @@ class ExampleData(LightningDataModule):
     Args:
         recipe: The recipe; `data.splits` names the splits.
         reader: Reads them.
+        mix_lengths: For training batches, as in `TokenBatchSampler`.
     """
 
-    def __init__(self, recipe: BaseRecipe, reader: ExampleReader) -> None:
+    def __init__(
+        self, recipe: BaseRecipe, reader: ExampleReader, *, mix_lengths: bool = False
+    ) -> None:
         super().__init__()
+        self.mix_lengths = mix_lengths
         self.recipe = recipe
         self.reader = reader
         self._splits: dict[str, Examples] = {}
@@ -183,6 +187,7 @@ class ExampleData(LightningDataModule):
             batch_tokens=self.recipe.train.batch_tokens,
             batches_per_step=accumulate_grad_batches * world_size,
             seed=self.recipe.seed,
+            mix_lengths=self.mix_lengths,
         )
 
     def train_batch(self, planned: PlannedBatch) -> Batch:

@@ -194,3 +194,16 @@ def test_the_first_step_of_all_has_the_largest_batches(step: int) -> None:
         )
         assert first[:step] == [40] * step
         assert sorted(first) == sorted(second)
+
+
+@pytest.mark.parametrize(("pairs", "batches"), [(1, 1), (8, 1), (21, 3), (23, 3)])
+def test_mixed_batches_have_equally_many_pairs_of_any_length(
+    pairs: int, batches: int
+) -> None:
+    lengths = np.resize([1, 4], pairs)
+    sampler = TokenBatchSampler(lengths, lengths, batch_tokens=32, mix_lengths=True)
+    plan = [batch.indices for batch in sampler.plan_epoch(1)]
+    assert sorted(np.concatenate(plan).tolist()) == list(range(pairs))
+    assert len(plan) == batches
+    if batches == 3:
+        assert all({1, 4} == set(lengths[indices].tolist()) for indices in plan)
