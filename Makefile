@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c co
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-fast mutants lint format types docs clean
+.PHONY: demo help quickstart test test-fast mutants lint format types docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,11 @@ help: ## list the targets
 quickstart: $(VENV)/.installed ## train and evaluate a small English-German translator
 	@$(BIN)/seq2seq train quickstart
 	@$(BIN)/seq2seq evaluate runs/quickstart
+
+demo: ## train the quickstart again and make the model that ships in seq2seq/demo
+	@OMP_NUM_THREADS=1 $(BIN)/seq2seq train quickstart -o seed=1 -o train.precision=32-true --output runs/demo
+	@$(BIN)/seq2seq evaluate runs/demo
+	@$(BIN)/seq2seq export runs/demo --to seq2seq/demo --half --license apache-2.0
 
 test: lint types ## everything that has to hold: lint, types and tests
 	@echo "running the tests"

@@ -27,6 +27,9 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize weight matrices to 8 bits.")
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Round the folder's weights to 16 bits.")
+    ] = False,
     license_key: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +52,8 @@ def export(
         )
     if int8 and engine is None:
         raise UserError("--int8 is of --engine onnx; add it.")
+    if half and to is None:
+        raise UserError("--half is of --to FOLDER; add it.")
     if license_key is not None and to is None:
         raise UserError("--license is of --to FOLDER; add it.")
     if engine is not None:
@@ -57,7 +62,7 @@ def export(
         from seq2seq.runs.export_model import export_model
         from seq2seq.runs.task_run import TaskRun
 
-        export_model(TaskRun.open(run), to, license_key=license_key)
+        export_model(TaskRun.open(run), to, license_key=license_key, half=half)
         size = sum(p.stat().st_size for p in to.rglob("*") if p.is_file())
         print(f"{to}: {size / 1e6:.1f} MB, complete without {run}")
         if license_key is None:

@@ -13,6 +13,7 @@ from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.language_model import LanguageModelEngine, open_language_model
 from seq2seq.engines.shortlist import ShortlistEngine, load_table
 from seq2seq.errors import UserError
+from seq2seq.runs.model_folder import shipped_model
 from seq2seq.runs.run import Run
 from seq2seq.utils.devices import Devices, has_bfloat16, resolve_devices
 
@@ -28,14 +29,15 @@ def open_runs(
     """Open the runs of an ensemble.
 
     Args:
-        run: A run folder, or a checkpoint in one.
+        run: A run folder, a checkpoint in one, or demo, the model that ships.
         others: Further members of the ensemble.
         checkpoint: best or last, where a run folder is given.
 
     Raises:
         UserError: If one is no run, or their tokenizers differ.
     """
-    runs = [Run.open(path, checkpoint=checkpoint) for path in (run, *others)]
+    paths = [shipped_model(path) for path in (run, *others)]
+    runs = [Run.open(path, checkpoint=checkpoint) for path in paths]
     for other in runs[1:]:
         runs[0].require_same_tokenizers(other)
     return runs

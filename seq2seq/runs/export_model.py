@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+from torch import Tensor
+
 from seq2seq.errors import UserError
 from seq2seq.runs.model_card import model_card
 from seq2seq.runs.model_folder import (
@@ -26,13 +28,17 @@ from seq2seq.utils.files import replaced_folder
 MANIFEST = "manifest.json"
 
 
-def export_model(run: TaskRun, path: Path, *, license_key: str | None = None) -> None:
+def export_model(
+    run: TaskRun, path: Path, *, license_key: str | None = None, half: bool = False
+) -> None:
     """Write a model folder, which appears once it is complete.
 
     Args:
         run: The run, or another model folder.
         path: The folder: new, or a model folder, which is replaced.
         license_key: For the model card, such as cc-by-4.0.
+        half: Whether to round weights to 16 bits, float16; exports for other engines,
+            which have all bits, are then left out.
 
     Raises:
         UserError: If the folder cannot be written, or is anything else, or the run's
@@ -61,14 +67,20 @@ def export_model(run: TaskRun, path: Path, *, license_key: str | None = None) ->
         write_json(folder / CONFIG, config)
         if search is not None:
             write_json(folder / GENERATION, search)
-        write_safetensors(folder / WEIGHTS, weights)
+        write_safetensors(folder / WEIGHTS, _rounded(weights) if half else weights)
         RunFolder(folder).write_vocabularies(run.folder.read_vocabularies())
         (folder / CARD).write_text(card, encoding="utf-8")
-        for name in EXPORTS:
+        for name in () if half else EXPORTS:
             if (run.folder.path / name).is_dir():
                 shutil.copytree(run.folder.path / name, folder / name)
         write_sums(folder)
         _adopt_exports(folder, run.fingerprint())
+
+
+def _rounded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights in float16, tied ones still tied."""
+    rounded = {part.data_ptr(): part.half() for part in weights.values()}
+    return {name: rounded[part.data_ptr()] for name, part in weights.items()}
 
 
 def _adopt_exports(folder: Path, old: str) -> None:

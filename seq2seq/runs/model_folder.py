@@ -14,6 +14,7 @@ Paths in the recipe are those of the training machine: only their last part is k
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,13 +25,27 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe, recipe_class
 from seq2seq.utils.checksums import CHECKSUM_FILE, require_checksums, write_checksums
 
+log = logging.getLogger(__name__)
+
 CONFIG = "config.json"
 GENERATION = "generation.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+DEMO = "demo"
 FORMAT = 1
 MODEL_TYPE = "seq2seq-recurrent"
 EXPORTS = ("onnx", "onnx-int8", "shortlist")
+
+
+def shipped_model(path: str | Path) -> Path:
+    """Return the path of the model that ships with the package for the name demo.
+
+    Any other path, and a file or folder of that name, stays what it is.
+    """
+    path = Path(path)
+    if str(path) != DEMO or path.exists():
+        return path
+    return Path(seq2seq.__file__).parent / DEMO
 
 
 def config_of(recipe: BaseRecipe, *, parameters: int, share: float | None) -> Any:

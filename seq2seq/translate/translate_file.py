@@ -15,6 +15,7 @@ import torch
 from seq2seq.engines.factory import LM_WEIGHT, engine_devices
 from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
+from seq2seq.runs.model_folder import shipped_model
 from seq2seq.runs.run import Run
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.translate.file_options import FileOptions
@@ -49,7 +50,7 @@ def translate_file(
     """Translate files, or standard input, with a trained run.
 
     Args:
-        run: The run folder, or a checkpoint in one.
+        run: The run folder, a checkpoint in one, or demo, the model that ships.
         files: Input and output.
         options: Translation options; align and return_scores follow from the files.
         ensemble: Further runs or checkpoints whose probabilities are averaged.
@@ -117,7 +118,7 @@ def translate_file(
     # cannot exit; another buffer can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     on_decode_error = None if files.strict_utf8 else stats.add_decode_error
-    runs: list[TaskRun] = [Run.open(path) for path in [run, *ensemble]]
+    runs: list[TaskRun] = [Run.open(shipped_model(path)) for path in [run, *ensemble]]
     if language_model is not None:
         runs.append(TaskRun.open(language_model))
     folders = [opened.folder for opened in runs]

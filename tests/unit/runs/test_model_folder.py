@@ -17,13 +17,18 @@ from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.engines.onnx.export import export as export_onnx
 from seq2seq.errors import UserError
 from seq2seq.runs.export_model import export_model
-from seq2seq.runs.model_folder import WEIGHTS, write_sums
+from seq2seq.runs.model_folder import WEIGHTS, shipped_model, write_sums
 from seq2seq.runs.run import Run
 from seq2seq.runs.run_folder import RunFolder
 from seq2seq.runs.safetensors import read_safetensors, write_safetensors
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.translate import Translator
-from seq2seq.utils.checksums import CHECKSUM_FILE, listed_names, write_checksums
+from seq2seq.utils.checksums import (
+    CHECKSUM_FILE,
+    find_corruption,
+    listed_names,
+    write_checksums,
+)
 from tests.helpers.cli import invoke
 from tests.helpers.runs import make_language_model, make_run
 
@@ -190,6 +195,35 @@ def test_any_task_can_be_exported(tmp_path: Path) -> None:
     assert opened.recipe == run.recipe
     ours, theirs = opened.weights(), run.weights()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_the_demo_translates_wherever_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_text("The old man buys a red car.\n\n")
+    status, _, error = invoke("translate", "demo", "in", "--output", "out")
+    assert status == 0, error
+    assert Path("out").read_text() == "Der alte Mann kauft ein rotes Auto.\n\n"
+    folder = shipped_model("demo")
+    assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) < 3e6
+    assert find_corruption(folder, listed_names(folder)) is None
+    (tmp_path / "demo").mkdir()
+    assert shipped_model("demo") == Path("demo")
+
+
+def test_half_rounds_the_folders_weights_alone(model: Path, tmp_path: Path) -> None:
+    run = str(model.parent / "run")
+    assert invoke("export", run, "--to", str(tmp_path / "half"), "--half")[0] == 0
+    theirs = TaskRun.open(run).weights()
+    ours = read_safetensors(tmp_path / "half" / WEIGHTS)
+    assert all(torch.equal(ours[name], theirs[name].half()) for name in theirs)
+    assert (tmp_path / "half" / WEIGHTS).stat().st_size < (
+        0.6 * (model / WEIGHTS).stat().st_size
+    )
+    network = Run.open(tmp_path / "half").network()
+    assert network.decoder.output_layer.weight.dtype == torch.float32
+    assert invoke("export", run, "--half", "--engine", "onnx")[0] == 1
 
 
 def test_export_replaces_models_alone(model: Path, tmp_path: Path) -> None:
