@@ -43,7 +43,8 @@ def find_split_file(folder: Path, split: str, endings: Sequence[str]) -> Path:
         UserError: If there is no such file, or several.
     """
     if not folder.is_dir():
-        raise missing_error(folder, "data.path names a folder with the splits.")
+        need = "Name the folder of the splits: train takes -o data.path=FOLDER, "
+        raise missing_error(folder, f"{need}evaluate --data-path FOLDER.")
     candidates = (find_text_file(folder, f"{split}{end}") for end in endings)
     paths = [path for path in candidates if path]
     if len(paths) == 1:

@@ -196,6 +196,8 @@ def test_an_unknown_label_names_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, train=TEXTS, test=["1\tgood", "7\tbad"])
     with pytest.raises(UserError, match=r"test.tsv:2: the label '7' .* are 0, 1"):
         ClassificationReader(recipe(path), None).read("test")
+    with pytest.raises(UserError, match=r"gone is missing.* --data-path FOLDER"):
+        ClassificationReader(recipe(tmp_path / "gone"), None).read("train")
 
 
 @pytest.mark.parametrize(
