@@ -131,7 +131,9 @@ def attention(run: Path, number: int) -> str:
     )
     with torch.inference_mode():
         output = opened.network().eval().forward_decoder(batch)
-    weights = output.attention[0, :-1].unflatten(1, (8, 8))  # (T, 8, 8)
+    weights = output.attention[0, :-1]  # (T, P)
+    side = math.isqrt(weights.shape[1])
+    width = 8 / side
     words = _by_word(caption, [opened.task.tokenizer.decode([[i]])[0] for i in ids])
     alt = f"Attention over a picture for each word of: {caption}"
     with open_figure(alt, size=(1.15 * (len(words) + 1), 1.5)) as (figure, whole, svg):
@@ -143,10 +145,20 @@ def attention(run: Path, number: int) -> str:
             _draw_pixels(axes, picture)
             if steps:
                 share = weights[steps].mean(dim=0)
-                for y in range(8):
-                    for x in range(8):
-                        if (value := float(share[y, x] / share.max())) > 0.05:
-                            axes.add_patch(_square(x, y, 0.6 * value, number=3))
+                for position, value in enumerate((share / share.max()).tolist()):
+                    y, x = divmod(position, side)
+                    corner = (x * width - 0.48, y * width - 0.48)
+                    extent = width - 0.04
+                    axes.add_patch(
+                        Rectangle(
+                            corner,
+                            extent,
+                            extent,
+                            facecolor=SERIES[3],
+                            alpha=0.6 * value,
+                            lw=0,
+                        )
+                    )
             axes.set_title(word or "the picture", fontsize=9)
             axes.set_xlim(-0.5, 7.5)
             axes.set_ylim(7.5, -0.5)

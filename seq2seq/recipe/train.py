@@ -137,7 +137,8 @@ class TrainOptions(RecipeSection):
         None,
         min_length=1,
         description="Run that provides the initial weights and the tokenizers, to "
-        "fine-tune it on other text or for another objective.",
+        "fine-tune it on other text or for another objective. Of a classification: of "
+        "the same, or of a language model, whose tokens and layers the encoder gets.",
     )
     validate_every: int = Field(
         500, ge=1, description="Optimizer steps between validations."

@@ -188,7 +188,8 @@ class ClassificationReader:
 
     Args:
         recipe: The recipe.
-        vocabularies: Of a trained run; made from the training split if None.
+        vocabularies: Of a trained run, or the tokens of a language model; made from the
+            training split if None.
     """
 
     def __init__(
@@ -200,20 +201,22 @@ class ClassificationReader:
     @property
     def vocabularies(self) -> Vocabularies:
         """labels.txt unless numbers are predicted; source.model or frames.json."""
-        if self._vocabularies is None:
+        wants_labels = self.recipe.data.target == "label"
+        given = self._vocabularies
+        if given is None or (wants_labels and LABELS_FILE not in given):
             split = self.recipe.data.splits.train
             raw, answers, _ = self._read_raw(split)
-            files: dict[str, bytes] = {}
-            if self.recipe.data.target == "label":
+            files = dict(given or {})
+            if wants_labels:
                 check_labels(answers, f"{self.recipe.data.path}, split {split}")
                 files[LABELS_FILE] = Labels(answers).to_bytes()
-            if isinstance(raw[0], str):
+            if given is None and isinstance(raw[0], str):
                 options = self.recipe.tokenizer or SubwordOptions()
                 files["source.model"] = train_tokenizer(raw, options).model
-            else:
+            elif given is None:
                 files[FRAMES_FILE] = FrameScaler.fit(raw).to_bytes()
-            self._vocabularies = files
-        return self._vocabularies
+            self._vocabularies = given = files
+        return given
 
     def read(self, split: str) -> LabelledExamples:
         """Read and encode a split.

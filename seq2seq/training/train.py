@@ -80,7 +80,9 @@ from seq2seq.training.module import LOWER_IS_BETTER, TrainingModule
 from seq2seq.training.precision import resolve_precision
 from seq2seq.training.resume import (
     find_resume_checkpoint,
+    initial_vocabularies,
     load_initial_run,
+    load_initial_weights,
     run_lock,
     validate_resume_data,
     validate_resume_recipe,
@@ -140,7 +142,7 @@ def train(
             return
         # Before the data takes its time: packages that validation and loggers need.
         initial_run = load_initial_run(recipe)
-        given = None if initial_run is None else initial_run.task.vocabularies
+        given = initial_vocabularies(initial_run, recipe)
         progress = PreprocessingProgress(console)
         data = open_data(recipe, given, progress)
         if distributed.is_main:
@@ -284,9 +286,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
         log.info(f"continuing from {resume}")
         first_step = read_training_state(resume)["global_step"]
     elif training.initial_run:
-        log.info(f"starting from {training.initial_run.checkpoint}")
-        weights = training.initial_run.network().state_dict()
-        module.network.load_state_dict(weights)
+        load_initial_weights(training.initial_run, module)
     names = options.loggers if distributed.is_main else []
     loggers = make_loggers(names, run.path, first_step)
     trainer = make_trainer(
