@@ -36,7 +36,10 @@ EXAMPLES = {
     ],
     "average": ["seq2seq average runs/a runs/b --output runs/mean"],
     "distill": ["seq2seq distill runs/quickstart data/distilled --beam 4"],
-    "export": ["seq2seq export runs/quickstart --engine onnx --int8"],
+    "export": [
+        "seq2seq export runs/quickstart --to phrasebook-en-de --license mit",
+        "seq2seq export runs/quickstart --engine onnx --int8",
+    ],
     "shortlist": ["seq2seq shortlist runs/quickstart"],
     "recipe ls": ["seq2seq recipe ls"],
     "recipe show": ["seq2seq recipe show quickstart -o model.dropout=0.2"],

@@ -28,7 +28,12 @@ def export(
         bool, typer.Option("--int8", help="Quantize weight matrices to 8 bits.")
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="Round the folder's weights to 16 bits.")
+        bool,
+        typer.Option(
+            "--half",
+            help="Round the folder's weights to 16 bits, and leave exports out, which "
+            "have all bits.",
+        ),
     ] = False,
     license_key: Annotated[
         str | None,
@@ -37,12 +42,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Export a run: as a folder to hand on, or its network for another engine.
-
-    seq2seq export runs/quickstart --to quickstart-en-de
-
-    seq2seq export runs/quickstart --engine onnx --int8
-    """
+    """Export a run: as a folder to hand on, or its network for another engine."""
     from seq2seq.errors import UserError
 
     if to is None and engine is None:
@@ -54,6 +54,8 @@ def export(
         raise UserError("--int8 is of --engine onnx; add it.")
     if half and to is None:
         raise UserError("--half is of --to FOLDER; add it.")
+    if half and engine is not None:
+        raise UserError("--half leaves exports out; give --half or --engine.")
     if license_key is not None and to is None:
         raise UserError("--license is of --to FOLDER; add it.")
     if engine is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from seq2seq.runs.safetensors import write_safetensors
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.utils.checksums import listed_names, write_checksums
 from seq2seq.utils.files import replaced_folder
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 
@@ -50,9 +53,9 @@ def export_model(
         )
     if path.resolve() == run.folder.path.resolve():
         raise UserError(f"{path} is what would be exported; name another folder.")
-    weights = run.network().state_dict()
-    tensors = {id(tensor): tensor for tensor in run.network().parameters()}
-    parameters = sum(tensor.numel() for tensor in tensors.values())
+    network = run.network()
+    weights = network.state_dict()
+    parameters = sum(tensor.numel() for tensor in network.parameters())
     share = run.folder.multi_sentence_share()
     config, search = config_of(run.recipe, parameters=parameters, share=share)
     card = model_card(
@@ -89,7 +92,11 @@ def _adopt_exports(folder: Path, old: str) -> None:
     for path in folder.glob(f"onnx*/{MANIFEST}"):
         manifest = json.loads(path.read_bytes())
         if manifest.get("fingerprint") != old:
-            shutil.rmtree(path.parent)  # Of other weights.
+            log.warning(
+                "%s is left out: it was exported from other weights; export it again",
+                path.parent.name,
+            )
+            shutil.rmtree(path.parent)
             continue
         write_json(path, manifest | {"fingerprint": fingerprint})
         write_checksums(path.parent, listed_names(path.parent))

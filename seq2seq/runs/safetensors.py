@@ -85,7 +85,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     try:
         return _parse(content)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged or no safetensors file ({error}); fetch it again."
         ) from error

@@ -175,6 +175,9 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(
         ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, 8),
         ({"a": {"dtype": "F32", "data_offsets": [0, 4]}}, 4),
         ({"a": 1}, 0),
+        ({"__metadata__": 5}, 0),
+        ({"__metadata__": {"tied": "[1]"}}, 0),
+        ("a", 0),
         ([], 0),
     ],
 )
@@ -223,7 +226,23 @@ def test_half_rounds_the_folders_weights_alone(model: Path, tmp_path: Path) -> N
     )
     network = Run.open(tmp_path / "half").network()
     assert network.decoder.output_layer.weight.dtype == torch.float32
-    assert invoke("export", run, "--half", "--engine", "onnx")[0] == 1
+    to = ("--to", str(tmp_path / "both"))
+    status, _, error = invoke("export", run, *to, "--half", "--engine", "onnx")
+    assert status == 1
+    assert "--half leaves exports out" in error
+    assert not (tmp_path / "both").exists()
+
+
+def test_exports_of_other_weights_are_left_out_and_named(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(model.parent / "run", tmp_path / "run")
+    manifest = tmp_path / "run" / "onnx" / "manifest.json"
+    content = json.loads(manifest.read_bytes()) | {"fingerprint": "of another"}
+    manifest.write_text(json.dumps(content))
+    export_model(TaskRun.open(tmp_path / "run"), tmp_path / "new")
+    assert not (tmp_path / "new" / "onnx").exists()
+    assert "onnx is left out" in caplog.text
 
 
 def test_export_replaces_models_alone(model: Path, tmp_path: Path) -> None:
