@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c co
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo help quickstart test test-fast mutants lint format types docs clean
+.PHONY: demo help quickstart test test-all test-fast mutants lint format types docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,10 @@ demo: ## train the quickstart again and make the model that ships in seq2seq/dem
 
 test: lint types ## everything that has to hold: lint, types and tests
 	@echo "running the tests"
+	@$(BIN)/python -m pytest -n 2
+
+test-all: $(VENV)/.installed-release lint types ## as test, with browser, notebook, wheel and soak
+	@echo "running all tests"
 	@$(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/.installed-dev ## the unit tests and those of the documentation, in under a minute
@@ -67,6 +71,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "adding the tools for development"
 	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-release: $(VENV)/.installed-dev
+	@echo "adding the tools for releases"
+	@$(PIP_INSTALL) -e '.[release]'
 	@touch $@
 
 $(VENV)/.installed-mutants: $(VENV)/.installed-dev

@@ -24,6 +24,7 @@ PACKAGE = ROOT / "seq2seq"
 # A module imports from rows below its own only, but for modules of its own folder.
 LAYERS = [
     ["cli"],
+    ["serve", "prepare", "tuning"],
     ["evaluation", "benchmark"],
     ["translate"],
     ["training"],
