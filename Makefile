@@ -24,7 +24,7 @@ test: lint types ## everything that has to hold: lint, types and tests
 	@echo "running the tests"
 	@$(BIN)/python -m pytest -n 2
 
-test-all: $(VENV)/.installed-release lint types ## as test, with browser, notebook, wheel and soak
+test-all: $(VENV)/.installed-release lint types ## as test, with the tests that need the tools of a release
 	@echo "running all tests"
 	@$(BIN)/python -m pytest -n 2
 

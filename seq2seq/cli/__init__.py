@@ -37,7 +37,7 @@ from seq2seq.errors import Interrupted, UserError
 
 log = logging.getLogger(__name__)
 app = new_group(
-    "Recurrent machine translation: train from a recipe, translate, evaluate."
+    "Recurrent sequence-to-sequence learning: train from a recipe, translate, evaluate."
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
@@ -83,6 +83,15 @@ def main() -> None:
         text = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
         for line in text.split("\n"):  # A recipe may have several faults.
             print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("seq2seq"):
+            raise
+        print(
+            f"error: this command needs {error.name}, which is not installed, as where "
+            "only translating was installed: pip install seq2seq-recurrent",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except OutputClosed as closed:
         sys.exit(closed.exit_status)
