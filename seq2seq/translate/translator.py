@@ -20,8 +20,6 @@ from seq2seq.engines.factory import (
 from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
-from seq2seq.translate import mbr
-from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
     UNKNOWN_LOCATION,
@@ -30,14 +28,13 @@ from seq2seq.translate.constraints import (
     check_segments,
     tokenize_constraints,
 )
-from seq2seq.translate.input_splitting import LineSegmenter, is_spaced
-from seq2seq.translate.joining import SegmentJoiner, require_attention
+from seq2seq.translate.input_splitting import is_spaced
+from seq2seq.translate.line_pipeline import LinePipeline, replace_surrogates
 from seq2seq.translate.options import (
     Translation,
     TranslationOptions,
     load_search_options,
 )
-from seq2seq.utils.text import has_surrogate
 
 log = logging.getLogger(__name__)
 
@@ -261,41 +258,26 @@ class Translator:
         """
         require_list(lines, "lines")
         options = options or TranslationOptions()
-        search = options.search or self.recipe.search
-        if options.mbr_samples:
-            search = mbr.mbr_sampling_options(search)
-        if options.n_best > search.beam_size and search.method == "beam":
-            raise UserError(
-                f"{options.n_best} translations of a line need a beam of as many, but "
-                f"it is {search.beam_size}: widen the beam or ask for fewer."
-            )
-        languages = self.recipe.data.source, self.recipe.data.target
-        segmenter = LineSegmenter(
-            self.source,
-            languages[0],
-            max_length=options.max_input_length or self.recipe.data.max_length,
-            sentences=options.sentences or self.default_sentences,
-            truncate=options.long_input == "truncate",
-            surfaces=options.align or options.replace_unk,
-        )
+        pipeline = LinePipeline(self, options)
+        language = self.recipe.data.target
         errors: dict[int, UserError] = {}  # By the index of the line.
         texts = [""] * len(lines)
         requests = [*lines]
         for index, line in enumerate(lines):
             with _collect_error(errors, index, options):
                 requests[index] = _with_location(line, index + 1, _total(lines))
-                texts[index] = _replace_surrogates(_source_text(line))
-        segmented = segmenter(texts)
+                texts[index] = replace_surrogates(_source_text(line))
+        segmented = pipeline.segment(texts)
         for index, (line, (segments, _, _)) in enumerate(
             zip(requests, segmented, strict=True)
         ):
             if not isinstance(line, TranslationRequest) or not line.has_constraints:
                 continue
-            check_options(line, search, options)
+            check_options(line, pipeline.search_options, options)
             with _collect_error(errors, index, options):
-                check_segments(line, len(segments), languages[1])
+                check_segments(line, len(segments), language)
                 constraints = tokenize_constraints(
-                    line, self.target, spaced=is_spaced(languages[1])
+                    line, self.target, spaced=is_spaced(language)
                 )
                 segments[:] = [
                     segment._replace(
@@ -307,30 +289,19 @@ class Translator:
             if index in errors:
                 segments.clear()
         all_segments = [segment for line in segmented for segment in line.segments]
-        searcher = BatchSearcher(self.engine, self.target, languages[1], self.device)
-        results = searcher.search(
-            all_segments,
-            search,
-            options,
-            on_progress and (lambda share: on_progress(int(share * len(lines)))),
+        remaining = iter(
+            pipeline.search(
+                all_segments,
+                on_progress and (lambda share: on_progress(int(share * len(lines)))),
+            )
         )
-        if options.align or options.replace_unk:
-            require_attention(results)
-        remaining = iter(results)
-        independent = search.method == "sample" and not options.mbr_samples
-        joiner = SegmentJoiner(self.target, *languages, options, independent)
         translations = []
         for index, segmented_line in enumerate(segmented):
-            hypotheses = []
-            for result in [next(remaining) for _ in segmented_line.segments]:
-                if isinstance(result, UserError):
-                    errors.setdefault(index, result)
-                else:
-                    hypotheses.append(result)
+            results = [next(remaining) for _ in segmented_line.segments]
             translation = Translation()
             with _collect_error(errors, index, options):
                 if index not in errors:
-                    translation = joiner(segmented_line, hypotheses)
+                    translation = pipeline.join(segmented_line, results)
             if index in errors:
                 translation = Translation(error=str(errors[index]))
             translations.append(translation)
@@ -377,10 +348,3 @@ def _with_location(
 
 def _source_text(line: str | TranslationRequest) -> str:
     return line if isinstance(line, str) else line.text
-
-
-def _replace_surrogates(line: str) -> str:
-    """Replace lone surrogates, which UTF-8 cannot encode, by U+FFFD."""
-    if not has_surrogate(line):
-        return line
-    return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,109 @@
+"""Lines to translations in three stages: segment, search, join.
+
+`Translator.translate_batch` runs them one after another; a server searches for segments
+of several clients at once, in an order of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from seq2seq.errors import UserError
+from seq2seq.translate import mbr
+from seq2seq.translate.batch_search import BatchSearcher
+from seq2seq.translate.input_splitting import LineSegmenter, Segment, SegmentedLine
+from seq2seq.translate.joining import SegmentJoiner, require_attention
+from seq2seq.translate.options import Translation, TranslationOptions
+from seq2seq.types import Hypothesis
+from seq2seq.utils.text import has_surrogate
+
+if TYPE_CHECKING:
+    from seq2seq.translate.translator import Translator
+
+
+class LinePipeline:
+    """The stages of translating lines, for one translator and its options.
+
+    Args:
+        translator: The translator.
+        options: Translation options.
+
+    Attributes:
+        search_options: The search's, of the options or else of the recipe.
+        segment: Splits lines without lone surrogates into segments.
+
+    Raises:
+        UserError: If more translations are to be returned than the beam has.
+    """
+
+    def __init__(self, translator: Translator, options: TranslationOptions) -> None:
+        search = options.search or translator.recipe.search
+        if options.mbr_samples:
+            search = mbr.mbr_sampling_options(search)
+        if options.n_best > search.beam_size and search.method == "beam":
+            raise UserError(
+                f"{options.n_best} translations of a line need a beam of as many, but "
+                f"it is {search.beam_size}: widen the beam or ask for fewer."
+            )
+        data = translator.recipe.data
+        self.options, self.search_options = options, search
+        self.segment = LineSegmenter(
+            translator.source,
+            data.source,
+            max_length=options.max_input_length or data.max_length,
+            sentences=options.sentences or translator.default_sentences,
+            truncate=options.long_input == "truncate",
+            surfaces=options.align or options.replace_unk,
+        )
+        self._searcher = BatchSearcher(
+            translator.engine, translator.target, data.target, translator.device
+        )
+        independent = search.method == "sample" and not options.mbr_samples
+        self._joiner = SegmentJoiner(
+            translator.target, data.source, data.target, options, independent
+        )
+
+    def search(
+        self,
+        segments: Sequence[Segment],
+        on_batch: Callable[[float], None] | None = None,
+    ) -> list[list[Hypothesis] | UserError]:
+        """Return the hypotheses of each segment, or its error.
+
+        Args:
+            segments: Segments of any lines.
+            on_batch: As for `BatchSearcher.search`.
+
+        Raises:
+            UserError: As `BatchSearcher.search`; or if the network has no attention
+                and the options need it.
+        """
+        results = self._searcher.search(
+            segments, self.search_options, self.options, on_batch
+        )
+        if self.options.align or self.options.replace_unk:
+            require_attention(results)
+        return results
+
+    def join(
+        self, line: SegmentedLine, results: Sequence[list[Hypothesis] | UserError]
+    ) -> Translation:
+        """Return a line's translation, or the first error of its segments.
+
+        Raises:
+            UserError: If no joined translation satisfies the line's constraints.
+        """
+        hypotheses = []
+        for result in results:
+            if isinstance(result, UserError):
+                return Translation(error=str(result))
+            hypotheses.append(result)
+        return self._joiner(line, hypotheses)
+
+
+def replace_surrogates(line: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot encode, by U+FFFD."""
+    if not has_surrogate(line):
+        return line
+    return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
