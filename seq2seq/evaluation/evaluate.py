@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def evaluate_split(
-    run: Path,
+    run: str | Path,
     split: str,
     *,
     data_path: str | None = None,
@@ -85,6 +85,7 @@ def evaluate_split(
     Raises:
         UserError: If run, split or device cannot be used.
     """
+    run = Path(run)
     sources, references = load_split(run, split, data_path=data_path)
     evaluation = _translate_and_score(
         [run, *ensemble],

@@ -50,6 +50,7 @@ from rich.console import Console
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe, TranslationTrainOptions
 from seq2seq.recipe.dump import recipe_yaml
+from seq2seq.recipe.loader import read_recipe
 from seq2seq.runs.checkpoint_io import read_training_state
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
 from seq2seq.runs.task_run import TaskRun
@@ -100,8 +101,8 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    recipe: BaseRecipe,
-    output: Path,
+    recipe: BaseRecipe | str,
+    output: str | Path,
     *,
     device: str = "auto",
     distributed: DistributedConfig = DistributedConfig(),  # noqa: B008
@@ -113,7 +114,7 @@ def train(
     Every process of a training calls this; the main one writes and prints.
 
     Args:
-        recipe: The recipe.
+        recipe: The recipe, or a name or file as `read_recipe` takes it.
         output: The run folder; made if it is missing.
         device: cpu, cuda, cuda:1 or auto, as in `utils.devices`; several processes
             need a GPU each, or share the CPU.
@@ -125,7 +126,8 @@ def train(
         UserError: If device or data cannot be used, or the folder holds another
             recipe's run.
     """
-    run = RunFolder(output)
+    recipe = read_recipe(recipe) if isinstance(recipe, str) else recipe
+    run = RunFolder(output := Path(output))
     console = console or Console(highlight=False)
     handler: logging.Handler = logging.NullHandler()
     if distributed.is_main:
