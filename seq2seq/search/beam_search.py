@@ -22,6 +22,7 @@ from seq2seq.search.lexical_constraints import allocate_beam_banks
 from seq2seq.search.logits_processors import process_logits
 from seq2seq.search.penalties import HypothesisScorer, missing_attention_error
 from seq2seq.search.step import MemoryT, StateT, StepFunction, non_finite_scores_error
+from seq2seq.search.watcher import BeamReporter, SearchWatcher
 from seq2seq.types import BOS, EOS, PAD, Hypothesis
 
 
@@ -35,6 +36,7 @@ def beam_search(
     num_hypotheses: int = 1,
     scored: bool = True,
     token_log_probs: bool = False,
+    watcher: SearchWatcher | None = None,
 ) -> list[list[Hypothesis]]:
     """Keep the K most probable prefixes of each sentence, and return the best endings.
 
@@ -61,6 +63,7 @@ def beam_search(
         num_hypotheses: Maximum number to return of each sentence, from 1 to K.
         scored: As in `greedy_search`, where this is greedy search.
         token_log_probs: Whether to keep the log-probability of each token.
+        watcher: Receives every step, if any; it changes no result.
 
     Returns:
         Of each sentence, in order, 1 to num_hypotheses distinct hypotheses, finished
@@ -78,7 +81,8 @@ def beam_search(
         )
     if is_greedy(constraints, options):
         # Not only faster: topk and argmax may break ties differently.
-        best = greedy_search(step, state, memory, constraints, options, scored=scored)
+        arguments = (step, state, memory, constraints, options)
+        best = greedy_search(*arguments, scored=scored, watcher=watcher)
         return [[hypothesis] for hypothesis in best]
     if constraints.required_phrases is not None and options.num_beam_groups > 1:
         raise ValueError(
@@ -119,12 +123,16 @@ def beam_search(
         log_probs = output.log_probs  # (R, V)
         if any(group.max_length <= length for group in active):
             log_probs = _only_eos_at_limit(log_probs, length, constraints)
-        candidates, constraints_met = _step(
+        candidates, constraints_met, log_probs = _step(
             log_probs, beams, length, beam_size, constraints, options
         )
         _collect_finished(
             active, candidates, beams, attended, length, constraints, scorer
         )
+        if watcher is not None:
+            reporter = BeamReporter(watcher, groups, num_groups, scorer)
+            lengths = constraints.source_lengths
+            reporter.report(active, candidates, attended, log_probs, length, lengths)
         offsets = torch.arange(len(active), device=device) * beams.log_probs.shape[1]
         continuations = Continuations(
             candidates.log_probs,
@@ -174,8 +182,13 @@ def _step(
     beam_size: int,
     constraints: DecodingConstraints,
     options: SearchOptions,
-) -> tuple[BeamStep, Tensor | None]:
-    """Choose the continuations, and return which phrases they contain, (N, W', P)."""
+) -> tuple[BeamStep, Tensor | None, Tensor]:
+    """Choose the continuations.
+
+    Returns:
+        The step, which phrases its continuations contain, (N, W', P), and the
+        log-probabilities after masking, (R, V).
+    """
     phrases, constraints_met = constraints.required_phrases, beams.constraints_met
     if phrases is None or constraints_met is None:
         masked = process_logits(log_probs, beams.tokens, length, constraints, options)
@@ -186,7 +199,7 @@ def _step(
             num_groups=options.num_beam_groups,
             diversity_penalty=options.diversity_penalty,
         )
-        return candidates, None
+        return candidates, None, masked
     masked = process_logits(
         log_probs.clone(), beams.tokens, length, constraints, options
     )  # (R, V)
@@ -198,7 +211,7 @@ def _step(
     forced = constraints.forced_tokens(length, len(masked))
     if forced is not None:
         next_log_probs = next_log_probs.masked_fill((forced != PAD)[:, None], -math.inf)
-    return allocate_beam_banks(
+    candidates, constraints_met = allocate_beam_banks(
         beam_step(masked, beams.log_probs, beam_size),
         masked,
         beams.log_probs,
@@ -208,6 +221,7 @@ def _step(
         next_tokens=next_tokens,
         next_log_probs=next_log_probs,
     )
+    return candidates, constraints_met, masked
 
 
 def _collect_finished(

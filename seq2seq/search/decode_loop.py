@@ -16,6 +16,7 @@ from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.logits_processors import needs_tokens, process_logits
 from seq2seq.search.penalties import HypothesisScorer, missing_attention_error
 from seq2seq.search.step import MemoryT, StateT, StepFunction, non_finite_scores_error
+from seq2seq.search.watcher import RowReporter
 from seq2seq.types import BOS, EOS, Hypothesis, StepOutput
 
 SelectToken = Callable[[Tensor, Tensor, int], Tensor]
@@ -51,6 +52,7 @@ def decode_loop(
     *,
     select_token: SelectToken,
     scored: bool = True,
+    reporter: RowReporter | None = None,
 ) -> list[DecodedSequence]:
     """Decode each row until its token is EOS.
 
@@ -67,6 +69,7 @@ def decode_loop(
         select_token: Selects a token of each row.
         scored: Whether to normalise unnormalized log-probabilities; if not, those of
             tokens are NaN.
+        reporter: Reports every step to a watcher, if there is one.
 
     Raises:
         ValueError: If the step returns NaN or +inf.
@@ -102,10 +105,13 @@ def decode_loop(
         normalized = np.where(valid, scores, 0) - normalizers
         selections.append(_Selection(active, ids, normalized, valid))
 
+        going_on = (valid & ~ended).nonzero()[0]
+        if reporter is not None:
+            normal = log_probs.double() - normalizer.double()[:, None]
+            reporter.report(active, ids, valid, going_on, normal, length=length)
         length += 1
         if keep_tokens:
             tokens = torch.cat([tokens, last[:, None]], dim=1)
-        going_on = (valid & ~ended).nonzero()[0]
         if 0 < len(going_on) < len(active):
             kept = torch.from_numpy(going_on).to(last.device)
             last, rows, tokens = last[kept], rows[kept], tokens[kept]

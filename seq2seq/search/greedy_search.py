@@ -9,6 +9,7 @@ from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.decode_loop import decode_loop, to_hypotheses
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.search.step import MemoryT, StateT, StepFunction, argmax
+from seq2seq.search.watcher import RowReporter, SearchWatcher
 from seq2seq.types import EOS, Hypothesis
 
 
@@ -20,6 +21,7 @@ def greedy_search(
     options: SearchOptions,
     *,
     scored: bool = True,
+    watcher: SearchWatcher | None = None,
 ) -> list[Hypothesis]:
     """Choose the most probable token until it is EOS.
 
@@ -37,6 +39,7 @@ def greedy_search(
         options: Which tokens may come, and how hypotheses are scored.
         scored: Whether to normalise the log-probabilities of an unnormalized step; if
             not, log_prob and score are NaN, and the tokens the same.
+        watcher: Receives every step, if any; needs scores.
 
     Returns:
         One hypothesis for each sentence, in order.
@@ -52,6 +55,7 @@ def greedy_search(
         below_limit = constraints.max_lengths[rows] > length  # (R,)
         return argmax(log_probs).where(below_limit, EOS)
 
+    scorer = HypothesisScorer(options)
     sequences = decode_loop(
         step,
         state,
@@ -60,6 +64,6 @@ def greedy_search(
         options,
         select_token=most_probable,
         scored=scored,
+        reporter=None if watcher is None else RowReporter(watcher, scorer),
     )
-    scorer = HypothesisScorer(options)
     return to_hypotheses(sequences, scorer, constraints.source_lengths)

@@ -16,6 +16,7 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search, is_greedy
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.search.sampling import sample, sentence_seed
+from seq2seq.search.watcher import SearchWatcher
 from seq2seq.translate import mbr
 from seq2seq.translate.batching import batch_by_length
 from seq2seq.translate.constraints import add_constraints
@@ -35,12 +36,15 @@ class BatchSearcher:
         target: The target side's tokenizer.
         language: The target language.
         device: The engine's device, as torch names it.
+        watcher: Receives every step of beam search, if any: batch by batch, and where
+            required phrases cost a second search, that one as well.
     """
 
     engine: Engine
     target: Tokenizer
     language: str
     device: str
+    watcher: SearchWatcher | None = None
 
     @torch.inference_mode()
     def search(
@@ -211,6 +215,7 @@ class BatchSearcher:
                 num_hypotheses=search.beam_size if joined else options.n_best,
                 scored=options.return_scores or options.token_log_probs,
                 token_log_probs=options.token_log_probs,
+                watcher=self.watcher,
             )
         seeds = [sentence_seed(ids) for ids in sources]
         num_samples = options.mbr_samples or options.n_best

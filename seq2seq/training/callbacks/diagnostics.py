@@ -6,8 +6,7 @@ measured during validation, in evaluation mode without gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from seq2seq.models.encoder_decoder import EncoderDecoder
-from seq2seq.nn.gates import gate_names, recompute_gates, saturation
+from seq2seq.models.gate_recording import record_gates, recurrent_layers
+from seq2seq.nn.gates import gate_names, saturation
 from seq2seq.nn.loss import cross_entropy
 from seq2seq.search.step import mask_special_tokens
 from seq2seq.training.callbacks.csv_log import CSVLog
@@ -146,7 +146,7 @@ class DiagnosticsCallback(Callback):
 def column_names(network: EncoderDecoder) -> list[str]:
     """Name the columns of diagnostics.csv: norms, gates, attention if there is any."""
     columns = ["step", *NORMS, "clipped_share"]
-    for name, layer in _layers(network).items():
+    for name, layer in recurrent_layers(network).items():
         for gate in gate_names(layer):
             columns += [f"{name}.{gate}.low", f"{name}.{gate}.high"]
     if network.decoder.attention is not None:
@@ -198,7 +198,7 @@ def measure(network: EncoderDecoder, batch: Batch) -> dict[str, Tensor]:
         over real target positions.
     """
     real = batch.targets != PAD
-    with torch.no_grad(), _record_gates(network) as recorded:
+    with torch.no_grad(), record_gates(network) as recorded:
         encoded = network.encoder(batch.source, batch.source_lengths)
         state, memory = network.init_decoder(encoded)
         decoded = network.decoder(batch.inputs, state, memory)
@@ -255,59 +255,6 @@ def free_running_nll(
         choices[:, EOS] = float("-inf")
         last = choices.argmax(dim=1)
     return nll
-
-
-def _layers(network: EncoderDecoder) -> dict[str, Any]:
-    """Name the recurrent layers, from the bottom up: encoder.1, ..., decoder.1, ..."""
-    decoder = network.decoder
-    sides = {
-        "encoder": list(network.encoder.rnn.layers),
-        "decoder": [
-            *decoder.bottom_rnn.layers,
-            *(() if decoder.top_rnn is None else decoder.top_rnn.layers),
-        ],
-    }
-    return {
-        f"{side}.{number}": layer
-        for side, layers in sides.items()
-        for number, layer in enumerate(layers, 1)
-    }
-
-
-@contextmanager
-def _record_gates(
-    network: EncoderDecoder,
-) -> Iterator[dict[str, list[dict[str, Tensor]]]]:
-    """Record the gates of every layer within the block, call by call."""
-    layers = _layers(network)
-    recorded: dict[str, list[dict[str, Tensor]]] = {name: [] for name in layers}
-
-    def record(calls: list[dict[str, Tensor]]) -> Callable[[Any, Any, Any], None]:
-        def hook(layer: Any, arguments: Any, outputs: Any) -> None:
-            inputs, state, lengths = arguments
-            positions = torch.arange(inputs.shape[1])
-            mask = None if lengths is None else positions < lengths[:, None]
-            calls.append(
-                recompute_gates(
-                    layer,
-                    inputs,
-                    outputs[0],
-                    None if mask is None else mask.to(inputs.device),
-                    first=None if state is None else state[0],
-                )
-            )
-
-        return hook
-
-    handles = [
-        layer.register_forward_hook(record(recorded[name]))
-        for name, layer in layers.items()
-    ]
-    try:
-        yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _first(batch: Batch, count: int) -> Batch:
