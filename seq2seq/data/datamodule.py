@@ -25,7 +25,7 @@ from seq2seq.data.dataset import (
 from seq2seq.data.overlap import SplitOverlap, compare_splits, find_overlap
 from seq2seq.data.preprocessing import PreprocessedData, ProgressCallback, preprocess
 from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
-from seq2seq.data.tokenizer import Tokenizers
+from seq2seq.data.tokenizer import UNK, Tokenizers
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.types import Batch
@@ -96,6 +96,8 @@ class TranslationDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Fill the cache; Lightning calls this in one process of each machine."""
         self.load_validation()
+        if not self.overlaps:
+            self._count_unknown()
         self._measure_overlaps()
 
     def setup(self, stage: str | None = None) -> None:
@@ -108,6 +110,23 @@ class TranslationDataModule(LightningDataModule):
             data = self.recipe.data
             refuse_shared_splits(data)
             self.valid_pairs = load_eval_pairs(data, data.splits.valid)
+
+    def _count_unknown(self) -> None:
+        """Warn where another run's tokenizers do not know the text's characters."""
+        if self._given_tokenizers is None:
+            return
+        for side in ("source", "target"):
+            lines = [getattr(pair, side) for pair in self.valid_pairs]
+            encoded = getattr(self._given_tokenizers, side).encode(lines)
+            unknown = sum(ids.count(UNK) for ids in encoded)
+            share = unknown / max(1, sum(map(len, encoded)))
+            if share > 0.002:
+                split = self.recipe.data.splits.valid
+                log.warning(
+                    f"{share:.1%} of the {side} tokens of {split} are unknown to the "
+                    "initial run's tokenizer: -o train.update_vocab=true trains one "
+                    "that knows them"
+                )
 
     def _measure_overlaps(self) -> None:
         """Compare held-out splits with training and each other, once, and log it."""

@@ -125,7 +125,9 @@ def _facts(
     if not summary:
         facts.append(("training", "not finished: there is no summary.json"))
     if "parameters" in summary:
-        facts.append(("parameters", f"{summary['parameters']:,}"))
+        frozen = summary.get("frozen_parameters")
+        note = f", {frozen:,} of them not trained" if frozen else ""
+        facts.append(("parameters", f"{summary['parameters']:,}{note}"))
     steps = summary.get("steps") or max(
         (x for x, _ in series.get("epoch", [])), default=0
     )
@@ -180,6 +182,13 @@ def _data(content: dict[str, Any]) -> list[tuple[str, str]]:
         (label, f"{train[key]:,}" if isinstance(train[key], int) else str(train[key]))
         for key, label in names.items()
         if key in train
+    ]
+    counts += [
+        (
+            f"{side} tokens of the initial run",
+            f"{tokens['copied']:,} of {tokens['tokens']:,}",
+        )
+        for side, tokens in content.get("initial_tokens", {}).items()
     ]
     nouns = {"sentences": "pairs", "examples": "examples", "tokens": "tokens"}
     counts += [

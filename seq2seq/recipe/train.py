@@ -136,9 +136,15 @@ class TrainOptions(RecipeSection):
     init_from: str | None = Field(
         None,
         min_length=1,
-        description="Run that provides the initial weights and the tokenizers, to "
-        "fine-tune it on other text or for another objective. Of a classification: of "
-        "the same, or of a language model, whose tokens and layers the encoder gets.",
+        description="Run or model folder that provides the initial weights and the "
+        "tokenizers, to fine-tune it on other text, in other languages or for another "
+        "objective. Of a classification: of the same, or of a language model, whose "
+        "tokens and layers the encoder gets.",
+    )
+    freeze: list[str] = Field(
+        [],
+        description="Parts of the network that are not trained, such as "
+        "encoder.embedding; matrices that are tied to them are not either.",
     )
     validate_every: int = Field(
         500, ge=1, description="Optimizer steps between validations."
@@ -185,6 +191,21 @@ class TranslationTrainOptions(TrainOptions):
     minimum_risk: MinimumRiskOptions | None = Field(
         None, description="Minimum risk training beside cross-entropy; null: off."
     )
+    update_vocab: bool = Field(
+        False,
+        description="With train.init_from: train new tokenizers on this recipe's data "
+        "instead of keeping those of the initial run. The rows of tokens that both "
+        "know are copied.",
+    )
     monitor: Literal["bleu", "loss"] = Field(
         "bleu", description="Metric of the best checkpoint and early stopping."
     )
+
+    @model_validator(mode="after")
+    def _check_update_vocab(self) -> TranslationTrainOptions:
+        if self.update_vocab and self.init_from is None:
+            raise ValueError(
+                "train.update_vocab needs train.init_from, the run whose vocabulary "
+                "is to be updated"
+            )
+        return self

@@ -19,9 +19,14 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe, DataOptions, Recipe
 from seq2seq.tasks import open_data, open_task
 from seq2seq.tasks.data import TaskData
+from seq2seq.training.freezing import describe_frozen, freeze
+from seq2seq.training.initial_weights import (
+    describe_transfer,
+    initial_vocabularies,
+    load_initial_run,
+)
 from seq2seq.training.optim import build_optimizer
 from seq2seq.training.precision import resolve_precision
-from seq2seq.training.resume import load_initial_run
 from seq2seq.types import UNK, Batch
 from seq2seq.utils.devices import resolve_devices
 from seq2seq.utils.memory import peak_rss_mib
@@ -64,9 +69,16 @@ def run_checks(recipe: BaseRecipe, *, device: str = "auto") -> Iterator[Check]:
     (device_name,) = resolve_devices(device).names
     recipe, _ = resolve_precision(recipe, None, device_name)
     initial_run = load_initial_run(recipe)
-    given = None if initial_run is None else initial_run.task.vocabularies
-    data = open_data(recipe, given)
+    data = open_data(recipe, initial_vocabularies(initial_run, recipe))
     data.setup("fit")
+    task = open_task(recipe, data.vocabularies)
+    if initial_run is not None:
+        for line in describe_transfer(initial_run, task):
+            yield Check("initial weights", line)
+    network = task.network()
+    freeze(network, recipe.train.freeze)
+    if frozen := describe_frozen(network, recipe.train.freeze):
+        yield Check("not trained", frozen)
     sampler = data.batch_sampler(recipe.train.accumulate_grad_batches)
     if isinstance(recipe, Recipe):
         assert isinstance(data, TranslationDataModule)
@@ -192,6 +204,7 @@ class _TrialRun:
         self.is_bfloat16 = recipe.train.precision == "bf16-mixed"
         self.task = open_task(recipe, data.vocabularies)
         self.network = self.task.network().to(device)
+        freeze(self.network, recipe.train.freeze)
         self.optimizer = build_optimizer(
             recipe.train.optimizer, self.network.parameters()
         )

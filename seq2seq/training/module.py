@@ -28,6 +28,7 @@ from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import BaseRecipe, recipe_class
 from seq2seq.tasks import open_task
 from seq2seq.tasks.task import Score, Task, Vocabularies
+from seq2seq.training.freezing import freeze
 from seq2seq.training.oom import OOMSplitter
 from seq2seq.training.optim import LearningRateSchedule, build_optimizer
 from seq2seq.training.precision import limit_primitive_caches
@@ -108,6 +109,7 @@ class TrainingModule(LightningModule):
         self._next_state: RNNState | None = None
         self.oom_splitter = OOMSplitter(self._loss, self._precision_context, self._warn)
         self.network: Any = self.task.network()
+        freeze(self.network, recipe.train.freeze)
         self._reset_window()
         self._clear_validation()
 

@@ -18,11 +18,12 @@ Schedule = Constant | InverseSqrt | Cosine | Plateau
 def build_optimizer(
     options: Adam | SGD, parameters: Iterable[nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """Build the optimizer that the recipe names.
+    """Build the optimizer that the recipe names, over what is not frozen.
 
     Source: Kingma and Ba 2015 (adam); Loshchilov and Hutter 2019 (adamw).
     """
     rate, decay = options.learning_rate, options.weight_decay
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     if isinstance(options, SGD):
         return torch.optim.SGD(
             parameters, lr=rate, momentum=options.momentum, weight_decay=decay

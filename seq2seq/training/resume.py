@@ -1,9 +1,8 @@
-"""Starting and resuming a run: initial weights, its lock, and what must not change."""
+"""Resuming a run: its lock, and what must not change."""
 
 from __future__ import annotations
 
 import json
-import logging
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,84 +12,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import BaseRecipe, ClassificationRecipe, LanguageModelRecipe
+from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.base import diff_options
 from seq2seq.runs.checkpoint_io import latest_valid_checkpoint
 from seq2seq.runs.run_folder import RunFolder
-from seq2seq.runs.task_run import TaskRun
 from seq2seq.tasks.data import TaskData
-from seq2seq.tasks.pretraining import (
-    pretrained_vocabularies,
-    pretrained_weights,
-    require_same_layers,
-)
-from seq2seq.training.module import TrainingModule
 from seq2seq.utils.files import remove_temp_files
-
-log = logging.getLogger(__name__)
-
-
-def load_initial_run(recipe: BaseRecipe) -> TaskRun | None:
-    """Open the run that train.init_from names, if it names one.
-
-    Raises:
-        UserError: If there is none, or it has another task, network or languages.
-    """
-    if recipe.train.init_from is None:
-        return None
-    run = TaskRun.open(recipe.train.init_from)
-    start = f"train.init_from: {run.folder.path} has"
-    if isinstance(recipe, ClassificationRecipe) and isinstance(
-        run.recipe, LanguageModelRecipe
-    ):
-        require_same_layers(run.recipe, recipe, str(run.folder.path))
-        return run
-    if run.recipe.task != recipe.task:
-        raise UserError(
-            f"{start} task: {run.recipe.task}, but the recipe has {recipe.task}; start "
-            "from a run of the same task."
-        )
-    for key in ("source", "target"):
-        run_language = getattr(run.recipe.data, key, None)
-        language = getattr(recipe.data, key, None)
-        if run_language != language:
-            raise UserError(
-                f"{start} data.{key}: {run_language}, but the recipe has {language}; "
-                "start from a run of the same languages."
-            )
-    differences = run.recipe.model.diff_options(recipe.model)
-    if differences:
-        key, run_value, value = differences[0]
-        raise UserError(
-            f"{start} model.{key}: {run_value}, but the recipe has {value}; give the "
-            "recipe the same model section."
-        )
-    return run
-
-
-def initial_vocabularies(run: TaskRun | None, recipe: BaseRecipe) -> Any:
-    """Return the vocabularies that a training takes from its initial run.
-
-    Raises:
-        UserError: If that is a language model without a tokenizer.
-    """
-    if run is None:
-        return None
-    if run.recipe.task == recipe.task:
-        return run.task.vocabularies
-    return pretrained_vocabularies(run.task.vocabularies, str(run.folder.path))
-
-
-def load_initial_weights(run: TaskRun, module: TrainingModule) -> None:
-    """Give a training's network the weights of its initial run, and say so."""
-    weights = run.network().state_dict()
-    log.info(f"starting from {run.checkpoint}")
-    if run.recipe.task != module.recipe.task:
-        own = module.network.state_dict()
-        weights, count = pretrained_weights(weights, own)
-        total = sum(tensor.numel() for tensor in own.values())
-        log.info(f"{count:,} of {total:,} weights are the language model's")
-    module.network.load_state_dict(weights)
 
 
 @contextmanager

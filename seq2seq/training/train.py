@@ -36,8 +36,8 @@ import json
 import logging
 import os
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,22 @@ from seq2seq.training.callbacks.nan_detector import (
 from seq2seq.training.callbacks.signals import SignalHandler
 from seq2seq.training.callbacks.validation import StopAtLastStep, ValidationSamples
 from seq2seq.training.distributed import DistributedConfig
+from seq2seq.training.freezing import (
+    check_frozen_parts,
+    describe_frozen,
+    num_frozen,
+)
+from seq2seq.training.initial_weights import (
+    initial_vocabularies,
+    load_initial_run,
+    load_initial_weights,
+    transferred_tokens,
+)
+from seq2seq.training.log_handlers import console_handler, file_handler, logging_to
 from seq2seq.training.module import LOWER_IS_BETTER, TrainingModule
 from seq2seq.training.precision import resolve_precision
 from seq2seq.training.resume import (
     find_resume_checkpoint,
-    initial_vocabularies,
-    load_initial_run,
-    load_initial_weights,
     run_lock,
     validate_resume_data,
     validate_resume_recipe,
@@ -131,13 +140,13 @@ def train(
     console = console or Console(highlight=False)
     handler: logging.Handler = logging.NullHandler()
     if distributed.is_main:
-        handler = _console_handler(console)
+        handler = console_handler(console)
     console.quiet = not distributed.is_main or is_quiet()
     devices = resolve_devices(device, distributed.devices)
     recipe, precision = resolve_precision(recipe, run, devices.names[0])
     validate_resume_recipe(run, recipe)
     validate_resume_world_size(run, distributed.world_size)
-    with _logging(handler):
+    with logging_to(handler):
         if run.summary.is_file():
             _log_loss_warning(run, recipe)
             log.info(f"{output} is finished. Next: seq2seq evaluate {output}")
@@ -154,6 +163,7 @@ def train(
             with progress:
                 data.setup("fit")
             validate_resume_data(run, data)
+            check_frozen_parts(recipe, data.vocabularies)
             try:
                 output.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -162,7 +172,7 @@ def train(
                 ) from error
             log_file = run.log if distributed.is_main else Path(os.devnull)
             lock = run_lock(run) if distributed.is_main else nullcontext()
-            with lock, _logging(_file_handler(log_file)):
+            with lock, logging_to(file_handler(log_file)):
                 if data.warning is not None:
                     log.warning(data.warning)
                 for choice in filter(None, (devices.note, precision)):
@@ -245,7 +255,11 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
     num_parameters = sum(parameter.numel() for parameter in module.parameters())
     if distributed.is_main:
         notes = data.describe(sampler) | {"processes": distributed.world_size}
+        if transferred := transferred_tokens(training.initial_run, module.task):
+            notes["initial_tokens"] = transferred
         write_json(run.data, notes)
+    if frozen := describe_frozen(module.network, options.freeze):
+        log.info(f"not trained: {frozen}")
     valid = with_noun(data.num_valid, module.task.example)
     log.info(
         f"{num_parameters:,} parameters; {sampler.batches_per_epoch:,} batches an "
@@ -315,6 +329,7 @@ def _fit(training: _Training, num_lr_cuts: int) -> None:
             "steps": step,
             "seconds": round(seconds, 1),
             "parameters": num_parameters,
+            "frozen_parameters": num_frozen(module.network),
             "best_step": best.best_step,
             f"best_{monitor}": abs(best.best_score),
             "stopped": reason,
@@ -344,48 +359,3 @@ def _log_loss_warning(run: RunFolder, recipe: BaseRecipe) -> None:
         f"train.optimizer.learning_rate={rate:g}{clip} --output "
         + shlex.quote(f"{run.path}-2")
     )
-
-
-class _ConsoleHandler(logging.Handler):
-    """Print log lines on a rich console, below which a progress bar may stand."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
-        self.console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.console.print(record.getMessage(), soft_wrap=True, markup=False)
-
-
-def _console_handler(console: Console) -> logging.Handler:
-    """Print log lines on the console, or with -q warnings alone on standard error."""
-    if not is_quiet():
-        return _ConsoleHandler(console)
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    return handler
-
-
-def _file_handler(path: Path) -> logging.Handler:
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    )
-    return handler
-
-
-@contextmanager
-def _logging(handler: logging.Handler) -> Iterator[None]:
-    """Let a handler receive what the package logs."""
-    package = logging.getLogger("seq2seq")
-    level, propagate = package.level, package.propagate
-    package.addHandler(handler)
-    package.setLevel(min(level or logging.INFO, logging.INFO))  # train.log is whole.
-    package.propagate = False
-    try:
-        yield
-    finally:
-        package.removeHandler(handler)
-        package.setLevel(level)
-        package.propagate = propagate
-        handler.close()

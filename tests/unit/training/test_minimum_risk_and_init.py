@@ -83,13 +83,15 @@ def test_a_tuned_run_moves_away_and_continues_without_starting_anew(
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"data": {"target": "fr"}}, "has data.target: de, but the recipe has fr"),
         ({"model": {"embedding_size": 10}}, "has model.embedding_size: 12"),
         (
             {"model": {"encoder": {"cell": "lstm"}}},
             "has model.encoder.cell: gru, but the recipe has lstm",
         ),
         ({"train": {"init_from": "nowhere"}}, "nowhere"),
+        ({"train": {"freeze": ["encoder.embeding"]}}, "mean 'encoder.embedding'"),
+        ({"train": {"freeze": ["nothing"]}}, "it has encoder, decoder, bridge"),
+        ({"train": {"freeze": ["encoder", "decoder", "bridge"]}}, "leave a part"),
     ],
 )
 def test_another_network_is_no_start(
