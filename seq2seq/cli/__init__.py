@@ -26,10 +26,12 @@ from seq2seq.cli.label import caption, label
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
 from seq2seq.cli.rerank import rerank
+from seq2seq.cli.runs import runs
 from seq2seq.cli.sample import sample
 from seq2seq.cli.score import score
 from seq2seq.cli.shortlist import shortlist
 from seq2seq.cli.standard_output import OutputClosed, closable_output
+from seq2seq.cli.sweep import sweep
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
 from seq2seq.cli.verbs import Quiet, Verbose, add_verb, apply_verbosity, new_group
@@ -41,7 +43,7 @@ app = new_group(
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
-VERBS += [shortlist]
+VERBS += [shortlist, runs, sweep]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

@@ -41,6 +41,11 @@ EXAMPLES = {
         "seq2seq export runs/quickstart --engine onnx --int8",
     ],
     "shortlist": ["seq2seq shortlist runs/quickstart"],
+    "runs": ["seq2seq runs", "seq2seq runs runs/small-data-sweep --curves curves.svg"],
+    "sweep": [
+        "seq2seq sweep small-data -o model.dropout=0.2,0.4 --seeds 1,2,3",
+        "seq2seq sweep my.yaml -o train.batch_tokens=500,1000 --workers 2",
+    ],
     "recipe ls": ["seq2seq recipe ls"],
     "recipe show": ["seq2seq recipe show quickstart -o model.dropout=0.2"],
     "recipe cp": ["seq2seq recipe cp quickstart my.yaml"],

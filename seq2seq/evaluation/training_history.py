@@ -68,7 +68,7 @@ class Trained(Protocol):
 
 def read_training_history(run: RunFolder, recipe: BaseRecipe) -> TrainingHistory:
     """Read the history from the files of a run folder; missing files are skipped."""
-    series = _series(run.metrics)
+    series = read_series(run.metrics)
     base, settings = _settings(recipe)
     versions = _read_json(run.path / "versions.json")
     return TrainingHistory(
@@ -92,7 +92,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _series(path: Path) -> dict[str, Series]:
+def read_series(path: Path) -> dict[str, Series]:
     """Read the numeric columns of metrics.csv, by step."""
     series: dict[str, Series] = {}
     if not path.is_file():
@@ -226,9 +226,9 @@ def _settings(recipe: BaseRecipe) -> tuple[str, list[ConfigValue]]:
                 "train": train,
             }
         )
-    base_values = _flatten(base.model_dump(mode="json"))
+    base_values = flatten(base.model_dump(mode="json"))
     settings = []
-    for key, value in _flatten(recipe.model_dump(mode="json")).items():
+    for key, value in flatten(recipe.model_dump(mode="json")).items():
         if key != "description":
             base_text = (
                 _text(_public(base_values[key])) if key in base_values else "not there"
@@ -239,11 +239,12 @@ def _settings(recipe: BaseRecipe) -> tuple[str, list[ConfigValue]]:
     return name, settings
 
 
-def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested sections by full names, such as model.dropout."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[prefix + key] = value
     return flat

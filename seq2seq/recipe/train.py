@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from seq2seq.recipe.base import RecipeSection, Share, allow_kind_alone
 
+LOWER_IS_BETTER = frozenset({"loss", "rmse"})
+"""Metrics of `train.monitor` that are errors; of all others more is better."""
+
 _WARMUP = "Optimizer steps of linear warm-up."
 
 

@@ -11,6 +11,7 @@ train.log              console output
 data.json              fingerprints and counts of the data
 versions.json          package versions and hardware
 summary.json           written when training has finished
+outcome.json           why a sweep or a search gave the training up: failed, pruned
 evaluation/<split>/    hypotheses.txt, scores.json
 tensorboard/, wandb/, mlflow/   experiment logs, if the recipe enables them
 report/<split>/        report.html, report.json, report.md
@@ -111,6 +112,11 @@ class RunFolder:
     def summary(self) -> Path:
         """The final scores and counts; exists once training has finished."""
         return self.path / "summary.json"
+
+    @property
+    def outcome(self) -> Path:
+        """Why a sweep or a search gave the training up; exists only where one did."""
+        return self.path / "outcome.json"
 
     @property
     def inputs(self) -> list[Path]:

@@ -26,6 +26,7 @@ from seq2seq.data.datamodule import ValidationDataLoader
 from seq2seq.errors import UserError
 from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import BaseRecipe, recipe_class
+from seq2seq.recipe.train import LOWER_IS_BETTER
 from seq2seq.tasks import open_task
 from seq2seq.tasks.task import Score, Task, Vocabularies
 from seq2seq.training.freezing import freeze
@@ -35,9 +36,6 @@ from seq2seq.training.precision import limit_primitive_caches
 from seq2seq.types import Batch, RNNState
 
 log = logging.getLogger(__name__)
-
-LOWER_IS_BETTER = frozenset({"loss", "rmse"})
-"""Metrics of `train.monitor` that are errors; of all others more is better."""
 
 CARRIED = "carried_state"
 """The entry of a checkpoint with the state that each process carries on."""

@@ -30,7 +30,7 @@ def run_lock(run: RunFolder) -> Iterator[None]:
     Raises:
         UserError: If another training holds the lock.
     """
-    lock = FileLock(run.path / ".lock", timeout=0)
+    lock = FileLock(run.path / ".lock", timeout=1)  # `seq2seq runs` probes it.
     try:
         lock.acquire()
     except Timeout as error:

@@ -51,6 +51,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe, TranslationTrainOptions
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.recipe.loader import read_recipe
+from seq2seq.recipe.train import LOWER_IS_BETTER
 from seq2seq.runs.checkpoint_io import read_training_state
 from seq2seq.runs.run_folder import RunFolder, package_versions, write_json
 from seq2seq.runs.task_run import TaskRun
@@ -89,7 +90,7 @@ from seq2seq.training.initial_weights import (
     transferred_tokens,
 )
 from seq2seq.training.log_handlers import console_handler, file_handler, logging_to
-from seq2seq.training.module import LOWER_IS_BETTER, TrainingModule
+from seq2seq.training.module import TrainingModule
 from seq2seq.training.precision import resolve_precision
 from seq2seq.training.resume import (
     find_resume_checkpoint,

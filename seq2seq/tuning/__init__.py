@@ -1,0 +1,1 @@
+"""Trying many settings: tables of runs, sweeps over grids, searches by Optuna."""
