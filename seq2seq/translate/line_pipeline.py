@@ -10,9 +10,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from seq2seq.errors import UserError
+from seq2seq.search.watcher import SearchWatcher
 from seq2seq.translate import mbr
 from seq2seq.translate.batch_search import BatchSearcher
-from seq2seq.translate.input_splitting import LineSegmenter, Segment, SegmentedLine
+from seq2seq.translate.constraints import (
+    TranslationRequest,
+    check_segments,
+    tokenize_constraints,
+)
+from seq2seq.translate.input_splitting import (
+    LineSegmenter,
+    Segment,
+    SegmentedLine,
+    is_spaced,
+)
 from seq2seq.translate.joining import SegmentJoiner, require_attention
 from seq2seq.translate.options import Translation, TranslationOptions
 from seq2seq.types import Hypothesis
@@ -28,6 +39,7 @@ class LinePipeline:
     Args:
         translator: The translator.
         options: Translation options.
+        watcher: Receives every step of beam search, if any.
 
     Attributes:
         search_options: The search's, of the options or else of the recipe.
@@ -37,7 +49,13 @@ class LinePipeline:
         UserError: If more translations are to be returned than the beam has.
     """
 
-    def __init__(self, translator: Translator, options: TranslationOptions) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        options: TranslationOptions,
+        *,
+        watcher: SearchWatcher | None = None,
+    ) -> None:
         search = options.search or translator.recipe.search
         if options.mbr_samples:
             search = mbr.mbr_sampling_options(search)
@@ -47,6 +65,7 @@ class LinePipeline:
                 f"it is {search.beam_size}: widen the beam or ask for fewer."
             )
         data = translator.recipe.data
+        self._translator = translator
         self.options, self.search_options = options, search
         self.segment = LineSegmenter(
             translator.source,
@@ -57,12 +76,34 @@ class LinePipeline:
             surfaces=options.align or options.replace_unk,
         )
         self._searcher = BatchSearcher(
-            translator.engine, translator.target, data.target, translator.device
+            translator.engine,
+            translator.target,
+            data.target,
+            translator.device,
+            watcher,
         )
         independent = search.method == "sample" and not options.mbr_samples
         self._joiner = SegmentJoiner(
             translator.target, data.source, data.target, options, independent
         )
+
+    def constrain(self, request: TranslationRequest, segments: list[Segment]) -> None:
+        """Give the constraints of a request to the segments of its line, in place.
+
+        Raises:
+            UserError: If the segments or the target vocabulary do not support them.
+        """
+        data = self._translator.recipe.data
+        check_segments(request, len(segments), data.target)
+        constraints = tokenize_constraints(
+            request, self._translator.target, spaced=is_spaced(data.target)
+        )
+        segments[:] = [
+            segment._replace(
+                constraints=constraints.of_segment(number), joined=len(segments) > 1
+            )
+            for number, segment in enumerate(segments)
+        ]
 
     def search(
         self,

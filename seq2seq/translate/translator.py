@@ -25,10 +25,7 @@ from seq2seq.translate.constraints import (
     UNKNOWN_LOCATION,
     TranslationRequest,
     check_options,
-    check_segments,
-    tokenize_constraints,
 )
-from seq2seq.translate.input_splitting import is_spaced
 from seq2seq.translate.line_pipeline import LinePipeline, replace_surrogates
 from seq2seq.translate.options import (
     Translation,
@@ -259,7 +256,6 @@ class Translator:
         require_list(lines, "lines")
         options = options or TranslationOptions()
         pipeline = LinePipeline(self, options)
-        language = self.recipe.data.target
         errors: dict[int, UserError] = {}  # By the index of the line.
         texts = [""] * len(lines)
         requests = [*lines]
@@ -275,17 +271,7 @@ class Translator:
                 continue
             check_options(line, pipeline.search_options, options)
             with _collect_error(errors, index, options):
-                check_segments(line, len(segments), language)
-                constraints = tokenize_constraints(
-                    line, self.target, spaced=is_spaced(language)
-                )
-                segments[:] = [
-                    segment._replace(
-                        constraints=constraints.of_segment(number),
-                        joined=len(segments) > 1,
-                    )
-                    for number, segment in enumerate(segments)
-                ]
+                pipeline.constrain(line, segments)
             if index in errors:
                 segments.clear()
         all_segments = [segment for line in segmented for segment in line.segments]

@@ -27,16 +27,16 @@ class Block(NamedTuple):
     output: str
 
 
-def blocks(*, slow: bool) -> Iterator[Block]:
+def blocks(*, slow: bool, page: Path = PAGE) -> Iterator[Block]:
     """The blocks before the section on training, or all of them."""
-    text = PAGE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     for code, output in BLOCK.findall(text if slow else text.split("\n## Train\n")[0]):
         yield Block(code, re.sub(r"^    ", "", output, flags=re.M))
 
 
-def run(slow: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def run(slow: bool, capsys: pytest.CaptureFixture[str], *, page: Path = PAGE) -> None:
     names: dict[str, Any] = {}
-    for block in blocks(slow=slow):
+    for block in blocks(slow=slow, page=page):
         code, expected = block
         for long, short in SHORTER.items():
             code = code.replace(long, short)
@@ -51,6 +51,12 @@ def test_what_needs_no_training_runs_and_prints_what_the_page_shows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run(False, capsys)
+
+
+def test_the_explanation_is_what_its_page_shows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(False, capsys, page=PAGE.with_name("demo-page.md"))
 
 
 @pytest.mark.slow
