@@ -29,6 +29,7 @@ from seq2seq.cli.rerank import rerank
 from seq2seq.cli.runs import runs
 from seq2seq.cli.sample import sample
 from seq2seq.cli.score import score
+from seq2seq.cli.serve import serve
 from seq2seq.cli.shortlist import shortlist
 from seq2seq.cli.standard_output import OutputClosed, closable_output
 from seq2seq.cli.sweep import sweep
@@ -43,7 +44,7 @@ app = new_group(
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
-VERBS += [shortlist, runs, sweep]
+VERBS += [shortlist, runs, sweep, serve]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

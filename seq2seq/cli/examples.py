@@ -46,6 +46,11 @@ EXAMPLES = {
         "seq2seq sweep small-data -o model.dropout=0.2,0.4 --seeds 1,2,3",
         "seq2seq sweep my.yaml -o train.batch_tokens=500,1000 --workers 2",
     ],
+    "serve": [
+        "seq2seq serve demo",
+        "seq2seq serve runs/en-de runs/de-en --engine onnx-int8 --port 8000",
+        "seq2seq serve demo --host 0.0.0.0 --token-file token",
+    ],
     "recipe ls": ["seq2seq recipe ls"],
     "recipe show": ["seq2seq recipe show quickstart -o model.dropout=0.2"],
     "recipe cp": ["seq2seq recipe cp quickstart my.yaml"],

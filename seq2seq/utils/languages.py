@@ -50,6 +50,12 @@ _NAMES = {
 }
 
 
+def language_name(code: str) -> str:
+    """Return a language's English name; its code where it is none of the common."""
+    names = {known: name.capitalize() for name, known in _NAMES.items()}
+    return names.get(primary_subtag(code), code)
+
+
 def missing_language_error(command: str) -> UserError:
     """Return the error about files of hypotheses without --language.
 
