@@ -23,6 +23,7 @@ from seq2seq.cli.evaluate import evaluate
 from seq2seq.cli.export import export
 from seq2seq.cli.heatmap import heatmap
 from seq2seq.cli.label import caption, label
+from seq2seq.cli.push import push
 from seq2seq.cli.recipe import recipes
 from seq2seq.cli.report import report
 from seq2seq.cli.rerank import rerank
@@ -45,6 +46,7 @@ app = new_group(
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
 VERBS += [shortlist, runs, sweep, serve]
+VERBS += [push]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

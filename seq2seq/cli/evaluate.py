@@ -21,6 +21,7 @@ from seq2seq.cli.options import (
     SentencesOption,
     Split,
     choose_device,
+    named_model,
     with_beam,
 )
 from seq2seq.errors import UserError
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: Annotated[
-        Path | None, typer.Argument(help="Run folder; not with --hypothesis.")
+        Path | None,
+        typer.Argument(
+            callback=named_model, help="Run or model folder; not with --hypothesis."
+        ),
     ] = None,
     split: Split = "test",
     source: Annotated[
@@ -192,7 +196,7 @@ def _task_of(run: Path) -> str:
     from seq2seq.runs.run_folder import RunFolder
 
     folder = RunFolder(run.parent.parent if run.suffix == ".ckpt" else run)
-    if not folder.recipe.is_file():
+    if not (folder.is_model or folder.recipe.is_file()):
         return "translation"  # What is wrong is said where the run is opened.
     return folder.read_recipe().task
 

@@ -40,6 +40,10 @@ EXAMPLES = {
         "seq2seq export runs/quickstart --to phrasebook-en-de --license mit",
         "seq2seq export runs/quickstart --engine onnx --int8",
     ],
+    "push": [
+        "seq2seq push phrasebook-en-de user/phrasebook-en-de --dry-run",
+        "seq2seq push phrasebook-en-de user/phrasebook-en-de --public",
+    ],
     "shortlist": ["seq2seq shortlist runs/quickstart"],
     "runs": ["seq2seq runs", "seq2seq runs runs/small-data-sweep --curves curves.svg"],
     "sweep": [

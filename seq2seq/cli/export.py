@@ -75,7 +75,9 @@ def _export_onnx(run: Path, *, int8: bool, hint: bool) -> None:
     from seq2seq.engines.onnx.export import export as export_onnx
     from seq2seq.runs.run import Run
 
-    folder, comparison = export_onnx(Run.open(run), int8=int8)
+    opened = Run.open(run)
+    opened.folder.require_own()
+    folder, comparison = export_onnx(opened, int8=int8)
     print(
         f"{folder} agrees with torch on {comparison.agreement:.1%} of the likeliest "
         f"tokens; log-probabilities differ by at most "

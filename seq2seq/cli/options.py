@@ -49,14 +49,29 @@ Devices = Annotated[
         show_default="1",
     ),
 ]
+
+
+def named_model(path: Path | None) -> Path | None:
+    """Download a model that is named as one of the Hub, before anything opens it."""
+    from seq2seq.runs.hub import model_path
+
+    return None if path is None else model_path(path)
+
+
 RunPath = Annotated[
     Path,
-    typer.Argument(help="Run folder, such as runs/quickstart, or a checkpoint in one."),
+    typer.Argument(
+        callback=named_model,
+        help="Run folder, such as runs/quickstart, or a checkpoint in one; a model "
+        "folder; demo; or a model on the Hugging Face Hub, hf://user/model.",
+    ),
 ]
 EnsembleOf = Annotated[
     list[Path] | None,
     typer.Option(
-        "--ensemble", help="Additional run or checkpoint to ensemble with. Repeatable."
+        "--ensemble",
+        callback=lambda paths: paths and [named_model(path) for path in paths],
+        help="Additional run or checkpoint to ensemble with. Repeatable.",
     ),
 ]
 DataPath = Annotated[
@@ -102,6 +117,7 @@ LanguageModelPath = Annotated[
     Path | None,
     typer.Option(
         "--language-model",
+        callback=named_model,
         help="Shallow fusion: run of a language model over the same target tokens, "
         "whose log-probabilities are added.",
     ),

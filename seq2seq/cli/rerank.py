@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import DeviceName, LanguageModelWeight, choose_device
+from seq2seq.cli.options import (
+    DeviceName,
+    LanguageModelWeight,
+    choose_device,
+    named_model,
+)
 
 
 def rerank(
@@ -17,7 +22,9 @@ def rerank(
     ],
     language_model: Annotated[
         Path,
-        typer.Option(help="Run of a language model, over whatever tokens."),
+        typer.Option(
+            callback=named_model, help="Run of a language model, over whatever tokens."
+        ),
     ],
     lm_weight: LanguageModelWeight = None,
     length_penalty: Annotated[

@@ -21,6 +21,7 @@ def shortlist(run: RunPath, data_path: DataPath = None) -> None:
     from seq2seq.types import EOS
 
     trained = Run.open(run)
+    trained.folder.require_own()
     table = train_ibm_model1(
         _encoded_pairs(trained, data_path),
         source_vocab_size=len(trained.source),

@@ -51,7 +51,7 @@ def load_folder(
     Raises:
         UserError: If there is no such split, or `datasets` cannot read it faithfully.
     """
-    with _quiet(), _offline():
+    with quiet_hub("datasets"), _offline():
         # An absolute path is never taken for a Hub id or a file format.
         dataset = _load(
             str(folder.resolve()),
@@ -103,7 +103,7 @@ def load_hub(
     )
 
     try:
-        with _quiet():
+        with quiet_hub("datasets"):
             info = HfApi().dataset_info(
                 name, revision=revision, timeout=HUB_TIMEOUT_SECONDS
             )
@@ -125,7 +125,7 @@ def load_hub(
         ) from error
     except Exception as error:  # Of whichever HTTP library huggingface_hub uses.
         return _load_cached(name, split, config, revision, error)
-    with _quiet():
+    with quiet_hub("datasets"):
         # The full id: some datasets have a short name as well, and `datasets` would
         # take one such as json for a file format.
         dataset = _load(info.id, name, split, config, info.sha, (), streaming)
@@ -149,7 +149,7 @@ def _load_cached(
     if name.count("/") != 1:
         raise unreachable from reason
     try:
-        with _quiet(), _offline():
+        with quiet_hub("datasets"), _offline():
             dataset = _load(name, name, split, config, None)
     except UserError as error:
         if isinstance(error.__cause__, OSError):
@@ -204,17 +204,22 @@ def _hub_fingerprint(name: str, dataset: Any, split: str, commit: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the logs and progress bars of Hugging Face's libraries."""
+def quiet_hub(*packages: str, bars: bool = False) -> Iterator[None]:
+    """Silence the logs and progress bars of Hugging Face's libraries.
+
+    Args:
+        packages: Further ones than huggingface_hub.
+        bars: Whether to leave progress bars as they are.
+    """
     with ExitStack() as restore:
         restore.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        for package in ("datasets.utils", "huggingface_hub.utils"):
-            utils = import_module(package)
+        for package in (*packages, "huggingface_hub"):
+            utils = import_module(f"{package}.utils")
             level = utils.logging.get_verbosity()
             restore.callback(utils.logging.set_verbosity, level)
             utils.logging.set_verbosity(utils.logging.CRITICAL)
-            if not utils.are_progress_bars_disabled():
+            if not bars and not utils.are_progress_bars_disabled():
                 restore.callback(utils.enable_progress_bars)
                 utils.disable_progress_bars()
         yield

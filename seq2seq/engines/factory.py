@@ -13,7 +13,7 @@ from seq2seq.engines.ensemble import Ensemble
 from seq2seq.engines.language_model import LanguageModelEngine, open_language_model
 from seq2seq.engines.shortlist import ShortlistEngine, load_table
 from seq2seq.errors import UserError
-from seq2seq.runs.model_folder import shipped_model
+from seq2seq.runs.hub import model_path
 from seq2seq.runs.run import Run
 from seq2seq.utils.devices import Devices, has_bfloat16, resolve_devices
 
@@ -36,7 +36,7 @@ def open_runs(
     Raises:
         UserError: If one is no run, or their tokenizers differ.
     """
-    paths = [shipped_model(path) for path in (run, *others)]
+    paths = [model_path(path) for path in (run, *others)]
     runs = [Run.open(path, checkpoint=checkpoint) for path in paths]
     for other in runs[1:]:
         runs[0].require_same_tokenizers(other)

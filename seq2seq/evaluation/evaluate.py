@@ -97,7 +97,7 @@ def evaluate_split(
         lowercase=lowercase,
         device=device,
     )
-    if overrides:
+    if overrides or RunFolder(run).is_shared:
         return evaluation
     folder = RunFolder(run).evaluation(f"{split}-ensemble" if ensemble else split)
     folder.mkdir(parents=True, exist_ok=True)

@@ -121,6 +121,8 @@ def evaluate_language_model(
                 f"{model.order}-gram, {label}", scores, test.randomization_p
             )
         )
+    if run.folder.is_shared:
+        return systems
     folder = run.folder.evaluation(splits.replace("+", "-"))
     folder.mkdir(parents=True, exist_ok=True)
     plain = [system.to_json() for system in systems]

@@ -125,6 +125,8 @@ def evaluate_task(
     evaluation = TaskEvaluation(
         task, loss, systems, details, predictions, references, network, examples
     )
+    if run.folder.is_shared:
+        return evaluation
     folder = run.folder.evaluation(split)
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", predictions)

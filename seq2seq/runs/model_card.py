@@ -6,6 +6,7 @@ Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,12 @@ def model_card(
     )
 
 
+def with_name(card: str, name: str) -> str:
+    """Return a card whose examples load the model by another name."""
+    card = re.sub(r"(seq2seq translate )\S+$", rf"\g<1>{name}", card, flags=re.M)
+    return re.sub(r'(from_pretrained\(")[^"]*', rf"\g<1>{name}", card)
+
+
 def _head(
     recipe: BaseRecipe, name: str, languages: list[str], parameters: int
 ) -> list[str]:
@@ -97,7 +104,7 @@ def _head(
             "```python",
             "from seq2seq.translate import Translator",
             "",
-            f'translate = Translator.load("{name}")',
+            f'translate = Translator.from_pretrained("{name}")',
             'print(translate(["A sentence."]))',
             "```",
         ]

@@ -34,7 +34,14 @@ import seq2seq
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.loader import read_recipe
-from seq2seq.runs.model_folder import CONFIG, GENERATION, WEIGHTS, read_config
+from seq2seq.runs.model_folder import (
+    CONFIG,
+    DEMO,
+    GENERATION,
+    SNAPSHOTS,
+    WEIGHTS,
+    read_config,
+)
 from seq2seq.utils.checksums import (
     CHECKSUM_FILE,
     listed_names,
@@ -62,6 +69,25 @@ class RunFolder:
     def is_model(self) -> bool:
         """Whether this is a model folder: an export to hand on, without training."""
         return (self.path / CONFIG).is_file() and not self.recipe.is_file()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether nothing may be written here: demo, and models in the Hub's cache."""
+        shipped = Path(seq2seq.__file__).parent / DEMO
+        path = self.path.absolute()
+        return path == shipped or (self.is_model and path.parent.name == SNAPSHOTS)
+
+    def require_own(self) -> None:
+        """Check that a command may write here.
+
+        Raises:
+            UserError: If this is a shared copy.
+        """
+        if self.is_shared:
+            raise UserError(
+                f"{self.path} is shared, so nothing is written into it. Make your own "
+                f"copy: seq2seq export {self.path} --to NAME"
+            )
 
     @property
     def settings(self) -> list[Path]:
@@ -155,6 +181,8 @@ class RunFolder:
             "that `seq2seq export --to` made."
         )
         if not self.path.exists():
+            if len(self.path.parts) == 2 and not self.path.parent.exists():
+                need += f" A model on the Hub is hf://{self.path.as_posix()}"
             raise missing_error(self.path, need)
         if self.path.is_file():
             raise UserError(f"{self.path} is a file, not a run folder. {need}")

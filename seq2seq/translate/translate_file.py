@@ -15,7 +15,7 @@ import torch
 from seq2seq.engines.factory import LM_WEIGHT, engine_devices
 from seq2seq.errors import UserError
 from seq2seq.recipe import SearchOptions
-from seq2seq.runs.model_folder import shipped_model
+from seq2seq.runs.hub import model_path
 from seq2seq.runs.run import Run
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.translate.file_options import FileOptions
@@ -118,7 +118,7 @@ def translate_file(
     # cannot exit; another buffer can stay locked.
     stdin = sys.stdin.buffer if devices is None else os.fdopen(0, "rb", closefd=False)
     on_decode_error = None if files.strict_utf8 else stats.add_decode_error
-    runs: list[TaskRun] = [Run.open(shipped_model(path)) for path in [run, *ensemble]]
+    runs: list[TaskRun] = [Run.open(model_path(path)) for path in [run, *ensemble]]
     if language_model is not None:
         runs.append(TaskRun.open(language_model))
     folders = [opened.folder for opened in runs]

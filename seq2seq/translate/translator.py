@@ -20,6 +20,7 @@ from seq2seq.engines.factory import (
 from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
+from seq2seq.runs.hub import pretrained_folder
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
     UNKNOWN_LOCATION,
@@ -133,6 +134,39 @@ class Translator:
             runs[0].target,
             device=device,
             multi_sentence_share=runs[0].folder.multi_sentence_share(),
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        revision: str | None = None,
+        engine: str = "torch",
+        device: str = "auto",
+        overrides: Sequence[str] = (),
+        shortlist: int | None = None,
+    ) -> Translator:
+        """Load a model folder, or a model of the Hugging Face Hub.
+
+        Args:
+            model: The folder, or user/model on the Hub: downloaded into its cache, and
+                read from there where the Hub cannot be reached.
+            revision: Branch, tag or commit on the Hub.
+            engine: As for `load`; for ONNX Runtime the model must have the export.
+            device: As for `load`.
+            overrides: As for `load`.
+            shortlist: As for `load`.
+
+        Raises:
+            UserError: As `load`, and if the Hub does not give the model.
+        """
+        return cls.load(
+            pretrained_folder(model, revision=revision),
+            engine=engine,
+            device=device,
+            overrides=overrides,
+            shortlist=shortlist,
         )
 
     @property

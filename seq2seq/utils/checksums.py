@@ -80,4 +80,4 @@ def _read_lines(path: Path) -> list[re.Match[str] | None]:
 
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    return not (path.is_absolute() or ".." in path.parts or {*name} & {"\\", ":"})
