@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+
+from tests.helpers.installed import BLOCKER, other_modules
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = [
@@ -19,53 +19,19 @@ LINES = [
 ]
 HEAVY = {"lightning", "datasets", "pandas", "matplotlib", "sacrebleu", "pyarrow"}
 
-BLOCKED = """
+BLOCKED = f"""
 import sys
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 blocked = set(sys.argv.pop(1).split(","))
-sys.meta_path.insert(0, Block())
+{BLOCKER}
 from seq2seq.cli import main
 main()
 """
 
 
-def normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def closure(lines: list[str]) -> set[str]:
-    """Distributions that an installation of requirements brings here."""
-    names: set[str] = set()
-    remaining = [Requirement(line) for line in lines]
-    while remaining:
-        name = normalised(remaining.pop().name)
-        if name in names:
-            continue
-        try:
-            more = [Requirement(line) for line in requires(name) or []]
-        except PackageNotFoundError:  # Of another platform or torch's CUDA build.
-            continue
-        names.add(name)
-        remaining += [
-            requirement
-            for requirement in more
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        ]
-    return names
-
-
 @pytest.fixture(scope="module")
 def blocked() -> str:
     """Every module that the list does not install, joined by commas."""
-    installed = closure(LINES) | {"seq2seq-recurrent"}
-    return ",".join(
-        module
-        for module, names in packages_distributions().items()
-        if module != "seq2seq" and not {normalised(n) for n in names} & installed
-    )
+    return ",".join(other_modules(LINES))
 
 
 def run(blocked: str, *arguments: str) -> subprocess.CompletedProcess[str]:
