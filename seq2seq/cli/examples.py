@@ -4,6 +4,7 @@ EXAMPLES = {
     "train": [
         "seq2seq train quickstart",
         "seq2seq train multi30k-en-de -o data.path=data/multi30k --output runs/m30k",
+        "seq2seq train chain/quickstart",
     ],
     "doctor": ["seq2seq doctor quickstart -o train.batch_tokens=8192"],
     "translate": [

@@ -16,8 +16,9 @@ recipes = new_group("List, print, copy and validate recipes.")
 
 
 def recipe_ls() -> None:
-    """List the shipped recipes: those without a download first, benchmarks last."""
-    from seq2seq.recipe.loader import read_recipe, recipe_names
+    """List the shipped recipes: those without a download first, chains of them last."""
+    from seq2seq.recipe.chain import read_chain
+    from seq2seq.recipe.loader import chain_names, read_recipe, recipe_names
 
     recipes = {name: read_recipe(name) for name in recipe_names()}
 
@@ -29,15 +30,23 @@ def recipe_ls() -> None:
         bench = name.startswith("bench/")
         return bench, folder, not built_in, series
 
-    width = max(map(len, recipes))
-    for name in sorted(recipes, key=purpose):
-        print(f"{name:<{width}}  {recipes[name].description}")
+    lines = {name: recipes[name].description for name in sorted(recipes, key=purpose)}
+    lines |= {name: read_chain(name).description for name in chain_names()}
+    width = max(map(len, lines))
+    for name, description in lines.items():
+        print(f"{name:<{width}}  {description}")
 
 
 def recipe_show(recipe: RecipeName, override: Overrides = None) -> None:
     """Print a recipe with all keys, defaults and overrides included."""
-    from seq2seq.recipe.loader import show_recipe
+    from seq2seq.recipe.chain import is_chain
+    from seq2seq.recipe.loader import recipe_path, show_recipe
 
+    if is_chain(recipe):
+        if override:
+            raise UserError(f"{recipe} is a chain; -o is for recipes, or for training.")
+        print(recipe_path(recipe).read_text(encoding="utf-8"), end="")
+        return
     print(show_recipe(recipe, override or []), end="")
 
 
@@ -63,9 +72,14 @@ def recipe_cp(
 
 def recipe_validate(recipe: RecipeName, override: Overrides = None) -> None:
     """Validate a recipe and list all of its errors."""
+    from seq2seq.recipe.chain import is_chain, read_chain, resolve_trainings
     from seq2seq.recipe.loader import read_recipe
 
-    read_recipe(recipe, override or [])
+    if is_chain(recipe):
+        folder = Path("runs") / "chain"
+        resolve_trainings(read_chain(recipe), recipe, folder, override or [])
+    else:
+        read_recipe(recipe, override or [])
     print(f"{recipe} is valid")
 
 

@@ -48,17 +48,29 @@ log = logging.getLogger(__name__)
 MAX_CHAIN = 8
 """So many recipes may build on one another, the first and the last included."""
 
+STAGES = "stages"
+"""The key that makes a file a chain of trainings (`recipe.chain`), not a recipe."""
+
 _SUFFIXES = (".yaml", ".yml")
 # What makes a value on the command line more than plain text.
 _INDICATORS = tuple("[{\"'&*!|>%@`")
 
 
 def recipe_names() -> list[str]:
-    """List the recipes that come with the package.
+    """List the recipes that come with the package, without its chains.
 
     Returns:
         Their names, sorted: file names without suffix; `folder/name` in folders.
     """
+    return [name for name in _shipped_names() if not name.startswith("chain/")]
+
+
+def chain_names() -> list[str]:
+    """List the chains of trainings that come with the package, sorted."""
+    return [name for name in _shipped_names() if name.startswith("chain/")]
+
+
+def _shipped_names() -> list[str]:
     folder = _shipped_folder()
     if folder is None:
         return []
@@ -78,7 +90,7 @@ def recipe_path(name: str) -> Path:
     Raises:
         RecipeError: If it is neither.
     """
-    names = recipe_names()
+    names = _shipped_names()
     folder = _shipped_folder()
     if folder is not None and name in names:
         return folder / f"{name}.yaml"
@@ -239,6 +251,9 @@ def _read_file(path: Path, source: str) -> tuple[Node, Node | None]:
         came = "it is empty" if tree.value is None else f"{format_value(tree)} is none"
         text = f"a recipe is a mapping of keys to values, but {came}"
         raise recipe_error(tree.location, text)
+    if STAGES in tree.value:
+        text = "a chain of trainings, which only `seq2seq train` takes as a whole"
+        raise recipe_error(tree.value[STAGES].key, f"{STAGES}: {text}")
     rest = dict(tree.value)
     base = rest.pop(EXTENDS, None)
     return tree._replace(value=rest), base

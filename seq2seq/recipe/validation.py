@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.dump import flow_yaml, to_plain
 from seq2seq.recipe.strict_yaml import ConfigError, Node, format_value, truncate
 from seq2seq.utils.text import with_noun
@@ -43,14 +42,14 @@ _LENGTHS = {
 
 
 def collect_errors(
-    error: ValidationError, tree: Node, root: type[BaseRecipe]
+    error: ValidationError, tree: Node, root: type[BaseModel]
 ) -> list[ConfigError]:
     """Turn what pydantic found into faults with places and plain words.
 
     Args:
         error: What validating the values of `tree` as a `root` raised.
         tree: The recipe, every value with its location.
-        root: The class of the task's recipes.
+        root: The class of the task's recipes, or another schema.
 
     Returns:
         A fault for each thing that is wrong, in the order of the schema.
@@ -128,7 +127,7 @@ class _Spot(NamedTuple):
     wanted: Any  # The type that the schema has there; None if it has none.
 
 
-def _spot(location: Iterable[str | int], root: type[BaseRecipe]) -> _Spot:
+def _spot(location: Iterable[str | int], root: type[BaseModel]) -> _Spot:
     """Follow a location through the schema; the tags of unions are no keys."""
     keys: list[str | int] = []
     wanted: Any = root
@@ -170,7 +169,7 @@ def _nearest(tree: Node, keys: Iterable[str | int]) -> Node:
 
 
 def _unknown_key(
-    location: Sequence[str | int], node: Node, tree: Node, root: type[BaseRecipe]
+    location: Sequence[str | int], node: Node, tree: Node, root: type[BaseModel]
 ) -> tuple[str, str]:
     """Word an unknown key, and suggest where its value belongs.
 
@@ -215,7 +214,7 @@ def _schema_paths(
 
 
 def _pasteable(
-    path: Sequence[str], node: Node, tree: Node, root: type[BaseRecipe]
+    path: Sequence[str], node: Node, tree: Node, root: type[BaseModel]
 ) -> str:
     """Write a value under a key, as an override or YAML that can be pasted.
 
@@ -254,7 +253,7 @@ def _wrong_value(
     node: Node,
     spot: _Spot,
     tree: Node,
-    root: type[BaseRecipe],
+    root: type[BaseModel],
 ) -> tuple[str, str]:
     """Word a wrong value, and suggest the choice that is spelt alike."""
     kind, message, context = detail["type"], detail["msg"], detail.get("ctx", {})
