@@ -181,7 +181,7 @@ def test_quiet_training_prints_nothing_but_warnings(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from seq2seq.runs.run import Run
-    from seq2seq.training import train as training
+    from seq2seq.training.log_handlers import console_handler, logging_to
     from seq2seq.training.train import train
     from tests.helpers.runs import make_run
 
@@ -193,7 +193,7 @@ def test_quiet_training_prints_nothing_but_warnings(
         train(Run.open(run).recipe, run, console=console)
         assert ("is finished" in capfd.readouterr().out) is not quiet
         assert console.quiet is quiet  # Progress bars.
-        with training._logging(training._console_handler(console)):
+        with logging_to(console_handler(console)):
             logging.getLogger("seq2seq").info("a step")
             logging.getLogger("seq2seq").warning("a warning")
         assert capfd.readouterr() == (
