@@ -6,6 +6,8 @@ from pathlib import Path
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
 """File and media type by the path of a request."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from seq2seq.search import beam_search as module
 from seq2seq.search.constraints import DecodingConstraints
 from seq2seq.types import BOS, StepOutput
 
-VOCABULARY, SENTENCES, LENGTH = 2000, 8, 20
+VOCABULARY, SENTENCES, LENGTH, REPEATS = 2000, 8, 20, 5
 
 
 class Rows:
@@ -73,8 +74,8 @@ def stripped() -> Callable[..., Any]:
     return twin.beam_search  # type: ignore[no-any-return]
 
 
-def search(function: Callable[..., Any]) -> Any:
-    """Search once, over a table of bigrams."""
+def search(function: Callable[..., Any]) -> Callable[[], Any]:
+    """Return a search over a table of bigrams."""
     generator = torch.Generator().manual_seed(1)
     table = torch.randn(VOCABULARY, VOCABULARY, generator=generator).log_softmax(dim=1)
 
@@ -104,19 +105,32 @@ def count_bytecode(call: Callable[[], Any]) -> int:
     return count
 
 
-def count_processor(name: str, repeats: int) -> int:
-    """Count the processor's instructions of this script, by callgrind."""
+def count_processor(name: str) -> int:
+    """Count the processor's instructions of a few searches, by callgrind."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind"]
+        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
         command += [f"--callgrind-out-file={folder}/out", sys.executable, __file__]
-        command += ["--only", name, "--repeats", str(repeats)]
-        environment = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
         result = subprocess.run(
-            command, capture_output=True, text=True, check=True, env=environment
+            [*command, "--only", name],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
         )
     match = re.search(r"Collected : (\d+)", result.stderr)
     assert match is not None, result.stderr[-500:]
-    return int(match.group(1))
+    return int(match.group(1)) // REPEATS
+
+
+def measure(call: Callable[[], Any]) -> None:
+    """Search a few times under callgrind, which leaves out start and import."""
+    call()
+    toggle = ["callgrind_control", "-i"]
+    subprocess.run([*toggle, "on", str(os.getpid())], check=True, capture_output=True)
+    for _ in range(REPEATS):
+        call()
+    subprocess.run([*toggle, "off", str(os.getpid())], check=True, capture_output=True)
 
 
 def main() -> None:
@@ -124,21 +138,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--callgrind", action="store_true")
     parser.add_argument("--only", choices=["with", "without"])
-    parser.add_argument("--repeats", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     calls = {"with": search(module.beam_search), "without": search(stripped())}
     if arguments.only:
-        for _ in range(arguments.repeats):
-            calls[arguments.only]()
-        return
+        return measure(calls[arguments.only])
     assert repr(calls["with"]()) == repr(calls["without"]())
     counts = {"bytecode": {n: count_bytecode(call) for n, call in calls.items()}}
-    if arguments.callgrind:  # The difference leaves out start and import.
-        counts["processor"] = {
-            name: count_processor(name, 40) - count_processor(name, 20)
-            for name in calls
-        }
+    if arguments.callgrind:
+        counts["processor"] = {name: count_processor(name) for name in calls}
     for kind, of in counts.items():
         more = of["with"] - of["without"]
         print(
