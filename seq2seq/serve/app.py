@@ -10,54 +10,49 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from seq2seq.errors import UserError
 from seq2seq.serve import libretranslate
-from seq2seq.serve.batcher import (
-    Batcher,
-    ClosingError,
-    Job,
-    QueueFullError,
-    estimated_tokens,
-)
+from seq2seq.serve.batcher import Batcher, ClosingError, Job, QueueFullError
 from seq2seq.serve.limits import (
+    Fields,
     Limits,
+    invalid,
+    number_of,
+    phrases_of,
     read_fields,
-    require_number,
-    require_phrases,
-    require_texts,
+    texts_of,
 )
 from seq2seq.serve.metrics import Metrics
 from seq2seq.serve.page import page_files
-from seq2seq.serve.patience import HEADERS, json_error
+from seq2seq.serve.patience import HEADERS
 from seq2seq.translate.explain import explain
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask.
+    """Who may call.
 
     Attributes:
-        hosts: Names by which the server may be called, beside the loopback's.
-        any_address: Whether it may be called by any IP address, since it is bound to
-            all. A name would let a foreign page reach it (DNS rebinding).
-        origins: Other sites whose pages may call it.
+        hosts: Names of the server. By another name a page elsewhere could reach it (DNS
+            rebinding).
+        any_address: Whether any IP address is a name as well.
+        origins: Other sites whose pages may call.
         token: What requests that compute must bring; none if empty.
         log_text: Whether texts are logged.
     """
@@ -68,295 +63,253 @@ class Access:
     token: str = ""
     log_text: bool = False
 
-    def allows_host(self, host: str) -> bool:
-        """Return whether a Host header names this server."""
+    def check(self, host: str, origin: str) -> None:
+        """Check the headers Host and Origin of a request.
+
+        Raises:
+            HTTPException: 421 or 403 if it may not call.
+        """
         name = urlsplit(f"//{host}").hostname or ""
-        if name in self.hosts:
-            return True
+        allowed = name in self.hosts
         with suppress(ValueError):
-            return self.any_address and bool(ipaddress.ip_address(name))
-        return False
+            allowed = allowed or (self.any_address and bool(ipaddress.ip_address(name)))
+        if not allowed:
+            raise HTTPException(421, "this server has another name: --allow-host")
+        own = not origin or urlsplit(origin).netloc == host
+        if not own and origin not in self.origins:
+            raise HTTPException(403, "pages of other sites may not: --allow-origin")
+
+    def check_token(self, request: Request, key: str = "") -> None:
+        """Check a token, of the header or else of the field api_key.
+
+        Raises:
+            HTTPException: 403 if it is missing or wrong.
+        """
+        header = request.headers.get("authorization", "")
+        key = header.removeprefix("Bearer ") or key
+        if self.token and not hmac.compare_digest(
+            key.encode("utf-8", "replace"), self.token.encode()
+        ):
+            raise HTTPException(403, "Invalid API key")
+
+    def cors(self, request: Request) -> list[tuple[bytes, bytes]]:
+        """Return headers for an allowed origin."""
+        origin = request.headers.get("origin", "")
+        if origin not in self.origins:
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-allow-headers", b"authorization, content-type"),
+            (b"vary", b"origin"),
+        ]
 
 
-@dataclass
 class Api:
-    """The routes of a server.
+    """The application.
 
-    Attributes:
+    Args:
         models: The models, one for each pair of languages.
         batcher: Computes for all of them.
         limits: What requests may bring.
-        access: Who may ask.
+        access: Who may call.
+
+    Attributes:
+        routes: The handler of each method, by the path; api.json describes them.
         metrics: What is counted.
     """
 
-    models: Sequence[libretranslate.Model]
-    batcher: Batcher
-    limits: Limits = field(default_factory=Limits)
-    access: Access = field(default_factory=Access)
-    metrics: Metrics = field(default_factory=Metrics)
-
-    def routes(self) -> list[Route]:
-        """Return all routes; api.json describes those that are no page."""
-        api = (Path(__file__).with_name("api.json")).read_bytes()
-        settings = libretranslate.frontend_settings(
-            self.models, self.limits, needs_key=bool(self.access.token)
-        )
-        fixed: dict[str, tuple[bytes, str]] = {
-            "/health": (b'{"status": "ok"}', "application/json"),
-            "/languages": _json(libretranslate.list_languages(self.models)),
+    def __init__(
+        self,
+        models: Sequence[libretranslate.Model],
+        batcher: Batcher,
+        limits: Limits,
+        access: Access,
+    ) -> None:
+        self.models, self.batcher = models, batcher
+        self.limits, self.access = limits, access
+        self.metrics = Metrics()
+        batcher.on_batch = self.metrics.batches.observe
+        api = Path(__file__).with_name("api.json").read_bytes()
+        settings = libretranslate.frontend_settings(models, limits, bool(access.token))
+        fixed = {
+            "/health": _json({"status": "ok"}),
+            "/languages": _json(libretranslate.list_languages(models)),
             "/frontend/settings": _json(settings),
             "/v1/openapi.json": (api, "application/json"),
             **page_files(),
         }
-        routes = [
-            Route(path, partial(_fixed, content, media_type), methods=["GET"])
-            for path, (content, media_type) in fixed.items()
-        ]
-        posts = {
-            "/translate": self.translate,
-            "/detect": self.detect,
-            "/v1/explain": self.explain,
+        self.routes: dict[str, dict[str, Handler]] = {
+            "/translate": {"POST": self.translate},
+            "/detect": {"POST": self.detect},
+            "/v1/explain": {"POST": self.explain},
+            "/v1/stream": {"GET": self.stream, "POST": self.stream},
+            "/metrics": {"GET": self.show_metrics},
+            **{path: {"GET": partial(_fixed, *file)} for path, file in fixed.items()},
         }
-        return [
-            *(Route(path, call, methods=["POST"]) for path, call in posts.items()),
-            Route("/v1/stream", self.stream, methods=["GET", "POST"]),
-            Route("/metrics", self.show_metrics, methods=["GET"]),
-            *routes,
-        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, with the headers of every answer."""
+        started = time.perf_counter()
+        request = Request(scope, receive)
+        response: Response | None = None
+        try:
+            try:
+                response = await self._handler(request)(request)
+            except HTTPException as error:
+                response = _error(error)
+            except ClientDisconnect:
+                return
+            except Exception:
+                log.exception("%s failed", scope["method"])
+                response = _error(HTTPException(500, "Internal error"))
+            response.raw_headers += [*HEADERS, *self.access.cors(request)]
+            with suppress(ClientDisconnect):
+                await response(scope, receive, send)
+        finally:
+            route = scope["path"] if scope["path"] in self.routes else "other"
+            self.metrics.requests[route, response.status_code if response else 0] += 1
+            self.metrics.seconds.observe(time.perf_counter() - started)
+
+    def _handler(self, request: Request) -> Handler:
+        """Return what answers a request.
+
+        Raises:
+            HTTPException: If it may not call, or there is no such route.
+        """
+        path, method = request.scope["path"], request.method
+        size = sum(len(key) + len(value) for key, value in request.scope["headers"])
+        if size > self.limits.headers:
+            raise HTTPException(431, f"more than {self.limits.headers:,} header bytes")
+        if path != "/health":
+            connection = request.scope.get("seq2seq.connection")
+            if connection is not None and connection.is_beyond:
+                headers = {"Retry-After": "1", "Connection": "close"}
+                raise HTTPException(503, "too many connections", headers)
+            host, origin = map(request.headers.get, ("host", "origin"))
+            self.access.check(host or "", origin or "")
+        methods = self.routes.get(path)
+        if methods is None:
+            raise HTTPException(404, "Not Found")
+        if method == "OPTIONS" and self.access.cors(request):
+            return partial(_fixed, b"", "text/plain")
+        handler = methods.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            allowed = {"Allow": ", ".join(methods)}
+            raise HTTPException(405, "Method Not Allowed", allowed)
+        return handler
 
     async def translate(self, request: Request) -> Response:
         """Translate, as LibreTranslate does."""
         fields = await self._fields(request)
         parsed = libretranslate.TranslateRequest.parse(fields, self.models, self.limits)
-        job = self._admit(
-            lambda: self.batcher.translate(
-                parsed.model.pipeline(parsed.n_best), parsed.lines()
-            )
-        )
-        return JSONResponse(parsed.answer(await self._result(request, job)))
+        pipeline = parsed.model.pipeline(parsed.n_best)
+        job = self._queue(request, pipeline, parsed.lines())
+        return JSONResponse(parsed.answer(await self._result(job)))
 
     async def detect(self, request: Request) -> Response:
-        """Answer the language of the source, where there is only one."""
-        fields = await self._fields(request)
-        require_texts(fields, self.limits)
-        (source,) = {model.languages[0] for model in self.models}
-        return JSONResponse([{"confidence": 0.0, "language": source}])
+        """Answer the sources there are; nothing is detected."""
+        texts_of(await self._fields(request), self.limits)
+        sources = dict.fromkeys(model.languages[0] for model in self.models)
+        return JSONResponse([{"confidence": 0.0, "language": s} for s in sources])
 
     async def explain(self, request: Request) -> Response:
-        """Answer how a text was translated."""
-        call, cost = self._explanation(await self._fields(request))
-        job = self._admit(lambda: self.batcher.run(call, cost=cost))
-        return JSONResponse(await self._result(request, job))
+        """Answer how a text is translated."""
+        call, text = self._explanation(await self._fields(request))
+        return JSONResponse(await self._result(self._queue(request, call, [text])))
 
     async def stream(self, request: Request) -> Response:
         """Send each step of a search as it happens, then the explanation."""
         loop = asyncio.get_running_loop()
-        steps: asyncio.Queue[Any] = asyncio.Queue()
+        queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
 
-        def watcher(step: Any) -> None:
+        def watch(step: Any) -> None:
             if job.left:
                 raise ClientDisconnect
-            loop.call_soon_threadsafe(steps.put_nowait, ("step", step))
+            loop.call_soon_threadsafe(queue.put_nowait, ("step", step))
 
-        call, cost = self._explanation(await self._fields(request), watcher=watcher)
-        job = self._admit(lambda: self.batcher.run(call, cost=cost))
-        job.future.add_done_callback(lambda done: steps.put_nowait(("done", done)))
+        async def finish() -> None:
+            try:
+                queue.put_nowait(("done", await self._result(job)))
+            except HTTPException as error:
+                queue.put_nowait(("error", {"error": error.detail}))
 
         async def events() -> AsyncIterator[str]:
+            ending = asyncio.create_task(finish())
             try:
                 name = "step"
                 while name == "step":
-                    name, content = await steps.get()
-                    if name == "done" and content.exception() is not None:
-                        name = "error"
-                        content = {"error": _error_of(content.exception()).detail}
-                    elif name == "done":
-                        content = content.result()
-                    text = json.dumps(content, ensure_ascii=False)
-                    yield f"event: {name}\ndata: {text}\n\n"
+                    name, content = await queue.get()
+                    yield f"event: {name}\ndata: {json.dumps(content)}\n\n"
             finally:
                 self.batcher.leave(job)
+                ending.cancel()
 
+        call, text = self._explanation(await self._fields(request), watcher=watch)
+        job = self._queue(request, call, [text])
         return StreamingResponse(events(), media_type="text/event-stream")
 
     async def show_metrics(self, request: Request) -> Response:
-        """Return what was counted."""
-        self._authorise(request, {})
+        """Answer what was counted."""
+        self.access.check_token(request)
         text = self.metrics.render(waiting_tokens=self.batcher.waiting_tokens)
         return Response(text, media_type="text/plain; version=0.0.4")
 
     def _explanation(
-        self, fields: dict[str, Any], watcher: Callable[[Any], None] | None = None
-    ) -> tuple[Callable[[], Any], int]:
-        """Return a call that explains, and its estimated tokens."""
-        texts = require_texts(fields, self.limits)
-        if len(texts) != 1 or len(texts[0]) > 1000:
-            raise HTTPException(
-                400, "Invalid request: q must be a text of 1,000 characters"
-            )
-        model = libretranslate.choose_model(fields, self.models)
+        self, fields: Fields, **options: Any
+    ) -> tuple[Callable[[], Any], str]:
+        """Return a call that explains a text, and the text."""
+        texts = texts_of(fields, self.limits)
         prefix = fields.get("prefix") or ""
-        if not isinstance(prefix, str) or len(prefix) > 2000:
-            raise HTTPException(400, "Invalid request: prefix must be a short text")
+        if len(texts) != 1 or not isinstance(prefix, str):
+            raise invalid("q and prefix must be a text each")
+        if max(map(len, (*texts, prefix))) > 1000:
+            raise invalid("q or prefix exceeds the limit of 1000 characters")
+        model = libretranslate.choose_model(fields, self.models)
         beam = model.translator.recipe.search.beam_size
-        call = partial(
-            explain,
-            model.translator,
-            texts[0],
-            prefix=prefix,
-            required=tuple(require_phrases(fields, "required")),
-            forbidden=tuple(require_phrases(fields, "forbidden")),
-            beam_size=require_number(fields, "beam", default=beam, low=1, high=32),
-            watcher=watcher,
-        )
-        return call, estimated_tokens(texts[0])
+        options["beam_size"] = number_of(fields, "beam", default=beam, low=1, high=32)
+        for name in ("required", "forbidden"):
+            options[name] = phrases_of(fields, name)
+        call = partial(explain, model.translator, *texts, prefix=prefix, **options)
+        return call, texts[0]
 
-    async def _fields(self, request: Request) -> dict[str, Any]:
-        """Read the fields of a body, or of a query; check the token."""
-        if request.method == "GET":
-            query = request.query_params
-            fields: dict[str, Any] = {
-                name: values[0] if len(values := query.getlist(name)) == 1 else values
-                for name in query
-            }
-        else:
-            fields = await read_fields(request, self.limits)
-        self._authorise(request, fields)
+    async def _fields(self, request: Request) -> Fields:
+        """Read the fields of a request, and check its token."""
+        fields = await read_fields(request, self.limits)
+        self.access.check_token(request, str(fields.get("api_key", "")))
         if self.access.log_text:
             log.info("%s %s", request.url.path, json.dumps(fields.get("q")))
         return fields
 
-    def _authorise(self, request: Request, fields: dict[str, Any]) -> None:
-        if not self.access.token:
-            return
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        key = bearer or str(fields.get("api_key", ""))
-        if not hmac.compare_digest(
-            key.encode("utf-8", "replace"), self.access.token.encode()
-        ):
-            raise HTTPException(403, "Invalid API key")
-
-    def _admit(self, queue: Callable[[], Job]) -> Job:
+    def _queue(self, request: Request, work: Any, lines: list[str]) -> Job:
+        """Queue a job, which is dropped when the client leaves."""
         try:
-            return queue()
-        except (QueueFullError, ClosingError) as error:
-            raise _error_of(error) from error
+            job = self.batcher.queue(work, lines)
+        except QueueFullError as error:
+            headers = {"Retry-After": str(error.args[0])}
+            raise HTTPException(503, "too much waits; come back", headers) from error
+        except ClosingError as error:
+            raise HTTPException(503, "the server ends") from error
+        connection = request.scope.get("seq2seq.connection")
+        if connection is not None:
+            connection.leave = partial(self.batcher.leave, job)
+        return job
 
-    async def _result(self, request: Request, job: Job) -> Any:
-        """Wait for a job; drop it if the client leaves first.
+    async def _result(self, job: Job) -> Any:
+        """Wait for a job.
 
         Raises:
-            ClientDisconnect: If it has left.
-            HTTPException: If the job failed.
+            HTTPException: If it failed.
         """
-        leaving = asyncio.ensure_future(_left(request))
-        leaving.add_done_callback(lambda left: left.cancelled() or job.future.cancel())
         try:
             return await job.future
         except asyncio.CancelledError as error:
-            if not leaving.done():
-                raise  # The server ends.
-            raise ClientDisconnect from error
-        except Exception as error:
-            raise _error_of(error) from error
-        finally:
-            self.batcher.leave(job)
-            leaving.cancel()
-
-    def asgi(self) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """Return the application with its guard."""
-        app = Starlette(
-            routes=self.routes(), exception_handlers={HTTPException: _answer_error}
-        )
-        known = {route.path for route in self.routes()}
-        access, limits, metrics = self.access, self.limits, self.metrics
-
-        async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-            """Check hosts, origins and headers; add headers to every answer."""
-            started = time.perf_counter()
-            headers = dict(scope["headers"])
-            origin = headers.get(b"origin", b"").decode("latin-1")
-            status = 0
-
-            async def sending(message: Message) -> None:
-                nonlocal status
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                    message["headers"] = [*message["headers"], *HEADERS]
-                    if origin in access.origins:
-                        message["headers"] += _cors(origin)
-                await send(message)
-
-            try:
-                refusal = _refusal(scope, headers, origin, access, limits)
-                await (refusal or app)(scope, receive, sending)
-            except ClientDisconnect:
-                return
-            except Exception:
-                # No text of a request is in the traceback, only where it happened.
-                log.exception("%s %s failed", scope["method"], scope["path"][:80])
-                if not status:
-                    failure = Response(json_error("Internal error"), 500)
-                    await failure(scope, receive, sending)
-            finally:
-                route = scope["path"] if scope["path"] in known else "other"
-                metrics.requests[route, status] += 1
-                metrics.seconds.observe(time.perf_counter() - started)
-
-        return guard
-
-
-def _refusal(
-    scope: Scope,
-    headers: dict[bytes, bytes],
-    origin: str,
-    access: Access,
-    limits: Limits,
-) -> Response | None:
-    """Return the answer to a request that reaches no route; None if it may."""
-    host = headers.get(b"host", b"").decode("latin-1")
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > limits.headers:
-        return _error(431, f"the headers have more than {limits.headers:,} bytes")
-    if scope["path"] == "/health":
-        return None
-    if scope.get("seq2seq.full"):
-        return _error(503, "too many connections", {"retry-after": "1"})
-    if not access.allows_host(host):
-        return _error(421, "this server has another name; see --allow-host")
-    if origin and origin not in access.origins and urlsplit(origin).netloc != host:
-        return _error(403, "pages of this origin may not ask; see --allow-origin")
-    if scope["method"] == "OPTIONS" and origin in access.origins:
-        return Response(status_code=204)
-    return None
-
-
-def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    return Response(json_error(text), status, headers, "application/json")
-
-
-async def _answer_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(error.status_code, error.detail, dict(error.headers or {}))
-
-
-def _error_of(error: BaseException) -> HTTPException:
-    """Return what a client is told of an error of its job."""
-    if isinstance(error, QueueFullError):
-        wait = str(error.args[0])
-        return HTTPException(503, "too much waits; try again", {"Retry-After": wait})
-    if isinstance(error, ClosingError):
-        return HTTPException(503, "the server ends", {"Retry-After": "5"})
-    if isinstance(error, UserError):
-        return HTTPException(400, str(error))
-    log.error("a search failed", exc_info=error)
-    return HTTPException(500, "Internal error")
-
-
-async def _left(request: Request) -> None:
-    """Return when the client has left."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+            if job.left:
+                raise ClientDisconnect from error
+            raise
+        except ClosingError as error:
+            raise HTTPException(503, "the server ends") from error
+        except UserError as error:
+            raise HTTPException(400, str(error)) from error
 
 
 async def _fixed(content: bytes, media_type: str, _: Request) -> Response:
@@ -367,10 +320,6 @@ def _json(value: Any) -> tuple[bytes, str]:
     return json.dumps(value, ensure_ascii=False).encode(), "application/json"
 
 
-def _cors(origin: str) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-allow-methods", b"GET, POST"),
-        (b"access-control-allow-headers", b"authorization, content-type"),
-        (b"vary", b"origin"),
-    ]
+def _error(error: HTTPException) -> Response:
+    body = json.dumps({"error": error.detail})
+    return Response(body, error.status_code, error.headers, "application/json")

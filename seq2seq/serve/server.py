@@ -22,7 +22,6 @@ from seq2seq.serve.app import LOOPBACK, Access, Api
 from seq2seq.serve.batcher import Batcher
 from seq2seq.serve.libretranslate import Model
 from seq2seq.serve.limits import Limits
-from seq2seq.serve.metrics import Metrics
 from seq2seq.serve.patience import PatientProtocol
 from seq2seq.translate import TranslationOptions, Translator
 from seq2seq.utils.console import print_hint, print_warning
@@ -121,7 +120,8 @@ def bind(host: str, port: int) -> socket.socket:
         UserError: If it cannot be.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # asyncio sends small packets at once only where the protocol is named.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # On Windows another program could take the port over.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -141,7 +141,7 @@ class Server(uvicorn.Server):
     def __init__(self, api: Api) -> None:
         self.batcher, self.limits = api.batcher, api.limits
         config = uvicorn.Config(
-            api.asgi(),
+            api,
             http=type("Protocol", (PatientProtocol,), {"limits": api.limits}),
             ws="none",
             loop="asyncio",
@@ -149,8 +149,8 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,  # It has the queries of paths, which may have texts.
             server_header=False,
-            timeout_keep_alive=api.limits.keep_alive_seconds,  # type: ignore[arg-type]
-            timeout_graceful_shutdown=api.limits.grace_seconds,  # type: ignore[arg-type]
+            timeout_keep_alive=api.limits.keep_alive,  # type: ignore[arg-type]
+            timeout_graceful_shutdown=api.limits.grace,  # type: ignore[arg-type]
             h11_max_incomplete_event_size=api.limits.headers,
         )
         super().__init__(config)
@@ -166,7 +166,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is in work, and refuse in time what has not begun."""
         loop = asyncio.get_running_loop()
-        seconds = 0.8 * self.limits.grace_seconds
+        seconds = 0.8 * self.limits.grace
         closing = loop.call_later(seconds, self.batcher.close)
         await super().shutdown(sockets)
         closing.cancel()
@@ -182,13 +182,8 @@ def serve_models(paths: Sequence[Path], options: ServerOptions) -> None:
     limits = Limits()
     listener = bind(options.host, options.port)
     models = load_models(paths, options)
-    metrics = Metrics()
-    batcher = Batcher(
-        batch_size=options.batch_size,
-        queue_tokens=limits.queue_tokens,
-        on_batch=metrics.batches.observe,
-    )
-    api = Api(models, batcher, limits, access, metrics)
+    batcher = Batcher(batch_size=options.batch_size, queue_tokens=limits.queue_tokens)
+    api = Api(models, batcher, limits, access)
     host, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     if not _is_loopback(host) and not access.token:

@@ -66,14 +66,9 @@ class StubPipeline:
 class StubModel(Model):
     """A model from English to German whose pipelines are one stub."""
 
-    def __init__(self, pipeline: StubPipeline) -> None:
-        self.stub = pipeline
-
-    languages = ("en", "de")  # type: ignore[assignment]
-    max_n_best = 3  # type: ignore[assignment]
-
-    def pipeline(self, n_best: int) -> Any:
-        return self.stub
+    def __init__(self, stub: StubPipeline) -> None:
+        self.languages, self.max_n_best = ("en", "de"), 3
+        self.pipeline = lambda n_best: stub  # type: ignore[assignment]
 
 
 def model_of(translator: Any) -> Model:

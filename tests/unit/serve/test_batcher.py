@@ -29,7 +29,7 @@ def batcher() -> Iterator[Batcher]:
 
 async def busy(batcher: Batcher, stub: StubPipeline) -> Job:
     """Occupy the engine until the test lets it proceed."""
-    job = batcher.translate(stub, ["x"])
+    job = batcher.queue(stub, ["x"])
     await asyncio.to_thread(stub.began.acquire)
     return job
 
@@ -41,7 +41,7 @@ async def texts(job: Job) -> list[str]:
 def test_all_that_waits_shares_a_batch(batcher: Batcher, stub: StubPipeline) -> None:
     async def test() -> None:
         first = await busy(batcher, stub)
-        jobs = [batcher.translate(stub, [word]) for word in "abc"]
+        jobs = [batcher.queue(stub, [word]) for word in "abc"]
         stub.proceed.set()
         assert await texts(first) == ["X"]
         assert [await texts(job) for job in jobs] == [["A"], ["B"], ["C"]]
@@ -55,8 +55,8 @@ def test_a_request_of_many_lines_delays_others_by_no_more_than_a_batch(
 ) -> None:
     async def test() -> None:
         await busy(batcher, stub)
-        many = batcher.translate(stub, ["a a a a a", *"abcdefgh"])
-        one, two = batcher.translate(stub, ["y"]), batcher.translate(stub, ["z"])
+        many = batcher.queue(stub, ["a a a a a", *"abcdefgh"])
+        one, two = batcher.queue(stub, ["y"]), batcher.queue(stub, ["z"])
         stub.proceed.set()
         assert [await texts(one), await texts(two)] == [["Y"], ["Z"]]
         assert not many.future.done() or len(stub.batches) > 2
@@ -72,7 +72,7 @@ def test_every_request_gets_its_turn_when_more_wait_than_share_a_batch(
 ) -> None:
     async def test() -> None:
         await busy(batcher, stub)
-        jobs = [batcher.translate(stub, [word, word]) for word in "abcdef"]
+        jobs = [batcher.queue(stub, [word, word]) for word in "abcdef"]
         stub.proceed.set()
         for job in jobs:
             await job.future
@@ -86,7 +86,7 @@ def test_long_segments_do_not_delay_the_short_ones_of_their_batch(
 ) -> None:
     async def test() -> None:
         await busy(batcher, stub)
-        jobs = [batcher.translate(stub, [text]) for text in ("l" * 30, "s", "m" * 5)]
+        jobs = [batcher.queue(stub, [text]) for text in ("l" * 30, "s", "m" * 5)]
         stub.proceed.set()
         for job in jobs:
             await job.future
@@ -100,10 +100,10 @@ def test_who_leaves_costs_nothing_that_has_not_begun(
 ) -> None:
     async def test() -> None:
         await busy(batcher, stub)
-        jobs = [batcher.translate(stub, ["a", "b"]) for _ in range(20)]
+        jobs = [batcher.queue(stub, ["a", "b"]) for _ in range(20)]
         for job in jobs:
             batcher.leave(job)
-        last = batcher.translate(stub, ["z"])
+        last = batcher.queue(stub, ["z"])
         stub.proceed.set()
         assert await texts(last) == ["Z"]
 
@@ -118,7 +118,7 @@ def test_a_fault_harms_the_request_alone_that_caused_it(
 ) -> None:
     async def test() -> None:
         await busy(batcher, stub)
-        jobs = [batcher.translate(stub, [word]) for word in ("a", bad, "c")]
+        jobs = [batcher.queue(stub, [word]) for word in ("a", bad, "c")]
         stub.proceed.set()
         assert [await texts(jobs[0]), await texts(jobs[2])] == [["A"], ["C"]]
         if bad == "no":
@@ -126,7 +126,7 @@ def test_a_fault_harms_the_request_alone_that_caused_it(
         else:
             with pytest.raises(RuntimeError, match="a fault of"):
                 await jobs[1].future
-        assert await texts(batcher.translate(stub, ["d"])) == ["D"]
+        assert await texts(batcher.queue(stub, ["d"])) == ["D"]
 
     asyncio.run(test())
 
@@ -136,13 +136,13 @@ def test_what_waits_is_bounded_by_its_tokens(
 ) -> None:
     async def test() -> None:
         await busy(batcher, stub)
-        big = batcher.translate(stub, ["w" * 1000])  # Nothing waits, so it may.
+        big = batcher.queue(stub, ["w" * 1000])  # Nothing waits, so it may.
         with pytest.raises(QueueFullError) as refusal:
-            batcher.translate(stub, ["a"])
+            batcher.queue(stub, ["a"])
         assert refusal.value.args[0] >= 1
         stub.proceed.set()
         await big.future
-        assert await texts(batcher.translate(stub, ["a", "", "b c"])) == [
+        assert await texts(batcher.queue(stub, ["a", "", "b c"])) == [
             "A",
             "",
             "B C",
@@ -156,10 +156,10 @@ def test_a_call_has_the_engine_for_itself(batcher: Batcher, stub: StubPipeline) 
     async def test() -> None:
         await busy(batcher, stub)
         jobs = [
-            batcher.translate(stub, ["a"]),
-            batcher.run(lambda: len(stub.batches), cost=1),
-            batcher.run(lambda: 1 // 0, cost=1),
-            batcher.translate(stub, ["b"]),
+            batcher.queue(stub, ["a"]),
+            batcher.queue(lambda: len(stub.batches), ["a"]),
+            batcher.queue(lambda: 1 // 0, ["a"]),
+            batcher.queue(stub, ["b"]),
         ]
         stub.proceed.set()
         assert await jobs[1].future == 2  # After x, and a with b.
@@ -175,10 +175,10 @@ def test_closing_answers_what_is_in_work_and_refuses_the_rest(
 ) -> None:
     async def test() -> None:
         first = await busy(batcher, stub)
-        waiting = batcher.translate(stub, ["a"])
+        waiting = batcher.queue(stub, ["a"])
         batcher.close()
         with pytest.raises(ClosingError):
-            batcher.translate(stub, ["b"])
+            batcher.queue(stub, ["b"])
         stub.proceed.set()
         assert await texts(first) == ["X"]
         with pytest.raises(ClosingError):
