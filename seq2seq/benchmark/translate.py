@@ -114,6 +114,7 @@ def bench_translate(
     beam_size: int | None = None,
     batch_size: int = 128,
     lengths: LengthRange | None = None,
+    to: str | None = None,
 ) -> dict[str, Any]:
     """Translate a split once and measure the speed.
 
@@ -132,6 +133,7 @@ def bench_translate(
         beam_size: Number of beams; the recipe's if None.
         batch_size: Maximum sentences per batch.
         lengths: Bounds of all translations' lengths, for untrained networks.
+        to: The target language, of a run with several.
 
     Returns:
         Plain values for one line of JSON.
@@ -145,7 +147,9 @@ def bench_translate(
             "the first must be at least 1 and no greater than the second."
         )
     meter = ResourceMeter()
-    translator = Translator.load(run, engine=engine, shortlist=shortlist, device=device)
+    translator = Translator.load(
+        run, engine=engine, shortlist=shortlist, device=device, to=to
+    )
     start_up = process_uptime()
     text = _text(translator, split, data_path, files)
     # Without scores, as for plain text output.

@@ -18,6 +18,7 @@ from seq2seq.cli.options import (
     RunPath,
     ShortList,
     Split,
+    TargetLanguage,
     choose_device,
 )
 from seq2seq.cli.verbs import add_verb, new_group
@@ -60,6 +61,7 @@ def bench_train(
 
 def bench_translate(
     run: RunPath,
+    to: TargetLanguage = None,
     split: Split = "test",
     data_path: DataPath = None,
     source: Annotated[
@@ -122,6 +124,7 @@ def bench_translate(
         beam_size=beam,
         batch_size=batch_size,
         lengths=lengths,
+        to=to,
     )
     print(json.dumps(line))
 

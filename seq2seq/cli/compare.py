@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import DataPath, DeviceName, Split
+from seq2seq.cli.options import DataPath, DeviceName, Split, TargetLanguage
 from seq2seq.cli.report import (
     Language,
     References,
@@ -32,6 +32,7 @@ def compare(
     source: SourceFile = None,
     reference: References = None,
     language: Language = None,
+    to: TargetLanguage = None,
     segment_scores: SegmentScores = None,
     samples: Samples = 1000,
     device: DeviceName = None,
@@ -56,6 +57,7 @@ def compare(
         source=source,
         references=reference or (),
         language=language,
+        to=to,
         segment_scores=segment_scores or (),
         n_bootstrap=samples,
         device=choose_runs_device(device, systems),

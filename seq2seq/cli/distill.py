@@ -15,6 +15,7 @@ from seq2seq.cli.options import (
     EngineOption,
     EnsembleOf,
     RunPath,
+    TargetLanguage,
     choose_device,
     with_beam,
 )
@@ -25,6 +26,7 @@ from seq2seq.utils.text import with_noun
 def distill(
     run: RunPath,
     folder: Annotated[Path, typer.Argument(help="Folder to write the corpus to.")],
+    to: TargetLanguage = None,
     ensemble: EnsembleOf = None,
     beam: Beam = None,
     sequence_interpolation: Annotated[
@@ -52,6 +54,7 @@ def distill(
         engine=engine,
         device=choose_device(device, engine=engine),
         overrides=with_beam(None, beam),
+        to=to,
     )
     paths = [run, *(ensemble or [])]
     job = {

@@ -20,6 +20,7 @@ from seq2seq.cli.options import (
     SearchOverrides,
     SentencesOption,
     Split,
+    TargetLanguage,
     choose_device,
     named_model,
     with_beam,
@@ -69,6 +70,7 @@ def evaluate(
         ),
     ] = None,
     data_path: DataPath = None,
+    to: TargetLanguage = None,
     override: SearchOverrides = None,
     beam: Beam = None,
     ensemble: EnsembleOf = None,
@@ -87,16 +89,12 @@ def evaluate(
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score translations with BLEU, chrF and TER, or the answers of another task."""
-    from seq2seq.evaluation.evaluate import (
-        evaluate_files,
-        evaluate_hypotheses,
-        evaluate_split,
-        load_split,
-    )
+    from seq2seq.evaluation.evaluate import evaluate_files, evaluate_hypotheses
+    from seq2seq.evaluation.language_pairs import evaluate_pairs
 
     task = "translation" if run is None else _task_of(run)
     if run is not None and task != "translation":
-        others_given = (source, reference, hypothesis, language, override, beam)
+        others_given = (source, reference, hypothesis, language, to, override, beam)
         if any(others_given) or ensemble or sentences or lowercase or search_sweep:
             raise UserError(
                 f"{run} does not translate: evaluate takes --split, --data-path, "
@@ -129,9 +127,9 @@ def evaluate(
             check_overwrites_no_input([search_sweep], [source, reference])
             lines = list(read_lines(source)), list(read_lines(reference))
         else:
-            lines = load_split(run, split, data_path=data_path)
+            lines = _load_split(run, split, data_path, to)
         name = choose_device(device)
-        _sweep(run, lines, overrides, search_sweep, device=name, as_json=json)
+        _sweep(run, lines, overrides, search_sweep, device=name, as_json=json, to=to)
         return
     name = "" if run is None else str(run)
     if run is not None and language is not None:
@@ -143,11 +141,11 @@ def evaluate(
         if language is None:
             files = ["--hypothesis", str(hypothesis), "--reference", str(reference)]
             raise missing_language_error(shlex.join(["seq2seq", "evaluate", *files]))
-        if beam or override or ensemble or sentences or data_path or device:
+        if beam or override or ensemble or sentences or data_path or device or to:
             raise UserError(
-                "--beam, -o, --ensemble, --sentences, --data-path and --device are for "
-                "translating with RUN, and --hypothesis has translations; leave them "
-                "out."
+                "--beam, -o, --to, --ensemble, --sentences, --data-path and --device "
+                "are for translating with RUN, and --hypothesis has translations; "
+                "leave them out."
             )
         name = str(hypothesis)
         evaluation = evaluate_hypotheses(
@@ -164,11 +162,13 @@ def evaluate(
             sentences=sentences,
             lowercase=lowercase,
             device=choose_device(device),
+            to=to,
         )
     elif run is not None and source is None and reference is None and not hypothesis:
-        evaluation = evaluate_split(
+        evaluations = evaluate_pairs(
             run,
             split,
+            to=to,
             data_path=data_path,
             ensemble=ensemble or [],
             beam_size=beam,
@@ -177,6 +177,12 @@ def evaluate(
             lowercase=lowercase,
             device=choose_device(device),
         )
+        if len(evaluations) > 1:
+            from seq2seq.cli.evaluate_pairs import print_pairs
+
+            print_pairs(evaluations, name, as_json=json)
+            return
+        evaluation = evaluations[0].evaluation
     elif run is not None and not hypothesis:
         given, needed = (
             ("--source", "--reference") if source else ("--reference", "--source")
@@ -190,6 +196,19 @@ def evaluate(
             "--hypothesis F with --reference F and --language L."
         )
     _print_evaluation(evaluation, name, as_json=json)
+
+
+def _load_split(
+    run: Path, split: str, data_path: str | None, to: str | None
+) -> tuple[list[str], list[str]]:
+    """Read the split of the pair with a target language."""
+    from seq2seq.evaluation.evaluate import load_split
+    from seq2seq.runs.run import require_translation
+    from seq2seq.runs.run_folder import RunFolder
+
+    data = require_translation(RunFolder(run).read_recipe(), run).data.into(to)
+    pair = data.source, data.target
+    return load_split(run, split, data_path=data_path, pair=pair)
 
 
 def _task_of(run: Path) -> str:
@@ -260,6 +279,7 @@ def _sweep(
     *,
     device: str,
     as_json: bool,
+    to: str | None,
 ) -> None:
     """Print and plot BLEU of every beam size and length penalty."""
     import json
@@ -277,7 +297,7 @@ def _sweep(
 
     check_figure_suffix(path)
     console = make_console()
-    searches = search_sweep(run, *lines, overrides=overrides, device=device)
+    searches = search_sweep(run, *lines, overrides=overrides, device=device, to=to)
     total = len(BEAMS) * len(PENALTIES)
     errors = make_console(stderr=True)
     hidden = is_quiet() or not errors.is_terminal

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import Beam, DeviceName, EnsembleOf, RunPath, choose_device
+from seq2seq.cli.options import (
+    Beam,
+    DeviceName,
+    EnsembleOf,
+    RunPath,
+    TargetLanguage,
+    choose_device,
+)
 from seq2seq.errors import UserError
 
 
@@ -15,6 +22,7 @@ def heatmap(
     run: RunPath,
     sentence: Annotated[str, typer.Argument(help="Source sentence to translate.")],
     output: Annotated[Path, typer.Option(help="Figure to write: .svg, .png or .pdf.")],
+    to: TargetLanguage = None,
     beam: Beam = None,
     ensemble: EnsembleOf = None,
     device: DeviceName = None,
@@ -24,7 +32,7 @@ def heatmap(
     from seq2seq.translate.attention_plot import plot_attention
 
     translator = Translator.load(
-        run, ensemble=ensemble or [], device=choose_device(device)
+        run, ensemble=ensemble or [], device=choose_device(device), to=to
     )
     options = TranslationOptions(align=True)
     if beam is not None:

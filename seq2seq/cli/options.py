@@ -78,6 +78,15 @@ DataPath = Annotated[
     str | None,
     typer.Option("--data-path", help="Override data.path, for data that has moved."),
 ]
+TargetLanguage = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="LANGUAGE",
+        help="Language to translate into, of a run with several.",
+        show_default="the run's only one",
+    ),
+]
 Split = Annotated[
     str,
     typer.Option(help="Split of the data: train, valid, test, or the data's own name."),

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.options import DataPath, DeviceName, Split, choose_device
+from seq2seq.cli.options import (
+    DataPath,
+    DeviceName,
+    Split,
+    TargetLanguage,
+    choose_device,
+)
 from seq2seq.utils.console import is_quiet, make_console
 
 if TYPE_CHECKING:
@@ -65,6 +71,7 @@ def report(
     source: SourceFile = None,
     reference: References = None,
     language: Language = None,
+    to: TargetLanguage = None,
     segment_scores: SegmentScores = None,
     samples: Samples = 1000,
     device: DeviceName = None,
@@ -79,6 +86,7 @@ def report(
         source=source,
         references=reference or (),
         language=language,
+        to=to,
         segment_scores=segment_scores or (),
         n_bootstrap=samples,
         device=choose_runs_device(device, systems),

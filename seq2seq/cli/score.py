@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import DeviceName, EnsembleOf, RunPath, choose_device
+from seq2seq.cli.options import (
+    DeviceName,
+    EnsembleOf,
+    RunPath,
+    TargetLanguage,
+    choose_device,
+)
 
 
 def score(
@@ -22,6 +28,7 @@ def score(
     output: Annotated[
         Path | None, typer.Option(help="File to write.", show_default="standard output")
     ] = None,
+    to: TargetLanguage = None,
     ensemble: EnsembleOf = None,
     device: DeviceName = None,
     batch_size: Annotated[
@@ -35,7 +42,7 @@ def score(
 
     check_overwrites_no_input([STDOUT if output is None else output], [source, target])
     scorer = SequenceScorer.load(
-        run, ensemble=ensemble or [], device=choose_device(device)
+        run, ensemble=ensemble or [], device=choose_device(device), to=to
     )
     names = (str(source), str(target))
     pairs = zip_lines(read_lines(source), read_lines(target), names=names)

@@ -37,15 +37,17 @@ def _encoded_pairs(
     run: Run, data_path: str | None
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Encode the training pairs of at most data.max_length tokens, in chunks."""
-    from itertools import chain, islice
+    from itertools import islice
 
     from seq2seq.data.splits import training_corpora
 
     data = run.recipe.data.with_path(data_path)
-    pairs = chain.from_iterable(corpus.read() for corpus in training_corpora(data))
-    while chunk := list(islice(pairs, 10_000)):
-        sources = run.source.encode([pair.source for pair in chunk])
-        targets = run.target.encode([pair.target for pair in chunk])
-        for source, target in zip(sources, targets, strict=True):
-            if 0 < max(len(source), len(target)) <= data.max_length:
-                yield source, target
+    for corpus in training_corpora(data):
+        tokenizer = run.source.for_target(corpus.languages[1], corpus.tag)
+        pairs = corpus.read()
+        while chunk := list(islice(pairs, 10_000)):
+            sources = tokenizer.encode([pair.source for pair in chunk])
+            targets = run.target.encode([pair.target for pair in chunk])
+            for source, target in zip(sources, targets, strict=True):
+                if 0 < max(len(source), len(target)) <= data.max_length:
+                    yield source, target

@@ -22,6 +22,7 @@ from seq2seq.cli.options import (
     SearchOverrides,
     SentencesOption,
     ShortList,
+    TargetLanguage,
     choose_device,
     with_beam,
 )
@@ -69,6 +70,7 @@ def translate(
             help="With --mbr-samples: the sentence-level utility.", show_default="chrf"
         ),
     ] = None,
+    to: TargetLanguage = None,
     ensemble: EnsembleOf = None,
     engine: EngineOption = "torch",
     shortlist: ShortList = None,
@@ -254,6 +256,7 @@ def translate(
             lm_weight=LM_WEIGHT if lm_weight is None else lm_weight,
             device=device or "auto",
             devices=devices,
+            to=to,
             progress=progress,
         )
     for warning in warnings:

@@ -51,19 +51,23 @@ class ParallelCorpus:
         name: Its files or its dataset, as messages call it.
         split: Its name there, which may be another than the one that was opened: val
             where there is no valid.
+        languages: Source and target language.
         content: SHA-256 of what it is read from, in hexadecimal; equal where the same
             text is opened under two names.
         fingerprint: SHA-256 of content, languages and max_pairs, in hexadecimal;
             changes when the pairs may change.
         read: Returns a new stream of the pairs. It raises UserError where the content
             is at fault; that two parallel files differ in length shows at their end.
+        tag: The tag of its sources; None if they have none.
     """
 
     name: str
     split: str
+    languages: tuple[str, str]
     content: str
     fingerprint: str
     read: Callable[[], Iterator[SentencePair]]
+    tag: str | None = None
 
 
 def open_corpus(
@@ -275,6 +279,7 @@ def _make_corpus(
     return ParallelCorpus(
         name,
         split,
+        languages,
         # The first says how the text is read, not which it is.
         content=_sha256(content[1:]),
         fingerprint=_sha256([*content, *languages, max_pairs]),

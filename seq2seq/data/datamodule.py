@@ -28,6 +28,7 @@ from seq2seq.data.splits import load_eval_pairs, refuse_shared_splits
 from seq2seq.data.tokenizer import UNK, Tokenizers
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.data import LanguagePair
 from seq2seq.types import Batch
 from seq2seq.utils.languages import language_warning
 
@@ -62,6 +63,7 @@ class TranslationDataModule(LightningDataModule):
         super().__init__()
         self.recipe = recipe
         self.valid_pairs: list[SentencePair] = []
+        self.valid_languages: list[LanguagePair] = []  # Of each of these.
         self.overlaps: list[SplitOverlap] = []
         self._given_tokenizers = tokenizers
         self._progress = progress or (lambda stage, num_pairs: None)
@@ -107,9 +109,12 @@ class TranslationDataModule(LightningDataModule):
     def load_validation(self) -> None:
         """Read the validation split, once."""
         if not self.valid_pairs:
-            data = self.recipe.data
-            refuse_shared_splits(data)
-            self.valid_pairs = load_eval_pairs(data, data.splits.valid)
+            for languages in self.recipe.data.pairs:
+                data = self.recipe.data.for_pair(languages)
+                refuse_shared_splits(data)
+                pairs = load_eval_pairs(data, data.splits.valid)
+                self.valid_pairs += pairs
+                self.valid_languages += [languages] * len(pairs)
 
     def _count_unknown(self) -> None:
         """Warn where another run's tokenizers do not know the text's characters."""
@@ -135,7 +140,13 @@ class TranslationDataModule(LightningDataModule):
         splits = self.recipe.data.splits
         pairs = {splits.valid: self.valid_pairs}
         try:
-            pairs[splits.test] = load_eval_pairs(self.recipe.data, splits.test)
+            pairs[splits.test] = [
+                pair
+                for languages in self.recipe.data.pairs
+                for pair in load_eval_pairs(
+                    self.recipe.data.for_pair(languages), splits.test
+                )
+            ]
         except UserError as error:  # Only the evaluation needs it.
             log.info(f"the test split is not compared with the training data: {error}")
         path = self.preprocessed.path
@@ -176,12 +187,20 @@ class TranslationDataModule(LightningDataModule):
     def val_dataloader(self) -> ValidationDataLoader:
         """Return this process's share of the validation batches."""
         pairs = self.valid_pairs
+        sources: list[list[int]] = []
+        both = list(zip(pairs, self.valid_languages, strict=True))
+        for languages in self.recipe.data.pairs:
+            tokenizer = self.tokenizers.source.for_target(languages[1])
+            lines = [pair.source for pair, own in both if own == languages]
+            sources += tokenizer.encode(lines)
         batches = validation_batches(
-            self.tokenizers.source.encode([pair.source for pair in pairs]),
+            sources,
             self.tokenizers.target.encode([pair.target for pair in pairs]),
             batch_tokens=self.recipe.train.batch_tokens,
         )
-        loader = ValidationDataLoader(batches, [pair.target for pair in pairs])
+        loader = ValidationDataLoader(
+            batches, [pair.target for pair in pairs], self.valid_languages
+        )
         return validation_share(self.trainer, loader)
 
     # What `seq2seq train` writes down and prints.
@@ -203,8 +222,9 @@ class TranslationDataModule(LightningDataModule):
 
     @property
     def warning(self) -> str | None:
-        """What is doubtful about the target language's code; None if nothing is."""
-        return language_warning(self.recipe.data.target)
+        """What is doubtful about a target language's code; None if nothing is."""
+        warnings = map(language_warning, self.recipe.data.targets)
+        return next(filter(None, warnings), None)
 
     def train_batch(self, planned: PlannedBatch) -> Batch:
         """Return a batch of the plan."""
@@ -286,7 +306,7 @@ def validation_share(
         return loader
     batches = loader.batches
     share = batches[trainer.global_rank :: trainer.world_size] or batches[:1]
-    return ValidationDataLoader(share, loader.references)
+    return ValidationDataLoader(share, loader.references, loader.languages)
 
 
 class ValidationDataLoader:
@@ -298,13 +318,18 @@ class ValidationDataLoader:
         batches: This process's batches.
         references: The answers of the whole split: text of the corpus, since decoded
             tokens may hold unknown ones. None: those that the batches hold.
+        languages: The language pair of each reference; empty if it has none.
     """
 
     def __init__(
-        self, batches: Sequence[Batch], references: Sequence[str] | None
+        self,
+        batches: Sequence[Batch],
+        references: Sequence[str] | None,
+        languages: Sequence[LanguagePair] = (),
     ) -> None:
         self.batches = batches
         self.references = references
+        self.languages = languages
 
     def __len__(self) -> int:
         return len(self.batches)

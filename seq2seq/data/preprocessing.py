@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from seq2seq.data.control_tokens import control_tokens, require_control_tokens
 from seq2seq.data.corpora import ParallelCorpus, SentencePair
 from seq2seq.data.filtering import Deduplicator, FilterStats, Hashes, filter_pairs
 from seq2seq.data.overlap import HASH_COLUMNS, fold_hashes
@@ -90,6 +92,9 @@ def preprocess(
         UserError: If the data cannot be read or no pair is left after filtering.
     """
     corpora = training_corpora(data)
+    control = control_tokens(data)
+    if tokenizers is not None:
+        require_control_tokens(tokenizers.source, control)
     if line := alias_line(corpora[0], data.splits.train):
         log(line)
     fingerprint = _fingerprint(corpora, data, options, tokenizers)
@@ -107,7 +112,9 @@ def preprocess(
                         f"training a {options.model_type} tokenizer of "
                         f"{options.vocab_size:,} tokens"
                     )
-                    tokenizers = _train_tokenizers(corpora, data, options, progress)
+                    tokenizers = _train_tokenizers(
+                        corpora, data, options, control, progress
+                    )
                 threads = threads or _available_cores()
                 stats = FilterStats()
                 log(f"encoding {_names(corpora)}")
@@ -162,6 +169,8 @@ def _fingerprint(
         *(corpus.fingerprint for corpus in corpora[1:]),
         *(hashlib.sha256(tokenizer.model).hexdigest() for tokenizer in trained),
     ]
+    if control := control_tokens(data):
+        identity += [control, [corpus.tag for corpus in corpora]]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
@@ -222,23 +231,25 @@ def _train_tokenizers(
     corpora: Sequence[ParallelCorpus],
     data: DataOptions,
     options: TokenizerOptions,
+    control: Sequence[str],
     progress: ProgressCallback,
 ) -> Tokenizers:
     """Train on the filtered pairs, one tokenizer for both sides or one for each."""
 
     def pairs() -> Iterator[SentencePair]:
-        deduplicator = Deduplicator()
+        known: dict[tuple[str, str], Deduplicator] = defaultdict(Deduplicator)
         for corpus in corpora:
+            deduplicator = known[corpus.languages]
             for chunk in filter_pairs(corpus, data, FilterStats(), deduplicator):
                 progress("reading", len(chunk))
                 yield from chunk
 
     try:
         if options.joint:
-            joint = train_tokenizer(chain.from_iterable(pairs()), options)
+            joint = train_tokenizer(chain.from_iterable(pairs()), options, control)
             return Tokenizers(joint, joint)
         return Tokenizers(
-            train_tokenizer((pair.source for pair in pairs()), options),
+            train_tokenizer((pair.source for pair in pairs()), options, control),
             train_tokenizer((pair.target for pair in pairs()), options),
         )
     except UserError as error:
@@ -261,22 +272,25 @@ def _encode(
     threads: int,
 ) -> Iterator[_EncodedPairs]:
     """Encode chunk by chunk, and filter by length and length ratio in tokens."""
-    deduplicator = Deduplicator()
+    known: dict[tuple[str, str], Deduplicator] = defaultdict(Deduplicator)
     for corpus in corpora:
         kept_before = stats.kept
-        for chunk in filter_pairs(corpus, data, stats, deduplicator):
-            sources = tokenizers.source.encode([p.source for p in chunk], threads)
+        source_language, target_language = corpus.languages
+        tokenizer = tokenizers.source.for_target(target_language, corpus.tag)
+        for chunk in filter_pairs(corpus, data, stats, known[corpus.languages]):
+            sources = tokenizer.encode([p.source for p in chunk], threads)
             targets = tokenizers.target.encode([p.target for p in chunk], threads)
             rows = []
             for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
-                shorter, longer = sorted((len(source), len(target)))
+                num_tokens = len(source) - len(tokenizer.prefix)
+                shorter, longer = sorted((num_tokens, len(target)))
                 if longer > data.max_length:
                     stats.too_long += 1
                 elif longer > data.max_length_ratio * shorter + 10:
                     stats.length_ratio += 1
                 else:
                     rows.append(row)
-                    sentences = split_sentences(chunk[row].source, data.source)
+                    sentences = split_sentences(chunk[row].source, source_language)
                     stats.multi_sentence += len(sentences) > 1
             stats.kept += len(rows)
             progress("encoding", len(chunk))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from itertools import islice, product
 from pathlib import Path
@@ -51,15 +52,33 @@ def _open(data: DataOptions, split: str, max_pairs: int | None) -> ParallelCorpu
 
 def training_corpora(data: DataOptions) -> list[ParallelCorpus]:
     """Open the training split and the corpora mixed into it."""
-    mixed = [_open(mixed, split, None) for mixed, split in _mixed(data)]
+    mixed = [
+        replace(_open(mixed, split, None), tag=corpus.tag)
+        for (mixed, split), corpus in zip(_mixed(data), data.mix, strict=True)
+    ]
     return [open_split(data, data.splits.train, max_pairs=data.max_pairs), *mixed]
+
+
+def pair_corpora(data: DataOptions) -> list[ParallelCorpus]:
+    """Open the training corpora of the languages of data.source and data.target."""
+    languages = (data.source, data.target)
+    return [c for c in training_corpora(data) if c.languages == languages]
 
 
 def _mixed(data: DataOptions) -> list[tuple[DataOptions, str]]:
     """Return the options and the split of each corpus of data.mix."""
     keys = {"path", "config", "revision", "streaming", "header", "quoted"}
     return [
-        (data.model_copy(update=extra.model_dump(include=keys)), extra.split)
+        (
+            data.model_copy(
+                update={
+                    **extra.model_dump(include=keys),
+                    "source": extra.source or data.source,
+                    "target": extra.target or data.target,
+                }
+            ),
+            extra.split,
+        )
         for extra in data.mix
     ]
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
+from seq2seq.data.control_tokens import SYNTHETIC, language_token
 from seq2seq.errors import UserError
 from seq2seq.recipe.data import SubwordOptions
 from seq2seq.utils.files import atomic_file
@@ -37,8 +39,14 @@ _SPECIAL = re.compile("[" + re.escape("".join(map(chr, _MAPPING))) + "]")
 class Tokenizer:
     """A trained SentencePiece model for one side of a translation.
 
+    Tokens of languages and tags are control symbols of SentencePiece, which no text is
+    ever segmented into: text that spells one has the tokens of its characters.
+
     Args:
         model: The serialised model.
+
+    Attributes:
+        prefix: Ids that `encode` puts before each line that is not blank.
 
     Raises:
         UserError: If these bytes are no SentencePiece model, or one with other control
@@ -47,6 +55,7 @@ class Tokenizer:
 
     def __init__(self, model: bytes) -> None:
         self.model = model
+        self.prefix: tuple[int, ...] = ()
         if not model:
             raise UserError("this is no SentencePiece model: it is empty.")
         try:
@@ -89,11 +98,32 @@ class Tokenizer:
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
 
-    def __reduce__(self) -> tuple[type[Tokenizer], tuple[bytes]]:
-        return Tokenizer, (self.model,)
+    def __reduce__(self) -> tuple[Callable[..., Tokenizer], tuple[Any, ...]]:
+        return _with_prefix, (self.model, self.prefix)
+
+    def has_control(self, token: str) -> bool:
+        """Return whether a token is one of its control symbols."""
+        return bool(self._processor.is_control(self._processor.piece_to_id(token)))
+
+    def for_target(self, language: str, tag: str | None = None) -> Tokenizer:
+        """Return this tokenizer with the prefix of sources that go into a language.
+
+        Args:
+            language: The target language; without a token of it there is no prefix.
+            tag: The tag of these sources, if they have one.
+        """
+        tokens = [language_token(language)] + ([SYNTHETIC] if tag else [])
+        known = filter(self.has_control, tokens)
+        return self.with_prefix(map(self._processor.piece_to_id, known))
+
+    def with_prefix(self, ids: Iterable[int]) -> Tokenizer:
+        """Return this tokenizer with another prefix."""
+        tokenizer = Tokenizer.__new__(Tokenizer)
+        tokenizer.__dict__ |= self.__dict__ | {"prefix": tuple(ids)}
+        return tokenizer
 
     def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """Encode lines to ids, without control tokens; a blank line has none.
+        """Encode lines to ids, without BOS and EOS; a blank line has none.
 
         The result does not depend on the number of threads.
         """
@@ -101,12 +131,15 @@ class Tokenizer:
         encoded: list[list[int]] = self._processor.encode(
             normalized, num_threads=threads
         )
-        return encoded
+        if not self.prefix:
+            return encoded
+        return [[*self.prefix, *ids] if ids else ids for ids in encoded]
 
     def surface_tokens(self, lines: Sequence[str]) -> list[list[str]]:
         """Tokenize lines, as `encode` does, into strings.
 
-        "▁" begins a word; an unknown token is the text that it covers.
+        "▁" begins a word; an unknown token is the text that it covers. The prefix is
+        left out.
         """
         normalized = list(map(normalize, lines))
         tokens: list[list[str]] = self._processor.encode(
@@ -121,6 +154,10 @@ class Tokenizer:
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Detokenize each sequence of ids; an unknown token becomes "⁇"."""
         return [self._processor.decode(list(sequence)) for sequence in ids]
+
+
+def _with_prefix(model: bytes, prefix: tuple[int, ...]) -> Tokenizer:
+    return Tokenizer(model).with_prefix(prefix)
 
 
 @dataclass(frozen=True)
@@ -149,12 +186,15 @@ class Tokenizers:
         return cls(shared, shared if target == source else Tokenizer(target))
 
 
-def train_tokenizer(lines: Iterable[str], options: SubwordOptions) -> Tokenizer:
+def train_tokenizer(
+    lines: Iterable[str], options: SubwordOptions, control: Sequence[str] = ()
+) -> Tokenizer:
     """Train SentencePiece; the same lines and options give the same bytes.
 
     Args:
         lines: The text; of more than MAX_LINES lines, every 2nd, 4th, ... is used.
         options: The recipe's tokenizer section.
+        control: Tokens of languages and tags.
 
     Raises:
         UserError: If the text yields fewer tokens than vocab_size, or is empty.
@@ -165,7 +205,7 @@ def train_tokenizer(lines: Iterable[str], options: SubwordOptions) -> Tokenizer:
     if not any(line.strip() for line in sample):
         raise UserError("there is no text to train a tokenizer on.")
     try:
-        return Tokenizer(_train(sample, options))
+        return Tokenizer(_train(sample, options, control))
     except RuntimeError as error:
         message = str(error)
     # Fewer tokens cover fewer characters, of which there may be fewer tokens again.
@@ -173,21 +213,22 @@ def train_tokenizer(lines: Iterable[str], options: SubwordOptions) -> Tokenizer:
     while limit is not None:
         most = limit
         try:
-            _train(sample, options.model_copy(update={"vocab_size": most}))
+            _train(sample, options.model_copy(update={"vocab_size": most}), control)
             limit = None
         except RuntimeError as error:
             limit = _largest_size(str(error))
     raise UserError(_vocab_size_error(message, options.vocab_size, most))
 
 
-def _train(sample: list[str], options: SubwordOptions) -> bytes:
+def _train(sample: list[str], options: SubwordOptions, control: Sequence[str]) -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sample),
         model_writer=model,
         model_type=options.model_type,
         vocab_size=options.vocab_size,
-        character_coverage=_coverage(sample, options),
+        character_coverage=_coverage(sample, options, len(CONTROL) + len(control)),
+        control_symbols=list(control),
         normalization_rule_name="identity",  # normalize replaces it.
         num_threads=2,  # Fixed: it changes the result.
         max_sentence_length=MAX_LINE_BYTES,
@@ -220,7 +261,7 @@ def _sample(lines: Iterable[str]) -> list[str]:
     return sample
 
 
-def _coverage(sample: list[str], options: SubwordOptions) -> float:
+def _coverage(sample: list[str], options: SubwordOptions, num_control: int) -> float:
     """Return the share of characters that get a token, unless the recipe sets it."""
     if options.character_coverage is not None:
         return options.character_coverage
@@ -229,7 +270,7 @@ def _coverage(sample: list[str], options: SubwordOptions) -> float:
         counts.update(line)
     max_characters = options.vocab_size // 2
     if options.model_type == "char":
-        max_characters = options.vocab_size - len(CONTROL)
+        max_characters = options.vocab_size - num_control
     if len(counts) <= max_characters:
         return 1.0
     covered = sum(count for _, count in counts.most_common(max_characters))

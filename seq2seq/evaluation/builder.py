@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from seq2seq.evaluation.schema import (
     FORMAT,
     METRIC_NAMES,
     ModelAnalysis,
+    PairScore,
     Report,
     Segment,
     SystemReport,
@@ -47,6 +49,8 @@ class _Context:
         lengths: Words of each source, or of its first reference.
         min_frequencies: Training frequency of each source's rarest word.
         device: Where models are analysed.
+        split: Split of the runs' data.
+        data_path: Override of data.path.
     """
 
     test_set: TestSet
@@ -55,6 +59,8 @@ class _Context:
     lengths: list[int]
     min_frequencies: list[int] | None
     device: str
+    split: str
+    data_path: str | None
 
 
 def write_report(
@@ -115,6 +121,8 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
         if frequencies is not None and sources
         else None,
         request.device,
+        request.split,
+        request.data_path,
     )
     reports = [
         _system_report(system, metrics[system.name], context, full=full, log=log)
@@ -231,7 +239,11 @@ def _system_report(
         log(f"analysing the model of {system.name}")
         try:
             analysis = analyse_model(
-                Translator.load(system.run.path, device=context.device),
+                Translator.load(
+                    system.run.path,
+                    device=context.device,
+                    to=test_set.target_language,
+                ),
                 test_set.sources,
                 system.hypotheses,
                 test_set.references[0],
@@ -267,7 +279,34 @@ def _system_report(
         training_history=read_training_history(system.run, system.recipe)
         if full and system.run is not None and system.recipe is not None
         else None,
+        pair_scores=_pair_scores(system, context) if full else [],
     )
+
+
+def _pair_scores(system: System, context: _Context) -> list[PairScore]:
+    """Score all language pairs of a run with several, unless evaluate did."""
+    if system.run is None or system.recipe is None or len(system.recipe.data.pairs) < 2:
+        return []
+    from seq2seq.evaluation.language_pairs import evaluate_pairs
+
+    path = system.run.evaluation(context.split) / "scores.json"
+    if not path.is_file():
+        evaluate_pairs(
+            system.run.path,
+            context.split,
+            data_path=context.data_path,
+            device=context.device,
+        )
+    content = json.loads(path.read_bytes())
+    return [
+        PairScore(
+            pair,
+            pair in content["zero_shot"],
+            scores["bleu"]["score"],
+            scores["chrf"]["score"],
+        )
+        for pair, scores in content["pairs"].items()
+    ]
 
 
 def _segments(

@@ -12,6 +12,8 @@ from seq2seq.data.sentences import split_sentences
 from seq2seq.data.splits import load_eval_pairs
 from seq2seq.errors import misaligned_error
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
+from seq2seq.recipe import DataOptions
+from seq2seq.recipe.data import LanguagePair
 from seq2seq.runs.run import require_translation
 from seq2seq.runs.run_folder import RunFolder, write_json
 from seq2seq.utils.files import read_lines, write_lines
@@ -57,6 +59,7 @@ def evaluate_split(
     split: str,
     *,
     data_path: str | None = None,
+    pair: LanguagePair | None = None,
     ensemble: Sequence[Path] = (),
     beam_size: int | None = None,
     overrides: Sequence[str] = (),
@@ -70,6 +73,8 @@ def evaluate_split(
         run: The run folder.
         split: train, valid or test as the recipe names them, or any split of the data.
         data_path: Override of data.path, if the data has moved.
+        pair: The language pair; the run's only one if None. Of several, each has a
+            folder of its own.
         ensemble: Further runs of an ensemble; its results are saved apart, in the
             folder of the split with -ensemble.
         beam_size: Beam size; the recipe's if None.
@@ -86,7 +91,7 @@ def evaluate_split(
         UserError: If run, split or device cannot be used.
     """
     run = Path(run)
-    sources, references = load_split(run, split, data_path=data_path)
+    sources, references = load_split(run, split, data_path=data_path, pair=pair)
     evaluation = _translate_and_score(
         [run, *ensemble],
         sources,
@@ -96,10 +101,12 @@ def evaluate_split(
         sentences=sentences,
         lowercase=lowercase,
         device=device,
+        to=None if pair is None else pair[1],
     )
     if overrides or RunFolder(run).is_shared:
         return evaluation
-    folder = RunFolder(run).evaluation(f"{split}-ensemble" if ensemble else split)
+    name = split if pair is None else pair_split(_read_data(run), split, pair)
+    folder = RunFolder(run).evaluation(f"{name}-ensemble" if ensemble else name)
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", evaluation.hypotheses)
     name = "scores-lowercase.json" if lowercase else "scores.json"
@@ -107,16 +114,36 @@ def evaluate_split(
     return evaluation
 
 
+def pair_split(data: DataOptions, split: str, pair: LanguagePair) -> str:
+    """Return the name under which a language pair's translations are saved."""
+    return f"{split}.{'-'.join(pair)}" if len(data.pairs) > 1 else split
+
+
+def _read_data(run: Path) -> DataOptions:
+    return require_translation(RunFolder(run).read_recipe(), run).data
+
+
 def load_split(
-    run: Path, split: str, *, data_path: str | None = None
+    run: Path,
+    split: str,
+    *,
+    data_path: str | None = None,
+    pair: LanguagePair | None = None,
 ) -> tuple[list[str], list[str]]:
     """Read sources and references of a split of a run's data.
+
+    Args:
+        run: The run folder.
+        split: As in `evaluate_split`.
+        data_path: As in `evaluate_split`.
+        pair: As in `evaluate_split`.
 
     Raises:
         UserError: If run or split cannot be used.
     """
-    recipe = require_translation(RunFolder(run).read_recipe(), run)
-    data = recipe.data.with_path(data_path)
+    data = _read_data(run)
+    data = data.into(None) if pair is None else data.for_pair(pair)
+    data = data.with_path(data_path)
     pairs = load_eval_pairs(data, data.splits.name_of(split))
     return [pair.source for pair in pairs], [pair.target for pair in pairs]
 
@@ -132,6 +159,7 @@ def evaluate_files(
     sentences: Literal["split", "keep"] | None = None,
     lowercase: bool = False,
     device: str = "auto",
+    to: str | None = None,
 ) -> Evaluation:
     """Translate a file and score it against another; see `evaluate_split`."""
     sources, references = list(read_lines(source)), list(read_lines(reference))
@@ -145,6 +173,7 @@ def evaluate_files(
         sentences=sentences,
         lowercase=lowercase,
         device=device,
+        to=to,
     )
 
 
@@ -191,12 +220,13 @@ def _translate_and_score(
     sentences: Literal["split", "keep"] | None,
     lowercase: bool,
     device: str,
+    to: str | None,
 ) -> Evaluation:
     from seq2seq.translate import TranslationOptions, Translator
     from seq2seq.translate.line_stats import LineStats
 
     translator = Translator.load(
-        runs[0], ensemble=runs[1:], overrides=overrides, device=device
+        runs[0], ensemble=runs[1:], overrides=overrides, device=device, to=to
     )
     started = time.perf_counter()
     options = TranslationOptions(sentences=sentences)

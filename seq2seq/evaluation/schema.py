@@ -99,6 +99,23 @@ class ModelAnalysis:
 
 
 @dataclass(frozen=True)
+class PairScore:
+    """Scores of one language pair of a run with several.
+
+    Attributes:
+        pair: Both languages, such as en-de.
+        zero_shot: Whether the run was trained on no text of it.
+        bleu: BLEU.
+        chrf: chrF.
+    """
+
+    pair: str
+    zero_shot: bool
+    bleu: float
+    chrf: float
+
+
+@dataclass(frozen=True)
 class SystemReport:
     """Results of one system.
 
@@ -120,6 +137,8 @@ class SystemReport:
         examples: Up to five segments.
         model_analysis: None for a file, for a comparison, and after a failure.
         training_history: None for a file, and for a comparison.
+        pair_scores: Of all language pairs of a run with several; empty for others, and
+            for a comparison.
     """
 
     name: str
@@ -137,6 +156,7 @@ class SystemReport:
     examples: list[Example]
     model_analysis: ModelAnalysis | None
     training_history: TrainingHistory | None
+    pair_scores: list[PairScore]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def search_sweep(
     beams: Sequence[int] = BEAMS,
     penalties: Sequence[float] = PENALTIES,
     device: str = "auto",
+    to: str | None = None,
 ) -> Iterator[SweepPoint]:
     """Translate and score with every beam size and length penalty.
 
@@ -57,6 +58,7 @@ def search_sweep(
         beams: Beam sizes.
         penalties: Length penalties, for each beam size.
         device: Where to translate: cpu, cuda, cuda:1 or auto.
+        to: The target language, of a run with several.
 
     Yields:
         A point for each pair, in order.
@@ -68,7 +70,7 @@ def search_sweep(
     from seq2seq.recipe import SearchOptions
     from seq2seq.translate import TranslationOptions, Translator
 
-    translator = Translator.load(run, overrides=overrides, device=device)
+    translator = Translator.load(run, overrides=overrides, device=device, to=to)
     options = translator.recipe.search.model_dump()
     if options["method"] == "sample":
         raise UserError(

@@ -83,10 +83,25 @@ def language_pair(report: Report) -> str:
     return f"{test_set.source_language} → {test_set.target_language}"
 
 
+def _pairs(system: SystemReport) -> str:
+    """Say how well a run with several language pairs translates each."""
+    trained = [score for score in system.pair_scores if not score.zero_shot]
+    parts = [f"{score.pair} {score.bleu:.2f}" for score in trained]
+    mean = sum(score.bleu for score in trained) / len(trained)
+    parts.append(f"mean {mean:.2f}")
+    parts += [
+        f"{score.pair} {score.bleu:.2f} (zero-shot)"
+        for score in system.pair_scores
+        if score.zero_shot
+    ]
+    return f"BLEU of the language pairs of {system.name}: {', '.join(parts)}."
+
+
 def summary_lines(report: Report) -> list[str]:
     """Summarise scores, comparisons, errors and the effect of length."""
     systems = report.systems
     lines = [_scores(report)] if len(systems) == 1 else []
+    lines += [_pairs(system) for system in systems if system.pair_scores]
     lines += [
         _identical(comparison, report.test_set.segments)
         if comparison.identical

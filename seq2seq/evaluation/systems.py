@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seq2seq.data.splits import load_eval_pairs, open_split
 from seq2seq.errors import UserError, misaligned_error
-from seq2seq.evaluation.evaluate import evaluate_split
+from seq2seq.evaluation.evaluate import evaluate_split, pair_split
 from seq2seq.evaluation.training_history import public_name
 from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
@@ -97,6 +97,7 @@ class ReportRequest:
         source: File of source lines, without a run.
         references: Files of reference lines; the run's own if empty.
         language: Target language, without a run.
+        to: Target language, of runs with several; the first if None.
         segment_scores: METRIC=FILE each; for one metric as many as systems, in order.
         n_bootstrap: Resampled corpora for intervals and the paired bootstrap.
         n_trials: Trials of approximate randomization.
@@ -109,6 +110,7 @@ class ReportRequest:
     source: Path | None = None
     references: Sequence[Path] = ()
     language: str | None = None
+    to: str | None = None
     segment_scores: Sequence[str] = ()
     n_bootstrap: int = 1000
     n_trials: int = 10_000
@@ -140,6 +142,7 @@ def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:
         path: require_translation(folder.read_recipe(), path)
         for path, folder in folders.items()
     }
+    recipes = _for_one_pair(request, recipes)
     test_set = _read_test_set(request, recipes)
     scores = _read_segment_scores(request, len(test_set.references[0]))
     systems: list[System] = []
@@ -151,7 +154,7 @@ def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:
         if recipe is None:
             hypotheses = list(read_lines(path))
         else:
-            hypotheses = _translations(request, path, test_set)
+            hypotheses = _translations(request, path, recipe, test_set)
         if len(hypotheses) != len(test_set.references[0]):
             raise misaligned_error(
                 f"{path} has {len(hypotheses):,} hypotheses, but {test_set.name} has "
@@ -169,6 +172,24 @@ def read_systems(request: ReportRequest) -> tuple[TestSet, list[System]]:
             )
         )
     return test_set, systems
+
+
+def _for_one_pair(
+    request: ReportRequest, recipes: dict[Path, Recipe]
+) -> dict[Path, Recipe]:
+    """Return the recipes for one language pair: a page has one test set.
+
+    Raises:
+        UserError: If a run does not translate into the language.
+    """
+    only = (r.data.target for r in recipes.values() if len(r.data.targets) == 1)
+    to = request.to or next(only, None)
+    return {
+        path: recipe.model_copy(
+            update={"data": recipe.data.into(to or recipe.data.target)}
+        )
+        for path, recipe in recipes.items()
+    }
 
 
 def parse_system_arg(text: str) -> tuple[str, Path]:
@@ -283,17 +304,26 @@ def _read_test_set(request: ReportRequest, recipes: dict[Path, Recipe]) -> TestS
     return TestSet(name, revision, sources, references, source_language, language)
 
 
-def _translations(request: ReportRequest, path: Path, test_set: TestSet) -> list[str]:
+def _translations(
+    request: ReportRequest, path: Path, recipe: Recipe, test_set: TestSet
+) -> list[str]:
     """Read the translations of a run, or make them where there are none."""
     if request.source is not None:
         from seq2seq.translate import Translator
 
-        return Translator.load(path, device=request.device)(test_set.sources)
-    hypotheses = RunFolder(path).evaluation(request.split) / "hypotheses.txt"
+        to = recipe.data.target
+        return Translator.load(path, device=request.device, to=to)(test_set.sources)
+    pair = recipe.data.source, recipe.data.target
+    name = pair_split(recipe.data, request.split, pair)
+    hypotheses = RunFolder(path).evaluation(name) / "hypotheses.txt"
     if hypotheses.is_file():
         return list(read_lines(hypotheses))
     return evaluate_split(
-        path, request.split, data_path=request.data_path, device=request.device
+        path,
+        request.split,
+        data_path=request.data_path,
+        pair=pair,
+        device=request.device,
     ).hypotheses
 
 

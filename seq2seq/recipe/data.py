@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from seq2seq.errors import UserError
 from seq2seq.recipe.base import RecipeSection
 
 Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32)]
+LanguagePair = tuple[str, str]
 SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=100)]
 
 
@@ -25,9 +27,26 @@ class SplitOptions(RecipeSection):
 
 
 class ExtraCorpus(RecipeSection):
-    """An additional training corpus; validation and test use data.path alone."""
+    """An additional training corpus.
+
+    The first corpus of each language pair has the pair's validation and test splits,
+    which data.splits names.
+    """
 
     path: str = Field(min_length=1, description="As data.path.")
+    source: Language | None = Field(
+        None, description="Source language; null: that of data.source."
+    )
+    target: Language | None = Field(
+        None,
+        description="Target language; null: that of data.target. With several target "
+        "languages each source starts with the token of its own (Johnson et al. 2017).",
+    )
+    tag: Literal["synthetic"] | None = Field(
+        None,
+        description="synthetic: its sources start with a token that says that they are "
+        "machine translations (tagged back-translation, Caswell et al. 2019).",
+    )
     config: str | None = Field(None, description="As data.config.")
     revision: str | None = Field(None, description="As data.revision.")
     streaming: bool = Field(False, description="As data.streaming.")
@@ -104,17 +123,82 @@ class DataOptions(RecipeSection):
         True, description="Drop training pairs whose target equals the source."
     )
 
+    @property
+    def pairs(self) -> list[LanguagePair]:
+        """Language pairs that are trained on, that of data.path first."""
+        mixed = (self._languages_of(corpus) for corpus in self.mix)
+        return list(dict.fromkeys([(self.source, self.target), *mixed]))
+
+    @property
+    def targets(self) -> list[str]:
+        """Target languages, that of data.path first."""
+        return list(dict.fromkeys(target for _, target in self.pairs))
+
+    def _languages_of(self, corpus: ExtraCorpus) -> LanguagePair:
+        return corpus.source or self.source, corpus.target or self.target
+
+    def for_pair(self, pair: LanguagePair) -> DataOptions:
+        """Return these options with a pair's first corpus at data.path.
+
+        The others stay in data.mix. Of a pair that is not trained on (zero-shot), the
+        corpus is the one that is at data.path now.
+        """
+        if pair == (self.source, self.target):
+            return self
+        mix = []
+        for corpus in self.mix:
+            source, target = self._languages_of(corpus)
+            update = {"source": source, "target": target}
+            mix.append(corpus.model_copy(update=update))
+        first = next((c for c in mix if (c.source, c.target) == pair), None)
+        changes: dict[str, Any] = {"source": pair[0], "target": pair[1], "mix": mix}
+        if first is not None:
+            keys = ("path", "config", "revision", "streaming", "header", "quoted")
+            own = ExtraCorpus(
+                **{key: getattr(self, key) for key in (*keys, "source", "target")},
+                split=self.splits.train,
+            )
+            changes |= {key: getattr(first, key) for key in keys}
+            changes |= {
+                "mix": [own, *(corpus for corpus in mix if corpus is not first)],
+                "splits": self.splits.model_copy(update={"train": first.split}),
+                "max_pairs": None,
+            }
+        return self.model_copy(update=changes)
+
+    def into(self, target: str | None) -> DataOptions:
+        """Return these options for the first pair with a target language.
+
+        Args:
+            target: The language; the only one if None.
+
+        Raises:
+            UserError: If it is no target language, or None where there are several.
+        """
+        if target is None and len(self.targets) == 1:
+            return self
+        languages = ", ".join(self.targets)
+        if target is None:
+            raise UserError(
+                f"this run translates into {languages}; name one: --to "
+                f"{self.targets[-1]}, or in Python to={self.targets[-1]!r}."
+            )
+        if target not in self.targets:
+            raise UserError(f"this run translates into {languages}, not {target!r}.")
+        return self.for_pair(next(pair for pair in self.pairs if pair[1] == target))
+
     def with_path(self, path: str | None) -> DataOptions:
         """Return a copy with another path; None keeps the path."""
         return self if path is None else self.model_copy(update={"path": path})
 
     @model_validator(mode="after")
     def _check_languages(self) -> DataOptions:
-        if self.source == self.target:
-            raise ValueError(
-                f"data.source and data.target are both {self.source!r}; "
-                "a translation needs two languages"
-            )
+        for source, target in self.pairs:
+            if source == target:
+                raise ValueError(
+                    f"data.source and data.target are both {source!r}; "
+                    "a translation needs two languages"
+                )
         return self
 
     @model_validator(mode="after")

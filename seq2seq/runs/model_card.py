@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from seq2seq.recipe import BaseRecipe
+from seq2seq.recipe import BaseRecipe, Recipe
 from seq2seq.runs.run_folder import RunFolder
 
 TASKS = {
@@ -45,6 +45,9 @@ def model_card(
 
     data = recipe.model_dump(mode="json")["data"]
     languages = [data[k] for k in ("source", "target", "language") if data.get(k)]
+    if isinstance(recipe, Recipe):
+        languages = [code for pair in recipe.data.pairs for code in pair]
+    languages = list(dict.fromkeys(languages))
     corpus = Path(data["path"]).name
     scores = _scores(folder)
     results = [
@@ -71,7 +74,7 @@ def model_card(
     )
     return f"---\n{front.to_yaml()}\n---\n\n" + "\n".join(
         [
-            *_head(recipe, name, languages, parameters),
+            *_head(recipe, name, parameters),
             *_score_table(scores),
             *_data_section(folder, corpus),
             *_limits(license_key),
@@ -81,30 +84,32 @@ def model_card(
 
 def with_name(card: str, name: str) -> str:
     """Return a card whose examples load the model by another name."""
-    card = re.sub(r"(seq2seq translate )\S+$", rf"\g<1>{name}", card, flags=re.M)
+    card = re.sub(r"(seq2seq translate )\S+", rf"\g<1>{name}", card)
     return re.sub(r'(from_pretrained\(")[^"]*', rf"\g<1>{name}", card)
 
 
-def _head(
-    recipe: BaseRecipe, name: str, languages: list[str], parameters: int
-) -> list[str]:
-    pair = " to ".join(languages)
+def _head(recipe: BaseRecipe, name: str, parameters: int) -> list[str]:
     lines = [f"# {name}", ""]
     described = recipe.description or f"A recurrent model, task {recipe.task}"
     lines += [f"{described.rstrip('.')}. {parameters:,} weights."]
-    if recipe.task == "translation":
+    if isinstance(recipe, Recipe):
+        pairs = ", ".join(" to ".join(pair) for pair in recipe.data.pairs)
+        several = len(recipe.data.targets) > 1
+        to = recipe.data.target
         lines += [
-            f"It translates {pair}, sentence by sentence.",
+            f"It translates {pairs}, sentence by sentence.",
             "",
             "```sh",
             "pip install seq2seq-recurrent",
-            f"echo 'A sentence.' | seq2seq translate {name}",
+            f"echo 'A sentence.' | seq2seq translate {name}"
+            + (f" --to {to}" if several else ""),
             "```",
             "",
             "```python",
             "from seq2seq.translate import Translator",
             "",
-            f'translate = Translator.from_pretrained("{name}")',
+            f'translate = Translator.from_pretrained("{name}"'
+            + (f', to="{to}")' if several else ")"),
             'print(translate(["A sentence."]))',
             "```",
         ]

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 import seq2seq
 from seq2seq.errors import UserError
-from seq2seq.recipe import BaseRecipe, recipe_class
+from seq2seq.recipe import BaseRecipe, Recipe, recipe_class
 from seq2seq.utils.checksums import (
     CHECKSUM_FILE,
     listed_names,
@@ -80,12 +80,15 @@ def config_of(recipe: BaseRecipe, *, parameters: int, share: float | None) -> An
     search = content.pop("search", None)
     data = content["data"]
     names = ("source", "target", "language")
+    languages = {name: data[name] for name in names if data.get(name)}
+    if isinstance(recipe, Recipe) and len(recipe.data.pairs) > 1:
+        languages["pairs"] = [list(pair) for pair in recipe.data.pairs]
     config = {
         "format": FORMAT,
         "model_type": MODEL_TYPE,
         "seq2seq_version": seq2seq.__version__,
         "task": recipe.task,
-        "languages": {name: data[name] for name in names if data.get(name)},
+        "languages": languages,
         "parameters": parameters,
         "multi_sentence_share": share,
         "recipe": content,

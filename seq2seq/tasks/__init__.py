@@ -77,7 +77,8 @@ def open_data(
         from seq2seq.data.tokenizer import Tokenizers
         from seq2seq.metrics.sacrebleu_scores import bleu_metric
 
-        bleu_metric(recipe.data.target)  # Before the data takes its time.
+        for target in recipe.data.targets:  # Before the data takes its time.
+            bleu_metric(target)
         given = None if vocabularies is None else Tokenizers.from_files(vocabularies)
         return TranslationDataModule(recipe, tokenizers=given, progress=progress)
     from seq2seq.tasks.data import ExampleData

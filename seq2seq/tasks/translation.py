@@ -11,6 +11,7 @@ from seq2seq.data.tokenizer import Tokenizers
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.nn.loss import LossOutput
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.data import LanguagePair
 from seq2seq.tasks.generation import decode_targets, greedy_hypotheses
 from seq2seq.tasks.task import Score
 from seq2seq.types import Batch, Hypothesis, RNNState
@@ -28,7 +29,6 @@ class Translation:
     """
 
     example = "pair"
-    score_names = ("bleu", "bleu_low", "bleu_high")
 
     def __init__(self, recipe: Recipe, tokenizers: Tokenizers) -> None:
         self.recipe = recipe
@@ -41,6 +41,14 @@ class Translation:
 
             self.sentence_metric = make_sentence_metric(recipe, tokenizers.target)
 
+    @property
+    def score_names(self) -> Sequence[str]:
+        """As `task.Task`; of several language pairs the mean, then each pair's."""
+        pairs = self.recipe.data.pairs
+        if len(pairs) == 1:
+            return ("bleu", "bleu_low", "bleu_high")
+        return ("bleu", *(f"bleu_{source}-{target}" for source, target in pairs))
+
     def network(self) -> EncoderDecoder:
         """Build the encoder-decoder with random weights."""
         return EncoderDecoder(
@@ -48,6 +56,20 @@ class Translation:
             source_vocab_size=len(self.tokenizers.source),
             target_vocab_size=len(self.tokenizers.target),
         )
+
+    def into(self, target: str | None) -> Translation:
+        """Return this task for one pair: its recipe, and the prefix of its sources.
+
+        Args:
+            target: The target language; the only one if None.
+
+        Raises:
+            UserError: As `DataOptions.into`.
+        """
+        data = self.recipe.data.into(target)
+        recipe = self.recipe.model_copy(update={"data": data})
+        source = self.tokenizers.source.for_target(data.target)
+        return Translation(recipe, Tokenizers(source, self.tokenizers.target))
 
     def loss(
         self, network: EncoderDecoder, batch: Batch, state: RNNState | None = None
@@ -99,3 +121,31 @@ class Translation:
         language = self.recipe.data.target
         bleu, (low, high) = bleu_ci(predictions, references, language=language)
         return {"bleu": Score(bleu, "BLEU", low, high)}
+
+    def scores_by_pair(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str],
+        languages: Sequence[LanguagePair],
+    ) -> dict[str, Score]:
+        """Score each language pair by BLEU, and their mean, which comes first.
+
+        Args:
+            predictions: Translations.
+            references: Reference translations, as many.
+            languages: The language pair of each.
+        """
+        from seq2seq.metrics.sacrebleu_scores import bleu_ci
+
+        scores: dict[str, Score] = {}
+        for pair in dict.fromkeys(languages):
+            rows = [row for row, own in enumerate(languages) if own == pair]
+            bleu, _ = bleu_ci(
+                [predictions[row] for row in rows],
+                [references[row] for row in rows],
+                language=pair[1],
+            )
+            name = "-".join(pair)
+            scores[f"bleu_{name}"] = Score(bleu, f"{name} BLEU")
+        mean = sum(score.value for score in scores.values()) / len(scores)
+        return {"bleu": Score(mean, "mean BLEU"), **scores}

@@ -95,7 +95,8 @@ def _check_translation(recipe: Recipe, data: TranslationDataModule) -> Iterator[
     yield _check_lengths(sampler, recipe)
     yield _check_padding(sampler, recipe)
     yield _check_vocabulary(data.dataset, preprocessed, recipe)
-    yield from _check_splits(recipe.data, preprocessed)
+    for pair in recipe.data.pairs:
+        yield from _check_splits(recipe.data.for_pair(pair), preprocessed)
 
 
 def _check_filtering(preprocessed: PreprocessedData, data: DataOptions) -> Check:
@@ -159,9 +160,11 @@ def _check_splits(data: DataOptions, preprocessed: PreprocessedData) -> Iterator
     """Count unknown tokens, and pairs that are in the training data as well."""
     tokenizers = preprocessed.tokenizers
     splits = {}
-    for name in (data.splits.valid, data.splits.test):
+    of = f" {data.source}-{data.target}" if len(data.pairs) > 1 else ""
+    for split in (data.splits.valid, data.splits.test):
+        name = f"{split}{of}"
         try:
-            splits[name] = load_eval_pairs(data, name)
+            splits[name] = load_eval_pairs(data, split)
         except UserError as error:
             yield Check(f"split {name}", "cannot be read", str(error))
     for name, pairs in splits.items():

@@ -58,18 +58,22 @@ class TranslationModule(TrainingModule):
         return self.task.greedy_search(self.network, batch)
 
     @torch.inference_mode()
-    def translate(self, lines: Sequence[str]) -> list[str]:
+    def translate(self, lines: Sequence[str], *, to: str | None = None) -> list[str]:
         """Translate lines greedily; blank ones stay blank.
 
         For beam search, long lines, files and speed use `seq2seq.translate`.
 
+        Args:
+            lines: Source text.
+            to: The target language, of a recipe with several.
+
         Raises:
-            UserError: If lines are a single text.
+            UserError: If lines are a single text, or there is no such language.
         """
         require_list(lines, "lines")
         training = self.training
         self.eval()
-        encoded = self.tokenizers.source.encode(lines)
+        encoded = self.task.into(to).tokenizers.source.encode(lines)
         order = sorted(
             (index for index, tokens in enumerate(encoded) if tokens),
             key=lambda index: len(encoded[index]),

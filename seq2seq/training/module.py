@@ -29,6 +29,7 @@ from seq2seq.recipe import BaseRecipe, recipe_class
 from seq2seq.recipe.train import LOWER_IS_BETTER
 from seq2seq.tasks import open_task
 from seq2seq.tasks.task import Score, Task, Vocabularies
+from seq2seq.tasks.translation import Translation
 from seq2seq.training.freezing import freeze
 from seq2seq.training.oom import OOMSplitter
 from seq2seq.training.optim import LearningRateSchedule, build_optimizer
@@ -289,6 +290,10 @@ class TrainingModule(LightningModule):
         if isinstance(loader, ValidationDataLoader) and loader.references is not None:
             references = [loader.references[index] for index in indices]
         scores = self.task.scores(hypotheses, references)
+        languages = getattr(loader, "languages", ())
+        if isinstance(self.task, Translation) and len(set(languages)) > 1:
+            pairs = [languages[index] for index in indices]
+            scores = self.task.scores_by_pair(hypotheses, references, pairs)
         self.validation = ValidationResult(
             self.global_step, indices, hypotheses, references, scores
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.data.corpora import SentencePair
-from seq2seq.data.splits import training_corpora
+from seq2seq.data.splits import pair_corpora
 from seq2seq.errors import UserError
 from seq2seq.metrics.pairwise import bleu_utility
 from seq2seq.translate import Translation, TranslationOptions, Translator
@@ -82,7 +82,7 @@ def distill(
         return_scores=False,
     )
     result = DistillationResult(path, sentences=sentences)
-    corpora = training_corpora(data)
+    corpora = pair_corpora(data)
     pairs = _nonblank(chain.from_iterable(corpus.read() for corpus in corpora), result)
     first = next(pairs, None)
     if first is None:

@@ -41,8 +41,9 @@ class Segment(NamedTuple):
     """What is translated at once: a line, a sentence, or a part of either.
 
     Attributes:
-        ids: Its source token ids, at least one.
-        surfaces: The tokens' surface text; empty where words are not aligned.
+        ids: Its source token ids, at least one, behind the tokenizer's prefix.
+        surfaces: The tokens' surface text, without the prefix; empty where words are
+            not aligned.
         gap: White space between the line's segment before and this one.
         constraints: Constraints on its translation, if any.
         force_required: Whether the search inserts the required phrases.
@@ -105,14 +106,18 @@ class LineSegmenter:
         encoded = self._encode(
             ["".join(part) for parts in parts_of_lines for part in parts]
         )
-        return [self._segment(parts, encoded) for parts in parts_of_lines]
+        segmented = [self._segment(parts, encoded) for parts in parts_of_lines]
+        if prefix := self.tokenizer.prefix:
+            for segments, _, _ in segmented:
+                segments[:] = [s._replace(ids=[*prefix, *s.ids]) for s in segments]
+        return segmented
 
     def _encode(self, texts: Sequence[str]) -> Iterator[Segment]:
         """Encode each text as one segment, of any length."""
         surfaces: list[list[str]] = [[] for _ in texts]
         if self.surfaces:
             surfaces = encode_long(self.tokenizer.surface_tokens, texts)
-        ids = encode_long(self.tokenizer.encode, texts)
+        ids = encode_long(self.tokenizer.with_prefix(()).encode, texts)
         return map(Segment, ids, surfaces)
 
     def _segment(

@@ -167,7 +167,8 @@ def require_attention(results: Iterable[Sequence[Hypothesis] | UserError]) -> No
 
 
 def _attention_weights(segment: Segment, hypothesis: Hypothesis) -> alignment.Weights:
-    """Return attention weights, (target tokens, source tokens), without EOS."""
+    """Return attention weights, (target tokens, source tokens) of the text alone."""
     assert hypothesis.attention is not None  # By require_attention.
     weights: alignment.Weights = hypothesis.attention.float().numpy()
-    return weights[: len(hypothesis.tokens), : len(segment.ids)]
+    prefix = len(segment.ids) - len(segment.surfaces)
+    return weights[: len(hypothesis.tokens), prefix : len(segment.ids)]

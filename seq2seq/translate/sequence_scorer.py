@@ -56,6 +56,7 @@ class SequenceScorer:
         *,
         ensemble: Sequence[str | Path] = (),
         device: str = "auto",
+        to: str | None = None,
     ) -> SequenceScorer:
         """Load a run and further members of an ensemble.
 
@@ -63,6 +64,7 @@ class SequenceScorer:
             run: The run folder, or a checkpoint in one.
             ensemble: Further runs or checkpoints, whose probabilities are averaged.
             device: cpu, cuda, cuda:1 or auto, a GPU if there is one.
+            to: The target language, of a run with several.
 
         Raises:
             UserError: If one is no run, their tokenizers differ, or there is no such
@@ -71,7 +73,8 @@ class SequenceScorer:
         (device,) = engine_devices(device).names
         runs = open_runs(run, ensemble)
         engine = load_engine(runs, precise=True, device=device)
-        return cls(engine, runs[0].source, runs[0].target, device=device)
+        tokenizers = runs[0].task.into(to).tokenizers
+        return cls(engine, tokenizers.source, tokenizers.target, device=device)
 
     def __call__(
         self, pairs: Iterable[SentencePair], *, batch_size: int = BATCH_SIZE

@@ -45,6 +45,7 @@ def translate_file(
     lm_weight: float = LM_WEIGHT,
     device: str = "auto",
     devices: int | None = None,
+    to: str | None = None,
     progress: LineProgress | None = None,
 ) -> list[str]:
     """Translate files, or standard input, with a trained run.
@@ -63,6 +64,7 @@ def translate_file(
         device: Where to compute: cpu, cuda, cuda:1 or auto, as in `Translator.load`.
         devices: Number of processes, each on its own GPU or all on the CPU; this
             process if None.
+        to: The language to translate into, of a run with several.
         progress: Progress display, which also knows how far an error came; none if
             None.
 
@@ -84,6 +86,7 @@ def translate_file(
         shortlist=shortlist,
         language_model=language_model,
         lm_weight=lm_weight,
+        to=to,
     )
     names = engine_devices(device, devices or 1, kind=engine, shortlist=shortlist).names
     with gc_disabled():  # Where other processes translate, this one only reads it.
@@ -138,6 +141,7 @@ def translate_file(
             "engine": engine,
             "shortlist": shortlist,
             "lm_weight": None if language_model is None else lm_weight,
+            "to": to,
             "field": files.field,
             "constraints": files.constraints,
             "quoted": files.quoted or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from seq2seq.data.tokenizer import Tokenizer
+from seq2seq.data.tokenizer import Tokenizer, Tokenizers
 from seq2seq.engines.engine import Engine, TorchEngine
 from seq2seq.engines.factory import (
     LM_WEIGHT,
@@ -21,6 +22,7 @@ from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
 from seq2seq.runs.hub import pretrained_folder
+from seq2seq.tasks.translation import Translation as TranslationTask
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
     UNKNOWN_LOCATION,
@@ -83,6 +85,7 @@ class Translator:
         shortlist: int | None = None,
         language_model: str | Path | None = None,
         lm_weight: float = LM_WEIGHT,
+        to: str | None = None,
     ) -> Translator:
         """Load a run.
 
@@ -102,9 +105,12 @@ class Translator:
                 shallow fusion (Gulcehre et al. 2015, section 4.1).
             lm_weight: What its log-probabilities are multiplied by before they are
                 added to the translation's: scores and confidences contain them.
+            to: The language to translate into, of a run with several; `into` returns
+                a translator into another one.
 
         Raises:
-            UserError: If a folder holds no run, or its files are damaged, or the
+            UserError: If the run has several target languages and none is named, or not
+                this one; if a folder holds no run, or its files are damaged, or the
                 runs' tokenizers differ, or an override is wrong, or the engine cannot
                 compute on the device.
         """
@@ -115,9 +121,10 @@ class Translator:
             log.debug(devices.note)
         (device,) = devices.names
         runs = open_runs(run, ensemble, checkpoint=checkpoint)
-        recipe = runs[0].recipe
+        task = runs[0].task.into(to)
+        recipe = task.recipe
         if overrides:
-            search = load_search_options(runs[0].recipe, overrides)
+            search = load_search_options(recipe, overrides)
             recipe = recipe.model_copy(update={"search": search})
         loaded_engine = load_engine(
             runs,
@@ -130,8 +137,8 @@ class Translator:
         return cls(
             recipe,
             loaded_engine,
-            runs[0].source,
-            runs[0].target,
+            task.tokenizers.source,
+            task.tokenizers.target,
             device=device,
             multi_sentence_share=runs[0].folder.multi_sentence_share(),
         )
@@ -146,6 +153,7 @@ class Translator:
         device: str = "auto",
         overrides: Sequence[str] = (),
         shortlist: int | None = None,
+        to: str | None = None,
     ) -> Translator:
         """Load a model folder, or a model of the Hugging Face Hub.
 
@@ -157,6 +165,7 @@ class Translator:
             device: As for `load`.
             overrides: As for `load`.
             shortlist: As for `load`.
+            to: As for `load`.
 
         Raises:
             UserError: As `load`, and if the Hub does not give the model.
@@ -167,7 +176,20 @@ class Translator:
             device=device,
             overrides=overrides,
             shortlist=shortlist,
+            to=to,
         )
+
+    def into(self, target: str) -> Translator:
+        """Return a translator into another language of the run, with the same engine.
+
+        Raises:
+            UserError: If the run does not translate into it.
+        """
+        task = TranslationTask(self.recipe, Tokenizers(self.source, self.target))
+        task = task.into(target)
+        translator = copy.copy(self)
+        translator.recipe, translator.source = task.recipe, task.tokenizers.source
+        return translator
 
     @property
     def default_sentences(self) -> Literal["split", "keep"]:

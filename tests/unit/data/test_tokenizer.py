@@ -102,7 +102,8 @@ def test_training_text_comes_back(tokenizer: Tokenizer) -> None:
 def test_characters_get_the_tokens_that_control_tokens_leave() -> None:
     sample = [chr(0x4E00 + number) for number in range(150)]
     options = TokenizerOptions(model_type="char", vocab_size=152)
-    assert tokenizer_module._coverage(sample, options) == 148 / 150
+    assert tokenizer_module._coverage(sample, options, 4) == 148 / 150
+    assert tokenizer_module._coverage(sample, options, 5) == 147 / 150
     larger = options.model_copy(update={"vocab_size": 154})
     assert tokenizer_module._coverage(sample, larger) == 1
 
