@@ -105,7 +105,7 @@ def test_characters_get_the_tokens_that_control_tokens_leave() -> None:
     assert tokenizer_module._coverage(sample, options, 4) == 148 / 150
     assert tokenizer_module._coverage(sample, options, 5) == 147 / 150
     larger = options.model_copy(update={"vocab_size": 154})
-    assert tokenizer_module._coverage(sample, larger) == 1
+    assert tokenizer_module._coverage(sample, larger, 4) == 1
 
 
 def test_of_too_many_lines_every_second_or_fourth_is_trained_on(
