@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from seq2seq.engines.factory import open_runs
 from seq2seq.errors import UserError
 from seq2seq.serve.app import LOOPBACK, Access, Api
 from seq2seq.serve.batcher import Batcher
@@ -88,28 +89,31 @@ def load_models(paths: Sequence[Path], options: ServerOptions) -> list[Model]:
     """
     models: dict[tuple[str, str], Model] = {}
     for path in paths:
+        data = open_runs(path)[0].recipe.data
         translator = Translator.load(
             path,
             engine=options.engine,
             device=options.device,
             overrides=options.overrides,
+            to=data.target,
         )
-        model = Model(
-            translator,
-            TranslationOptions(
-                batch_size=options.batch_size,
-                sentences=options.sentences,
-                return_scores=False,
-                on_error="return",
-            ),
-        )
-        if model.languages in models:
-            raise UserError(
-                f"{path} translates {' to '.join(model.languages)}, as another of the "
-                "models does; serve one of them, or each on a --port of its own."
+        for pair in data.pairs:
+            model = Model(
+                translator.for_pair(pair),
+                TranslationOptions(
+                    batch_size=options.batch_size,
+                    sentences=options.sentences,
+                    return_scores=False,
+                    on_error="return",
+                ),
             )
-        models[model.languages] = model
-        translator(["."])
+            if pair in models:
+                raise UserError(
+                    f"{path} translates {' to '.join(pair)}, as another of the models "
+                    "does; serve one of them, or each on a --port of its own."
+                )
+            models[pair] = model
+            model.translator(["."])
     return list(models.values())
 
 

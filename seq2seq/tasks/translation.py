@@ -67,6 +67,11 @@ class Translation:
             UserError: As `DataOptions.into`.
         """
         data = self.recipe.data.into(target)
+        return self.for_pair((data.source, data.target))
+
+    def for_pair(self, pair: LanguagePair) -> Translation:
+        """Return this task for one pair of a source and a target language."""
+        data = self.recipe.data.for_pair(pair)
         recipe = self.recipe.model_copy(update={"data": data})
         source = self.tokenizers.source.for_target(data.target)
         return Translation(recipe, Tokenizers(source, self.tokenizers.target))

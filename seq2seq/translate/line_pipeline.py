@@ -6,7 +6,8 @@ of several clients at once, in an order of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seq2seq.errors import UserError
@@ -14,6 +15,7 @@ from seq2seq.search.watcher import SearchWatcher
 from seq2seq.translate import mbr
 from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.constraints import (
+    UNKNOWN_LOCATION,
     TranslationRequest,
     check_segments,
     tokenize_constraints,
@@ -148,3 +150,33 @@ def replace_surrogates(line: str) -> str:
     if not has_surrogate(line):
         return line
     return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def total_of(lines: Iterable[object]) -> str:
+    """Return how many lines there are, after the number of one; empty if unknown."""
+    return f" of {len(lines)}" if isinstance(lines, Sized) else ""
+
+
+def with_location(
+    line: str | TranslationRequest, number: int, total: str
+) -> str | TranslationRequest:
+    """Return a line that errors name by its number from 1, unless it has a name.
+
+    Raises:
+        UserError: If it is neither text nor a request.
+    """
+    if isinstance(line, str):
+        return line
+    if not isinstance(line, TranslationRequest):
+        raise UserError(
+            f"line {number}{total} is {line!r}, of type {type(line).__name__}, but "
+            "must be text or a TranslationRequest."
+        )
+    if line.location != UNKNOWN_LOCATION:
+        return line
+    return replace(line, location=f"line {number}{total}")
+
+
+def source_text(line: str | TranslationRequest) -> str:
+    """Return the text of a line or of a request."""
+    return line if isinstance(line, str) else line.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +21,21 @@ from seq2seq.engines.factory import (
 from seq2seq.errors import UserError, require_list
 from seq2seq.models.encoder_decoder import EncoderDecoder
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.data import LanguagePair
 from seq2seq.runs.hub import pretrained_folder
 from seq2seq.tasks.translation import Translation as TranslationTask
 from seq2seq.translate.batching import read_buffers
 from seq2seq.translate.constraints import (
-    UNKNOWN_LOCATION,
     TranslationRequest,
     check_options,
 )
-from seq2seq.translate.line_pipeline import LinePipeline, replace_surrogates
+from seq2seq.translate.line_pipeline import (
+    LinePipeline,
+    replace_surrogates,
+    source_text,
+    total_of,
+    with_location,
+)
 from seq2seq.translate.options import (
     Translation,
     TranslationOptions,
@@ -185,8 +191,13 @@ class Translator:
         Raises:
             UserError: If the run does not translate into it.
         """
+        data = self.recipe.data.into(target)
+        return self.for_pair((data.source, data.target))
+
+    def for_pair(self, pair: LanguagePair) -> Translator:
+        """Return a translator from one language of the run into another, likewise."""
         task = TranslationTask(self.recipe, Tokenizers(self.source, self.target))
-        task = task.into(target)
+        task = task.for_pair(pair)
         translator = copy.copy(self)
         translator.recipe, translator.source = task.recipe, task.tokenizers.source
         return translator
@@ -265,10 +276,10 @@ class Translator:
         options.require_texts_alone()
         if beam_size is not None:
             options = self.with_beam_size(options, beam_size)
-        total = _total(lines)
+        total = total_of(lines)
         for buffer in read_buffers(
-            (_with_location(line, n, total) for n, line in enumerate(lines, 1)),
-            num_characters=lambda line: len(_source_text(line)),
+            (with_location(line, n, total) for n, line in enumerate(lines, 1)),
+            num_characters=lambda line: len(source_text(line)),
             buffer_size=options.buffer_size,
             first_buffer_size=options.first_buffer_size,
         ):
@@ -317,8 +328,8 @@ class Translator:
         requests = [*lines]
         for index, line in enumerate(lines):
             with _collect_error(errors, index, options):
-                requests[index] = _with_location(line, index + 1, _total(lines))
-                texts[index] = replace_surrogates(_source_text(line))
+                requests[index] = with_location(line, index + 1, total_of(lines))
+                texts[index] = replace_surrogates(source_text(line))
         segmented = pipeline.segment(texts)
         for index, (line, (segments, _, _)) in enumerate(
             zip(requests, segmented, strict=True)
@@ -361,32 +372,3 @@ def _collect_error(
         if options.on_error == "raise":
             raise
         errors[index] = error
-
-
-def _total(lines: Iterable[object]) -> str:
-    """Return how many lines there are, after the number of one; empty if unknown."""
-    return f" of {len(lines)}" if isinstance(lines, Sized) else ""
-
-
-def _with_location(
-    line: str | TranslationRequest, number: int, total: str
-) -> str | TranslationRequest:
-    """Return a line that errors name by its number from 1, unless it has a name.
-
-    Raises:
-        UserError: If it is neither text nor a request.
-    """
-    if isinstance(line, str):
-        return line
-    if not isinstance(line, TranslationRequest):
-        raise UserError(
-            f"line {number}{total} is {line!r}, of type {type(line).__name__}, but "
-            "must be text or a TranslationRequest."
-        )
-    if line.location != UNKNOWN_LOCATION:
-        return line
-    return replace(line, location=f"line {number}{total}")
-
-
-def _source_text(line: str | TranslationRequest) -> str:
-    return line if isinstance(line, str) else line.text

@@ -106,6 +106,17 @@ def test_every_pair_is_scored_with_its_own_text_and_the_mean_is_of_the_trained(
     assert "\\(zero\\-shot\\)" in page or "(zero-shot)" in page.replace("\\", "")
 
 
+def test_a_server_has_a_model_for_every_pair(run: Path) -> None:
+    pytest.importorskip("starlette")
+    pytest.importorskip("uvicorn")
+    from seq2seq.serve.server import ServerOptions, load_models
+
+    models = load_models([run], ServerOptions())
+    assert [model.languages for model in models] == [("de", "en"), ("en", "fr")]
+    texts = [model.translator(LINES) for model in models]
+    assert texts == [Translator.load(run, to=to)(LINES) for to in ("en", "fr")]
+
+
 @pytest.mark.slow
 def test_a_training_on_many_languages_resumes_to_the_same_bits(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus")
