@@ -39,7 +39,8 @@ def translate(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files to translate, plain or .gz, .xz, .zst.",
+            help="Files to translate, plain or .gz, .xz, .zst; or one .srt, .vtt, .csv "
+            "or .xlsx.",
             show_default="standard input",
         ),
     ] = None,
@@ -85,8 +86,11 @@ def translate(
     field: Annotated[
         str | None,
         typer.Option(
-            help="Text to translate: a key of JSON objects, or a column of TSV by its "
-            "name in the first line, or by number from 1 if no line has names."
+            "--field",
+            "--column",
+            help="Text to translate: a key of JSON objects, or a column of TSV, CSV or "
+            "XLSX by its name in the first line, or by number from 1 if no line has "
+            "names.",
         ),
     ] = None,
     quoted: Annotated[
@@ -115,9 +119,12 @@ def translate(
         ),
     ] = False,
     input_format: Annotated[
-        Literal["text", "tsv", "jsonl"] | None,
+        Literal["text", "tsv", "jsonl", "paragraphs", "srt", "vtt", "csv", "xlsx"]
+        | None,
         typer.Option(
-            help="Format of the input.", show_default="by the file's name, else text"
+            help="Format of the input. In paragraphs blank lines stand between what is "
+            "translated together.",
+            show_default="by the file's name, else text",
         ),
     ] = None,
     output_format: Annotated[
@@ -130,8 +137,9 @@ def translate(
     output_key: Annotated[
         str | None,
         typer.Option(
-            help="With JSONL: the key of an object with all that is added.",
-            show_default="beside the input's keys",
+            help="With JSONL: the key of an object with all that is added; with CSV "
+            "and XLSX: the name of the new column.",
+            show_default="beside the input's keys; translation",
         ),
     ] = None,
     alignments: Annotated[

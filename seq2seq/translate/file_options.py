@@ -5,27 +5,26 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from seq2seq.errors import UserError, require_list
 from seq2seq.runs.run_folder import RunFolder
-from seq2seq.translate.formats import (
-    Format,
-    Record,
-    infer_format,
-    read_records,
-    spreadsheet_error,
-)
+from seq2seq.translate.documents.document import Document
+from seq2seq.translate.documents.read import is_document, read_document
+from seq2seq.translate.formats import Format, Record, infer_format, read_records
 from seq2seq.translate.resumable_output import ResumableOutput, partial_path
 from seq2seq.utils.files import (
     COMPRESSIONS,
     DecodeErrorHandler,
     count_lines,
     decode_lines,
+    read_bytes,
     read_lines,
 )
 from seq2seq.utils.overwriting import STDIN, STDOUT, check_overwrites_no_input
@@ -44,17 +43,20 @@ class FileOptions:
     """Input and output of `translate_file`.
 
     Attributes:
-        inputs: Files to translate as one, plain or .gz, .xz, .zst; standard input if
-            empty.
+        inputs: Files to translate as one, plain or .gz, .xz, .zst, or one document;
+            standard input if empty.
         output: The file to write, plain or compressed; standard output if None.
         resume: Whether to resume an interrupted output.
         alignments: A file for word alignments in Pharaoh format, written with output.
         input_format: Format of the input; inferred from each file's name, else text, if
             None.
         output_format: Format of the output; inferred from its name, else text, if None.
+            That of a document is its input's.
         output_key: The key of one JSON object with all that is added to the input; if
-            None, that stands beside the input's keys.
-        field: The source text: a key of JSON objects, or a column's number or name.
+            None, that stands beside the input's keys. In CSV and XLSX the name of the
+            new column; translation if None.
+        field: The source text: a key of JSON objects, or a column's number or name in
+            TSV, CSV or XLSX.
         constraints: Whether prefix, required and forbidden of JSON objects constrain
             the translation.
         quoted: Whether quotes around a cell of TSV are none of its text; refuse what
@@ -63,8 +65,8 @@ class FileOptions:
             U+FFFD. Files are then checked to their ends before any is translated.
 
     Raises:
-        UserError: If resume or alignments is given without output, or output_key
-            without JSONL.
+        UserError: If resume or alignments is given without output, output_key for
+            another format, or a document among other files or with another output.
     """
 
     inputs: Sequence[Path] = ()
@@ -87,12 +89,50 @@ class FileOptions:
             raise UserError(
                 "--alignments A needs --output F; both are written together."
             )
-
-        if self.output_key is not None and self.written_format != "jsonl":
+        self._check_document()
+        written = self.written_format
+        if self.output_key is not None and written not in ("jsonl", "csv", "xlsx"):
             raise UserError(
-                f"--output-key is for JSONL, but the output is {self.written_format}. "
+                f"--output-key is for JSONL, but the output is {written}. "
                 "Add --output-format jsonl."
             )
+
+    def _check_document(self) -> None:
+        """Check that a document comes alone, and stays what it is."""
+        kinds = self.input_formats or [self.input_format or "text"]
+        kind = next((kind for kind in kinds if is_document(kind)), None)
+        if kind is None:
+            if is_document(self.written_format):
+                raise UserError(
+                    f"the output would be {self.written_format}, but the input is "
+                    f"{kinds[0]}. A document is written from one of its format."
+                )
+            return
+        path = self.inputs[0] if self.inputs else Path(f"in.{kind}")
+        if len(kinds) > 1:
+            raise UserError(
+                f"{self.inputs[kinds.index(kind)]} is {kind}, a document, which is "
+                "translated by itself: name one file."
+            )
+        suffix = "" if kind == "paragraphs" else path.suffix.lower()
+        other = self.output_format not in (None, kind)
+        if kind == "paragraphs" and self.output is not None:
+            other = other or infer_format(self.output) != "text"
+        elif kind != "paragraphs":
+            other = other or (self.output or Path()).suffix.lower() != suffix
+        if other:
+            name = path.with_name(f"{path.stem}.translated{path.suffix}")
+            raise UserError(
+                f"{kind} is written as {kind}, with all but the text as it was. Use "
+                f"--output {name}, and no other --output-format."
+            )
+        for option, given in (
+            ("--quoted or --no-quoted", self.quoted is not None),
+            ("--constraints", self.constraints),
+            ("--column", self.field is not None and kind not in ("csv", "xlsx")),
+        ):
+            if given:
+                raise UserError(f"{option} is not for {kind}; leave it out.")
 
     @property
     def written_format(self) -> Format:
@@ -101,6 +141,9 @@ class FileOptions:
         Raises:
             UserError: If it is to be inferred, and the name is that of a spreadsheet.
         """
+        kinds = self.input_formats or [self.input_format or "text"]
+        if is_document(kinds[0]):
+            return kinds[0]
         if self.output_format or self.output is None:
             return self.output_format or "text"
         return infer_format(self.output)
@@ -112,6 +155,8 @@ class FileOptions:
 
     def num_lines(self) -> int | None:
         """Count the lines of all files; None for pipes, and where it takes long."""
+        if self.document is not None:
+            return len(self.document.texts)
         counts = [count_lines(path) for path in self.inputs if not _is_large(path)]
         known = [count for count in counts if count is not None]
         return sum(known) if known and len(known) == len(self.inputs) else None
@@ -125,6 +170,8 @@ class FileOptions:
         Raises:
             UserError: If a file is missing, or its lines or the options are faulty.
         """
+        if self.document is not None:
+            return
         on_decode_error = None if self.strict_utf8 else _ignore
         count = None if self.strict_utf8 else CHECKED_LINES
         if not self.inputs:
@@ -136,6 +183,24 @@ class FileOptions:
                 [] if is_pipe else lines, str(path), input_format, on_decode_error
             )
             deque(islice(records, count), maxlen=0)
+
+    @cached_property
+    def document(self) -> Document | None:
+        """The document that is translated, read to its end; None where lines are.
+
+        Raises:
+            UserError: If it is damaged, or its column is missing.
+        """
+        if not is_document(self.written_format):
+            return None
+        data = read_bytes(self.inputs[0]) if self.inputs else sys.stdin.buffer.read()
+        return read_document(
+            data,
+            str(self.inputs[0]) if self.inputs else STANDARD_INPUT,
+            self.written_format,
+            column=self.field,
+            new_column=self.output_key or "translation",
+        )
 
     def read(
         self,
@@ -156,6 +221,12 @@ class FileOptions:
             UserError: As `read_records`; if files do not have the same columns, but the
                 output is TSV.
         """
+        if self.document is not None:
+            if self.document.first_cell is not None and on_first_cell is not None:
+                on_first_cell(str(self.inputs[0]), self.document.first_cell)
+            for text in self.document.texts:
+                yield Record(text, text, "", {})
+            return
         sources: list[tuple[str, Format, Iterable[str]]] = [
             (str(path), kind, read_lines(path, on_decode_error=on_decode_error))
             for path, kind in zip(self.inputs, self.input_formats, strict=True)
@@ -228,10 +299,14 @@ class FileOptions:
         Raises:
             UserError: If it is a file that is read: an input, or of one of the runs.
         """
-        output = self.output
+        output, document = self.output, self.document
         inputs = self.check_output(runs)
         if output is None:
-            return nullcontext(sys.stdout.buffer)
+            return (
+                nullcontext(sys.stdout.buffer)
+                if document is None
+                else _document_stream(document)
+            )
         if output.exists() and not output.is_file() and not output.is_dir():
             if self.resume or self.alignments is not None:
                 raise UserError(
@@ -239,7 +314,21 @@ class FileOptions:
                 )
             return output.open("wb")  # A pipe or device.
         paths = [output] if self.alignments is None else [output, self.alignments]
-        return ResumableOutput(paths, job=job, resume=self.resume, inputs=inputs)
+        return ResumableOutput(
+            paths,
+            job=job,
+            resume=self.resume,
+            inputs=inputs,
+            render=None if document is None else document.render,
+        )
+
+
+@contextmanager
+def _document_stream(document: Document) -> Iterator[BinaryIO]:
+    """Yield a stream for translations; write the document once they are there."""
+    lines = BytesIO()
+    yield lines
+    sys.stdout.buffer.write(document.render(lines.getvalue().decode().split("\n")))
 
 
 def _refuse_binary(lines: Iterable[str], name: str) -> Iterator[str]:
@@ -252,7 +341,10 @@ def _refuse_binary(lines: Iterable[str], name: str) -> Iterator[str]:
     for number, line in enumerate(lines):
         if number == 0:
             if line.startswith("PK\x03\x04"):
-                raise spreadsheet_error(name, "XLSX and other ZIP")
+                raise UserError(
+                    f"{name} is a ZIP archive, as XLSX is, and no text. Name it .xlsx "
+                    "if it is that, and its column with --column."
+                )
             if line and 4 * line.count("\0") >= len(line):
                 raise UserError(
                     f"{name} is no UTF-8 text: its first line has NUL characters. "

@@ -1,4 +1,4 @@
-"""Input and output formats: plain text, tab-separated columns, JSON objects.
+"""Input and output formats of lines: plain text, tab-separated columns, JSON objects.
 
 Each input line gives one output line, except that plain text lists the n best
 translations of a line one below the other.
@@ -19,7 +19,18 @@ from seq2seq.translate.options import Translation
 from seq2seq.utils.files import COMPRESSIONS, DecodeErrorHandler
 from seq2seq.utils.text import has_surrogate, with_noun
 
-Format = Literal["text", "tsv", "jsonl"]
+Format = Literal["text", "tsv", "jsonl", "paragraphs", "srt", "vtt", "csv", "xlsx"]
+"""Formats of lines, and of documents, which `translate/documents/` reads and writes."""
+
+_SUFFIXES: dict[str, Format] = {
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".srt": "srt",
+    ".vtt": "vtt",
+    ".csv": "csv",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+}
 
 
 @dataclass(frozen=True)
@@ -46,25 +57,22 @@ class Record:
 
 
 def infer_format(path: Path) -> Format:
-    """Infer a file's format from its name: .tsv, .jsonl, else text.
+    """Infer a file's format from its name; text if that says nothing.
 
     Raises:
-        UserError: If the name is that of a spreadsheet.
+        UserError: If the name is that of a spreadsheet that cannot be read, or of a
+            compressed document.
     """
     suffix = Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
-    if suffix.lower() in SPREADSHEETS:
-        raise spreadsheet_error(str(path), suffix[1:].upper())
-    if suffix == ".tsv":
-        return "tsv"
-    return "jsonl" if suffix == ".jsonl" else "text"
-
-
-def spreadsheet_error(name: str, kind: str) -> UserError:
-    """Return the error about a file of a spreadsheet program."""
-    return UserError(
-        f"{name}: {kind} files are neither read nor written. Save it as tab-separated "
-        "text in UTF-8, named .tsv, and name the column with --field."
-    )
+    kind = _SUFFIXES.get(suffix.lower(), "text")
+    if kind == "text" and suffix.lower() in SPREADSHEETS:
+        raise UserError(
+            f"{path}: {suffix[1:].upper()} files are neither read nor written. Save it "
+            "as .xlsx or .csv, and name the column with --column."
+        )
+    if path.suffix in COMPRESSIONS and kind not in ("text", "tsv", "jsonl"):
+        raise UserError(f"{path}: a {suffix} file is not read compressed; unpack it.")
+    return kind
 
 
 def read_records(
@@ -167,7 +175,7 @@ def _read_tsv(
             # A spreadsheet's last columns may have no name.
             names = [cell or str(index) for index, cell in enumerate(cells, 1)]
             if not is_number:
-                column = _named_column(names, f"{name}:{number}", field)
+                column = named_column(names, f"{name}:{number}", field)
                 yield Record(line, "", line, {}, header=True)
                 continue
             names = [str(index) for index in range(1, len(cells) + 1)]
@@ -192,7 +200,7 @@ def _count(cells: list[str]) -> str:
     return f"{'is' if len(cells) == 1 else 'are'} {with_noun(len(cells), 'cell')}"
 
 
-def _named_column(names: list[str], location: str, field: str) -> int:
+def named_column(names: list[str], location: str, field: str) -> int:
     """Return the index of a column, from 0.
 
     Raises:

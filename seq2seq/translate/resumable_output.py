@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +56,7 @@ class ResumableOutput:
         resume: Whether to resume the partial files of an earlier process; without any,
             start at the beginning.
         inputs: What is read for it; nothing of that is overwritten.
+        render: Makes the main file's bytes of its lines; if None, they are the file.
 
     Raises:
         UserError: If there are partial files and resume is False, if they are of
@@ -70,7 +71,9 @@ class ResumableOutput:
         job: dict[str, Any],
         resume: bool,
         inputs: Iterable[Path | int] = (),
+        render: Callable[[Sequence[str]], bytes] | None = None,
     ) -> None:
+        self.render = render
         # A symbolic link stays one: the file behind it is replaced.
         self.paths = [path.resolve() for path in paths]
         for path, resolved in zip(paths, self.paths, strict=True):
@@ -169,7 +172,13 @@ class ResumableOutput:
             for path, partial in reversed(
                 list(zip(self.paths, self.partial, strict=True))
             ):
-                if path.suffix in COMPRESSIONS:
+                if path == self.paths[0] and self.render is not None:
+                    with partial.open("rb") as stream:
+                        lines = [*decode_lines(stream, str(partial))]
+                    with atomic_file(path) as file:
+                        file.write(self.render(lines))
+                    partial.unlink()
+                elif path.suffix in COMPRESSIONS:
                     with partial.open("rb") as stream:
                         write_lines(path, decode_lines(stream, str(partial)))
                     partial.unlink()

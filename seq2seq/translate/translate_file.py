@@ -97,13 +97,17 @@ def translate_file(
     if not streaming:
         options = replace(options, first_buffer_size=options.buffer_size)
     output_format = files.written_format
+    if files.document is not None and options.n_best > 1:
+        raise UserError(
+            f"--n-best {options.n_best} has no place in {output_format}; leave it out."
+        )
     if options.token_log_probs and output_format != "jsonl":
         raise UserError(
             f"--token-log-probs has no place in {output_format}. Add "
             "--output-format jsonl."
         )
     writer = OutputWriter(
-        output_format,
+        "text" if files.document is not None else output_format,
         options.n_best,
         files.alignments is not None,
         options.token_log_probs,

@@ -119,6 +119,18 @@ def count_lines(path: Path) -> int | None:
     return count + (last != b"\n")
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a file at once.
+
+    Raises:
+        UserError: If it is missing, a folder or unreadable.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(_unreadable(path, error)) from error
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> int:
     """Write lines to a text file atomically.
 

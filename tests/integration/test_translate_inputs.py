@@ -25,8 +25,8 @@ EXPORT = (
         ("in.txt", ["--field", "2"], "in.txt is read as text, but --field 2 names"),
         ("in.txt", ["--quoted"], "in.txt is read as text, but --quoted"),
         ("in.jsonl", ["--no-quoted", "--field", "a"], "is read as jsonl, but --quoted"),
-        ("in.csv", [], "in.csv: CSV files are neither read nor written. Save it as"),
-        ("in.XLSX", [], "in.XLSX: XLSX files are neither read nor written"),
+        ("in.csv", [], "in.csv is csv, a document, which is translated by itself"),
+        ("in.ODS", [], "in.ODS: ODS files are neither read nor written. Save it as"),
         ("missing.txt", [], "missing.txt is missing"),
     ],
 )
@@ -54,7 +54,7 @@ def test_options_without_effect_on_standard_input_are_refused(run: Path) -> None
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"PK\x03\x04\x14\0", "XLSX and other ZIP files are neither read"),
+        (b"PK\x03\x04\x14\0", "is a ZIP archive, as XLSX is, and no text"),
         ("A dog.\n".encode("utf-16-le"), "its first line has NUL characters"),
         ("A dog.\n".encode("utf-16"), "its first line has NUL characters"),
     ],
@@ -151,7 +151,7 @@ def test_a_spreadsheet_is_not_written(run: Path, tmp_path: Path) -> None:
     _, error = call(
         "translate", run, "--output", tmp_path / "out.csv", text=b"A dog.\n"
     )
-    assert "out.csv: CSV files are neither read nor written" in error
+    assert "the output would be csv, but the input is text." in error
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,1 @@
+"""Documents: formats whose texts are translated, and all else written as it was."""
