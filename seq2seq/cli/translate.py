@@ -110,6 +110,14 @@ def translate(
             "JSON object.",
         ),
     ] = False,
+    glossary: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with a term, a tab and the translation that it requires in each "
+            "line.",
+            show_default="none",
+        ),
+    ] = None,
     strict_utf8: Annotated[
         bool,
         typer.Option(
@@ -219,6 +227,7 @@ def translate(
         buffer_size = 1 if not files and sys.stdin.isatty() else 2000
     with gc_disabled():
         from seq2seq.engines.factory import LM_WEIGHT
+        from seq2seq.translate.glossary import read_glossary
         from seq2seq.translate.options import TranslationOptions
         from seq2seq.translate.translate_file import FileOptions, translate_file
         from seq2seq.utils.progress import LineProgress
@@ -249,6 +258,7 @@ def translate(
                 sentences=sentences,
                 max_input_length=max_input_length,
                 long_input=long_input,
+                glossary=None if glossary is None else read_glossary(glossary),
                 replace_unk=replace_unk,
                 token_log_probs=token_log_probs,
                 on_error=on_error,

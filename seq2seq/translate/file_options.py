@@ -224,8 +224,11 @@ class FileOptions:
         if self.document is not None:
             if self.document.first_cell is not None and on_first_cell is not None:
                 on_first_cell(str(self.inputs[0]), self.document.first_cell)
-            for text in self.document.texts:
-                yield Record(text, text, "", {})
+            name = str(self.inputs[0]) if self.inputs else STANDARD_INPUT
+            for text, line in zip(
+                self.document.texts, self.document.lines, strict=True
+            ):
+                yield Record(text, text, "", {}, location=f"{name}:{line}")
             return
         sources: list[tuple[str, Format, Iterable[str]]] = [
             (str(path), kind, read_lines(path, on_decode_error=on_decode_error))

@@ -45,6 +45,7 @@ class Record:
         header: Whether the line names the columns, so that it has no source text.
         request: The source text with constraints, where there are any.
         error: Why the constraints cannot be read; empty if they can.
+        location: Its name in error messages.
     """
 
     line: str
@@ -54,6 +55,7 @@ class Record:
     header: bool = False
     request: TranslationRequest | None = None
     error: str = ""
+    location: str = ""
 
 
 def infer_format(path: Path) -> Format:
@@ -123,8 +125,10 @@ def read_records(
                 f"{name} is read as text, but --field {field} names a column or key: "
                 "add --input-format tsv or jsonl, or leave --field out."
             )
-        for line in lines:
-            yield Record(line, line, line.replace("\t", " "), {"source": line})
+        for number, line in enumerate(lines, 1):
+            columns = line.replace("\t", " ")
+            location = f"{name}:{number}"
+            yield Record(line, line, columns, {"source": line}, location=location)
         return
     if not field:
         raise UserError(
@@ -193,7 +197,8 @@ def _read_tsv(
                 f"{name}:{number}: there {_count(cells)}, but line {first_number} has "
                 f"{len(first)}. Mend the line{add}."
             )
-        yield Record(line, cells[column], line, dict(zip(names, cells, strict=True)))
+        fields = dict(zip(names, cells, strict=True))
+        yield Record(line, cells[column], line, fields, location=f"{name}:{number}")
 
 
 def _count(cells: list[str]) -> str:
@@ -240,7 +245,7 @@ def _parse_json(line: str, location: str, field: str) -> Record:
         )
     text = value.replace("\n", " ")
     columns = text.replace("\t", " ").replace("\r", " ")
-    return Record(line, text, columns, fields)
+    return Record(line, text, columns, fields, location=location)
 
 
 def _parse_constraints(record: Record, location: str) -> TranslationRequest | None:

@@ -45,6 +45,7 @@ class Segment(NamedTuple):
         surfaces: The tokens' surface text, without the prefix; empty where words are
             not aligned.
         gap: White space between the line's segment before and this one.
+        text: Its source text.
         constraints: Constraints on its translation, if any.
         force_required: Whether the search inserts the required phrases.
         joined: Whether constraints hold for it and for what its translation is joined
@@ -54,6 +55,7 @@ class Segment(NamedTuple):
     ids: list[int]
     surfaces: list[str]
     gap: str = ""
+    text: str = ""
     constraints: TokenizedConstraints | None = None
     force_required: bool = False
     joined: bool = False
@@ -132,12 +134,14 @@ class LineSegmenter:
         segments: list[Segment] = []
         truncated, gap = False, ""
         for sentences in parts:
-            whole = next(encoded)._replace(gap=gap)
+            whole = next(encoded)._replace(gap=gap, text="".join(sentences))
             if len(whole.ids) <= self.max_length:
                 segments += [whole] if whole.ids else []
             elif self.truncate:
                 kept = slice(self.max_length)
-                segments.append(Segment(whole.ids[kept], whole.surfaces[kept], gap))
+                ids = whole.ids[kept]
+                text = self.tokenizer.decode([ids])[0]
+                segments.append(Segment(ids, whole.surfaces[kept], gap, text))
                 truncated = True
             else:
                 segments += self._split_long(sentences, whole)
@@ -159,7 +163,8 @@ class LineSegmenter:
         for part in split_long_input(tokens, self.max_length, gaps):
             between_words = " " if tokens[part.start].startswith(WORD) else ""
             gap = gaps.get(part.start, between_words) if part.start else whole.gap
-            segments.append(Segment(ids[part], surfaces[part], gap))
+            text = self.tokenizer.decode([ids[part]])[0]
+            segments.append(Segment(ids[part], surfaces[part], gap, text))
         return segments
 
 

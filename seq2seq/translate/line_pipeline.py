@@ -6,7 +6,11 @@ of several clients at once, in an order of its own.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Callable, Iterable, Sequence, Sized
+=======
+from collections.abc import Callable, Sequence
+>>>>>>> e237fa7 (A glossary requires the translations of its terms)
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,9 +21,11 @@ from seq2seq.translate.batch_search import BatchSearcher
 from seq2seq.translate.constraints import (
     UNKNOWN_LOCATION,
     TranslationRequest,
+    check_options,
     check_segments,
     tokenize_constraints,
 )
+from seq2seq.translate.glossary import TermMatcher
 from seq2seq.translate.input_splitting import (
     LineSegmenter,
     Segment,
@@ -48,7 +54,8 @@ class LinePipeline:
         segment: Splits lines without lone surrogates into segments.
 
     Raises:
-        UserError: If more translations are to be returned than the beam has.
+        UserError: If more translations are to be returned than the beam has, or the
+            search does not support a glossary.
     """
 
     def __init__(
@@ -67,6 +74,13 @@ class LinePipeline:
                 f"it is {search.beam_size}: widen the beam or ask for fewer."
             )
         data = translator.recipe.data
+        self._terms: TermMatcher | None = None
+        if options.glossary:
+            spaced = is_spaced(data.source)
+            self._terms = TermMatcher(options.glossary, spaced=spaced)
+            phrases = tuple(options.glossary.values())
+            some = TranslationRequest("", required=phrases, location="the glossary")
+            check_options(some, search, options)
         self._translator = translator
         self.options, self.search_options = options, search
         self.segment = LineSegmenter(
@@ -92,20 +106,26 @@ class LinePipeline:
     def constrain(self, request: TranslationRequest, segments: list[Segment]) -> None:
         """Give the constraints of a request to the segments of its line, in place.
 
+        What the glossary requires is required of the segment that has the term.
+
         Raises:
             UserError: If the segments or the target vocabulary do not support them.
         """
         data = self._translator.recipe.data
         check_segments(request, len(segments), data.target)
-        constraints = tokenize_constraints(
-            request, self._translator.target, spaced=is_spaced(data.target)
-        )
-        segments[:] = [
-            segment._replace(
-                constraints=constraints.of_segment(number), joined=len(segments) > 1
+        for number, segment in enumerate(segments):
+            terms = self._terms.required(segment.text) if self._terms else ()
+            if not terms and not request.has_constraints:
+                continue
+            constraints = tokenize_constraints(
+                replace(request, required=(*request.required, *terms)),
+                self._translator.target,
+                spaced=is_spaced(data.target),
             )
-            for number, segment in enumerate(segments)
-        ]
+            segments[number] = segment._replace(
+                constraints=constraints.of_segment(number),
+                joined=len(segments) > 1 and request.has_constraints,
+            )
 
     def search(
         self,

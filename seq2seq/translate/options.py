@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
@@ -41,6 +41,9 @@ class TranslationOptions:
         mbr_samples: Samples of each line for minimum Bayes risk decoding; 0 disables
             it.
         mbr_metric: Its utility: sentence-level chrf or bleu.
+        glossary: Terms of the source and the phrase that each requires in the
+            translation of a sentence that has it, as `TermMatcher` finds them; needs
+            beam search.
         return_scores: Whether scores are needed. Greedy search is faster without, and
             they and the confidence are NaN then.
         token_log_probs: Whether to return tokens and their log-probabilities.
@@ -66,6 +69,7 @@ class TranslationOptions:
     replace_unk: bool = False
     mbr_samples: int = 0
     mbr_metric: Literal["chrf", "bleu"] = "chrf"
+    glossary: Mapping[str, str] | None = None
     return_scores: bool = True
     token_log_probs: bool = False
     on_error: Literal["raise", "return"] = "raise"

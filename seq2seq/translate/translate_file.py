@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,10 @@ from seq2seq.recipe import SearchOptions
 from seq2seq.runs.hub import model_path
 from seq2seq.runs.run import Run
 from seq2seq.runs.task_run import TaskRun
+from seq2seq.translate.constraints import TranslationRequest, tokenize_constraints
 from seq2seq.translate.file_options import FileOptions
 from seq2seq.translate.formats import OutputWriter
+from seq2seq.translate.input_splitting import is_spaced
 from seq2seq.translate.line_stats import LineStats
 from seq2seq.translate.options import TranslationOptions
 from seq2seq.translate.process_pool import InlineTranslator, TranslatorPool
@@ -92,6 +95,13 @@ def translate_file(
     with gc_disabled():  # Where other processes translate, this one only reads it.
         translator = load(device=names[0] if devices is None else "cpu")
     options = options or TranslationOptions()
+    if options.glossary:
+        phrases = tuple(options.glossary.values())
+        tokenize_constraints(
+            TranslationRequest("", required=phrases, location="the glossary"),
+            translator.target,
+            spaced=is_spaced(translator.recipe.data.target),
+        )
     _check_overrides(translator.recipe.search, overrides, beam_size, options)
     streaming = not files.inputs or (files.output is None and sys.stdout.isatty())
     if not streaming:
@@ -142,6 +152,7 @@ def translate_file(
             "runs": [opened.fingerprint() for opened in runs],
             **asdict(options),
             "search": search.model_dump(),
+            "glossary": _digest(options.glossary),
             "engine": engine,
             "shortlist": shortlist,
             "lm_weight": None if language_model is None else lm_weight,
@@ -182,6 +193,13 @@ def translate_file(
             "are all log-probabilities"
         )
     return warnings
+
+
+def _digest(glossary: Mapping[str, str] | None) -> str | None:
+    """Return the checksum of a glossary; None if there is none."""
+    if not glossary:
+        return None
+    return hashlib.sha256(repr(glossary).encode()).hexdigest()
 
 
 def _check_overrides(

@@ -7,10 +7,16 @@ from typing import BinaryIO
 
 from seq2seq.errors import UserError
 from seq2seq.translate.batching import read_buffers
+from seq2seq.translate.constraints import TranslationRequest
 from seq2seq.translate.formats import OutputWriter, Record
 from seq2seq.translate.line_stats import LineStats
 from seq2seq.translate.options import Translation, TranslationOptions
-from seq2seq.translate.process_pool import InlineTranslator, Task, TranslatorPool
+from seq2seq.translate.process_pool import (
+    InlineTranslator,
+    Lines,
+    Task,
+    TranslatorPool,
+)
 from seq2seq.translate.resumable_output import ResumableOutput
 from seq2seq.utils.progress import LineProgress
 
@@ -103,7 +109,13 @@ def _tasks(
         for error in [record.error for record in buffer if record.error]:
             if options.on_error == "raise":
                 raise UserError(error)
-        lines = [record.request or record.text for record in buffer]
+        lines: Lines = [record.request or record.text for record in buffer]
+        if options.glossary:  # Its errors name the line.
+            lines = [
+                record.request
+                or TranslationRequest(record.text, location=record.location)
+                for record in buffer
+            ]
         yield buffer, None if num_read <= num_committed else lines
 
 

@@ -334,11 +334,17 @@ class Translator:
         for index, (line, (segments, _, _)) in enumerate(
             zip(requests, segmented, strict=True)
         ):
-            if not isinstance(line, TranslationRequest) or not line.has_constraints:
+            if isinstance(line, TranslationRequest):
+                request = line
+            else:
+                request = TranslationRequest(
+                    line, location=f"line {index + 1}{_total(lines)}"
+                )
+            if not request.has_constraints and not options.glossary:
                 continue
-            check_options(line, pipeline.search_options, options)
+            check_options(request, pipeline.search_options, options)
             with _collect_error(errors, index, options):
-                pipeline.constrain(line, segments)
+                pipeline.constrain(request, segments)
             if index in errors:
                 segments.clear()
         all_segments = [segment for line in segmented for segment in line.segments]
