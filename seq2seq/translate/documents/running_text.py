@@ -54,7 +54,7 @@ class CueText:
         words = [word for line in lines for word in line]
         if self.escaped:
             words = [html.escape(word, quote=False) for word in words]
-        slots = self._place_tags(len(words))
+        slots = self._tag_slots(len(words))
         tagged = (
             before + word + after
             for before, word, after in zip(slots[::2], words, slots[1::2], strict=True)
@@ -63,7 +63,7 @@ class CueText:
             " ".join(next(tagged) for _ in line) for line in lines
         )
 
-    def _place_tags(self, num_words: int) -> list[str]:
+    def _tag_slots(self, num_words: int) -> list[str]:
         """Return the tags before word i, at 2 i, and those after it, at 2 i + 1.
 
         A tag stands after the same share of the words as in the source.

@@ -134,8 +134,8 @@ def _add_cells(sheet: str, new: Mapping[int, str], source: str, column: str) -> 
             if _order(cell[1]) > _order(column):
                 end = cell.start()
             elif cell[1] == source:
-                found = re.search(r'\ss="\d+"', cell[0])
-                style = found[0] if found else ""
+                attribute = re.search(r'\ss="\d+"', cell[0])
+                style = attribute[0] if attribute else ""
         text = escape(_NO_XML.sub(" ", new[number]))
         added = (
             f'<{prefix}c r="{column}{number}"{style} t="inlineStr"><{prefix}is>'
