@@ -6,11 +6,7 @@ of several clients at once, in an order of its own.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Callable, Iterable, Sequence, Sized
-=======
-from collections.abc import Callable, Sequence
->>>>>>> e237fa7 (A glossary requires the translations of its terms)
 from dataclasses import replace
 from typing import TYPE_CHECKING
 

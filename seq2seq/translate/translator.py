@@ -338,7 +338,7 @@ class Translator:
                 request = line
             else:
                 request = TranslationRequest(
-                    line, location=f"line {index + 1}{_total(lines)}"
+                    line, location=f"line {index + 1}{total_of(lines)}"
                 )
             if not request.has_constraints and not options.glossary:
                 continue
