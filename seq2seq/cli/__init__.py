@@ -36,6 +36,7 @@ from seq2seq.cli.standard_output import OutputClosed, closable_output
 from seq2seq.cli.sweep import sweep
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
+from seq2seq.cli.tune import tune
 from seq2seq.cli.verbs import Quiet, Verbose, add_verb, apply_verbosity, new_group
 from seq2seq.errors import Interrupted, UserError
 
@@ -45,8 +46,7 @@ app = new_group(
 )
 VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
 VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
-VERBS += [shortlist, runs, sweep, serve]
-VERBS += [push]
+VERBS += [shortlist, runs, sweep, tune, serve, push]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")

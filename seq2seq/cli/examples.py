@@ -56,6 +56,9 @@ EXAMPLES = {
         "seq2seq serve runs/en-de runs/de-en --engine onnx-int8 --port 8000",
         "seq2seq serve demo --host 0.0.0.0 --token-file token",
     ],
+    "tune": [
+        "seq2seq tune small-data-tune -o data.path=FOLDER --workers 2 --confirm 3"
+    ],
     "recipe ls": ["seq2seq recipe ls"],
     "recipe show": ["seq2seq recipe show quickstart -o model.dropout=0.2"],
     "recipe cp": ["seq2seq recipe cp quickstart my.yaml"],

@@ -45,7 +45,7 @@ def runs(
     if curves is not None:
         from seq2seq.tuning.curves import write_curves
 
-        write_curves([row for row in rows if row.settings], keys, curves)
+        write_curves([row for row in rows if row.settings], curves)
     if json:
         from json import dumps
 

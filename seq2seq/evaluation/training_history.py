@@ -229,7 +229,7 @@ def _settings(recipe: BaseRecipe) -> tuple[str, list[ConfigValue]]:
     base_values = flatten(base.model_dump(mode="json"))
     settings = []
     for key, value in flatten(recipe.model_dump(mode="json")).items():
-        if key != "description":
+        if key not in ("description", "tune"):
             base_text = (
                 _text(_public(base_values[key])) if key in base_values else "not there"
             )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from seq2seq.recipe.sections import RecipeSection as RecipeSection
+from seq2seq.recipe.tune import TuneOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -13,14 +16,6 @@ if TYPE_CHECKING:
     from seq2seq.recipe.train import TrainOptions
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class RecipeSection(BaseModel):
-    """A section of a recipe: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
 
 
 class BaseRecipe(RecipeSection):
@@ -37,11 +32,19 @@ class BaseRecipe(RecipeSection):
         description="Random seed of initial weights, batch order and dropout.",
     )
 
+    tune: TuneOptions | None = Field(
+        None, description="What `seq2seq tune` varies; a training ignores it."
+    )
+
     if TYPE_CHECKING:
         task: str
         data: Any
         model: Any
         train: TrainOptions
+
+    def without_tune(self) -> Self:
+        """Return a copy without the section tune, which no training depends on."""
+        return self.model_copy(update={"tune": None})
 
     def with_data_path(self, path: str | None) -> Self:
         """Return a copy with another data.path; None keeps the path."""

@@ -22,7 +22,10 @@ def recipe_yaml(recipe: BaseRecipe, tree: Node | None = None) -> str:
     Returns:
         YAML in the order of the schema, which `read_recipe` reads as an equal recipe.
     """
-    text = _dump(recipe.model_dump(), flow=False)
+    content = recipe.model_dump()
+    if content["tune"] is None:
+        del content["tune"]
+    text = _dump(content, flow=False)
     if tree is None:
         return text
     comments = dict(_comments(tree, parse_yaml(text, Location("", 1))))

@@ -135,6 +135,9 @@ def _spot(location: Iterable[str | int], root: type[BaseModel]) -> _Spot:
         models = section_models(wanted)
         if isinstance(part, int):
             keys.append(part)
+        elif get_origin(wanted) is dict:
+            keys.append(part)
+            wanted = get_args(wanted)[1]
         elif len(models) > 1:
             wanted = next((m for m in models if part in _kinds([m])), None)
         elif models:

@@ -144,7 +144,7 @@ def train(
         handler = console_handler(console)
     console.quiet = not distributed.is_main or is_quiet()
     devices = resolve_devices(device, distributed.devices)
-    recipe, precision = resolve_precision(recipe, run, devices.names[0])
+    recipe, precision = resolve_precision(recipe.without_tune(), run, devices.names[0])
     validate_resume_recipe(run, recipe)
     validate_resume_world_size(run, distributed.world_size)
     with logging_to(handler):

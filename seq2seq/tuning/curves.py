@@ -11,20 +11,18 @@ from seq2seq.evaluation.svg import SERIES, open_figure
 from seq2seq.evaluation.training_history import read_series
 from seq2seq.recipe.train import LOWER_IS_BETTER
 from seq2seq.runs.run_folder import RunFolder
-from seq2seq.tuning.run_table import RunRow, format_setting, short_names
+from seq2seq.tuning.run_table import RunRow
 from seq2seq.utils.files import atomic_file
 
 MAX_LINES = len(SERIES) * len(LINE_STYLES)
 """Lines that colour and style tell apart."""
-_MAX_KEYS = 3  # Settings in a line's label.
 
 
-def write_curves(rows: Sequence[RunRow], keys: Sequence[str], path: Path) -> None:
+def write_curves(rows: Sequence[RunRow], path: Path) -> None:
     """Draw the validations of runs over steps, a line for each, into an SVG file.
 
     Args:
         rows: The runs, all with the metric of the first.
-        keys: Keys that differ; the first three stand in the legend.
         path: The file.
 
     Raises:
@@ -61,7 +59,7 @@ def write_curves(rows: Sequence[RunRow], keys: Sequence[str], path: Path) -> Non
                 color=SERIES[number % len(SERIES)],
                 linestyle=LINE_STYLES[number // len(SERIES)],
                 marker="o" if len(points) < 15 else "",
-                label=_label(row, keys),
+                label=_label(row.path, [row.path for row, _ in lines]),
             )
         axes.set_xlabel("step")
         axes.set_ylabel(f"validation {title}")
@@ -78,12 +76,8 @@ def write_curves(rows: Sequence[RunRow], keys: Sequence[str], path: Path) -> Non
         file.write(text.encode())
 
 
-def _label(row: RunRow, keys: Sequence[str]) -> str:
-    names = dict(zip(keys, short_names(keys), strict=True))
-    parts = [
-        f"{names[key]} {format_setting(row.settings[key])}"
-        for key in keys[:_MAX_KEYS]
-        if row.settings.get(key) is not None
-    ]
-    text = ", ".join(parts) or row.path.name
-    return text if len(text) <= 44 else f"{text[:43]}…"
+def _label(path: Path, paths: Sequence[Path]) -> str:
+    """Name a run by its folder, with those above it where others have that name."""
+    alike = sum(other.name == path.name for other in paths) > 1
+    text = str(path) if alike else path.name
+    return text if len(text) <= 44 else f"…{text[-43:]}"

@@ -95,8 +95,7 @@ def read_run(path: Path) -> RunRow:
         return RunRow(path, f"unreadable: {line}", {}, "", None, None, 0, None)
     metric = recipe.train.monitor
     step, seconds = _progress(summary, series)
-    settings = flatten(recipe.model_dump(mode="json"))
-    settings.pop("description")
+    settings = flatten(recipe.model_dump(mode="json", exclude={"description", "tune"}))
     scores = read_object(run.evaluation("test") / "scores.json")
     test = scores.get("bleu" if recipe.task == "translation" else metric)
     return RunRow(

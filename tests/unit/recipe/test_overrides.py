@@ -235,8 +235,8 @@ def test_all_faults_come_at_once_sorted_by_line() -> None:
         "my.yaml:19: train.label_smoothing: -1e-1 is not at least 0",
         "my.yaml:20: search: null is not a mapping of keys to values",
         "my.yaml:21: tokenizr: unknown key, did you mean 'tokenizer'?",
-        "my.yaml:22: zzz: unknown key, valid here are 'description', 'seed', 'task', "
-        "'data', 'tokenizer', 'model', 'train', 'search', 'extends'",
+        "my.yaml:22: zzz: unknown key, valid here are 'description', 'seed', 'tune', "
+        "'task', 'data', 'tokenizer', 'model', 'train', 'search', 'extends'",
     ]
 
 

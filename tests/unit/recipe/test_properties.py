@@ -149,7 +149,7 @@ def test_tricky_strings_are_quoted(text: str) -> None:
 def test_what_is_written_keeps_the_order_of_the_schema_without_tags() -> None:
     text = recipe_yaml(read_recipe(write(VALID)))
     loaded = yaml.safe_load(text)
-    assert list(loaded) == list(Recipe.model_fields)
+    assert list(loaded) == [key for key in Recipe.model_fields if key != "tune"]
     assert "!" not in text
     assert "\n  path: corpus\n" in text
     assert "\n    learning_rate: 0.001\n" in text
