@@ -295,7 +295,7 @@ def _by_length(pieces: list[_Piece]) -> list[list[_Piece]]:
     shortest = 0
     for piece in sorted(pieces, key=lambda piece: len(piece.segment.ids)):
         length = len(piece.segment.ids)
-        if not groups or length > 2 * shortest + 8:
+        if not groups or length > 2 * shortest + 20:
             groups.append([])
             shortest = length
         groups[-1].append(piece)

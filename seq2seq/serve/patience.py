@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -31,6 +32,35 @@ HEADERS = [
 """Of every answer, whatever its status."""
 
 
+class _Joined:
+    """A transport that sends at once what is written in one turn of the loop.
+
+    uvicorn writes headers and body separately, and each costs a system call.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: Any) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        if data:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+
 class PatientProtocol(H11Protocol):
     """HTTP/1.1 with deadlines, and a bounded number of connections.
 
@@ -50,7 +80,7 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first request."""
-        super().connection_made(transport)
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
         self._renew_deadline()
         beyond = len(self.connections) - self.limits.connections
         self.is_beyond = beyond > 0

@@ -188,6 +188,7 @@ def serve_models(paths: Sequence[Path], options: ServerOptions) -> None:
     models = load_models(paths, options)
     batcher = Batcher(batch_size=options.batch_size, queue_tokens=limits.queue_tokens)
     api = Api(models, batcher, limits, access)
+    sys.setswitchinterval(0.0005)
     host, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     if not _is_loopback(host) and not access.token:

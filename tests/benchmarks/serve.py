@@ -31,9 +31,10 @@ model, engine, beam, *lines = sys.argv[1:]
 overrides = [f"search.beam_size={beam}"]
 translator = Translator.load(model, engine=engine, overrides=overrides)
 translator(lines[:100])
-started = time.perf_counter()
+started, used = time.perf_counter(), time.process_time()
 translator(lines * 4)
-print(4 * len(lines) / (time.perf_counter() - started))
+seconds, used = time.perf_counter() - started, time.process_time() - used
+print(4 * len(lines) / seconds, 1000 * used / (4 * len(lines)))
 """
 
 
@@ -153,7 +154,10 @@ def main() -> None:
             used, started = seconds_used(pid), time.perf_counter()
             out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             cores = (seconds_used(pid) - used) / (time.perf_counter() - started)
-            results.append({**json.loads(out.stdout), "server_cores": round(cores, 2)})
+            result = json.loads(out.stdout)
+            result["server_cores"] = round(cores, 2)
+            result["cpu_ms"] = round(1000 * cores / result["requests_per_second"], 3)
+            results.append(result)
     arguments = [options.model, options.engine, options.beam, *lines]
     out = subprocess.run(
         [sys.executable, "-c", TRANSLATE, *arguments],
@@ -161,10 +165,14 @@ def main() -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    rate = float(out.stdout)
+    rate, cpu = map(float, out.stdout.split())
     for result in results:
         ratio = round(result["requests_per_second"] / rate, 2)
-        rates = {"translate_per_second": round(rate), "ratio": ratio}
+        rates = {
+            "translate_per_second": round(rate),
+            "translate_cpu_ms": round(cpu, 3),
+            "ratio": ratio,
+        }
         print(json.dumps({**result, **rates}))
 
 
