@@ -23,6 +23,10 @@ from seq2seq.errors import UserError
 from seq2seq.translate.input_splitting import Segment, SegmentedLine
 from seq2seq.translate.options import Translation
 
+BATCHES_ALONE = 20
+"""A request has an eighth of a batch at most, unless so many before were its alone: who
+comes next would wait for the batch."""
+
 FIRST_RATE = 2_000.0
 """Tokens a second, until batches have been measured."""
 
@@ -109,8 +113,8 @@ class Batcher:
 
     Args:
         batch_size: Maximal number of segments in a batch.
-        queue_tokens: Maximal estimated tokens of what waits. A request that comes when
-            nothing waits is admitted whatever its size.
+        queue_tokens: Maximal estimated tokens that are searched before a new job is
+            done, its own left out.
 
     Attributes:
         waiting_tokens: Estimated tokens of what waits.
@@ -125,6 +129,7 @@ class Batcher:
         self._arrived: list[Job] = []
         self._jobs: list[Job] = []  # The thread's own, as is the next.
         self._answers: list[tuple[Future[Any], Any]] = []
+        self._batches_alone, self._only_new = BATCHES_ALONE, False
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -148,12 +153,15 @@ class Batcher:
         cost = sum(map(estimated_tokens, lines))
         job = Job(work, lines, get_running_loop().create_future(), cost)
         with self._changed:
-            total = self.waiting_tokens + cost
             if self._closed:
                 raise ClosingError
-            if self.waiting_tokens and total > self.queue_tokens:
-                raise QueueFullError(math.ceil(self.waiting_tokens / self._rate))
-            self.waiting_tokens = total
+            if self.waiting_tokens > self.queue_tokens:
+                # They take turns: no other is served more than this one before its end.
+                waiting = [*self._jobs, *self._arrived]
+                ahead = sum(min(other.cost, cost) for other in waiting)
+                if ahead > self.queue_tokens:
+                    raise QueueFullError(math.ceil(ahead / self._rate))
+            self.waiting_tokens += cost
             self._arrived.append(job)
             self._changed.notify()
         return job
@@ -201,8 +209,18 @@ class Batcher:
         """Take a segment of each job in turn, until a batch is full."""
         chosen: list[_Piece] = []
         sharing = [job for job in self._jobs if job.work is pipeline]
-        while sharing and len(chosen) < self.batch_size:
+        self._batches_alone = self._batches_alone + 1 if len(sharing) == 1 else 0
+        new = [job for job in sharing if not job.next_line]
+        # Who comes beside a long job has every other batch to itself.
+        self._only_new = 0 < len(new) < len(sharing) and not self._only_new
+        sharing = new if self._only_new else sharing
+        turns = self.batch_size
+        if self._batches_alone < BATCHES_ALONE:
+            turns = max(1, turns // 8)
+        for _ in range(turns):
             turn = sharing[: self.batch_size - len(chosen)]
+            if not turn:
+                break
             self._segment(pipeline, [job for job in turn if not job.pending])
             chosen += [job.pending.popleft() for job in turn if job.pending]
             sharing = [job for job in sharing if job.has_more]

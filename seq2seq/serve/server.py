@@ -142,7 +142,8 @@ def bind(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """Ends at a signal with status 0 after what is in work; at a second one at once."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, ready: str = "") -> None:
+        self.ready = ready
         self.batcher, self.limits = api.batcher, api.limits
         config = uvicorn.Config(
             api,
@@ -160,6 +161,12 @@ class Server(uvicorn.Server):
         super().__init__(config)
         # Bad requests are answered, not logged.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        print_hint(self.ready)
+        sys.stdout.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
@@ -200,9 +207,8 @@ def serve_models(paths: Sequence[Path], options: ServerOptions) -> None:
         search = model.translator.recipe.search
         pair = " to ".join(model.languages)
         print_hint(f"{pair}: {options.engine}, beam {search.beam_size}")
-    print_hint(f"serving on http://{name}:{port}/ until Ctrl-C")
-    sys.stdout.flush()
-    Server(api).run(sockets=[listener])
+    ready = f"serving on http://{name}:{port}/ until Ctrl-C"
+    Server(api, ready).run(sockets=[listener])
     batcher.close()
     if not batcher.join(timeout=0.5):
         # The thread is in the middle of a batch that nobody waits for.

@@ -118,7 +118,8 @@ def server(model: str, *options: str) -> Iterator[tuple[int, int]]:
                 break
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        status = process.wait(10)
+        assert status == 0, status
 
 
 def seconds_used(pid: int) -> float:

@@ -20,10 +20,11 @@ def stub() -> StubPipeline:
 
 
 @pytest.fixture
-def batcher() -> Iterator[Batcher]:
+def batcher(stub: StubPipeline) -> Iterator[Batcher]:
     batcher = Batcher(batch_size=4, queue_tokens=100)
     yield batcher
     batcher.close()
+    stub.proceed.set()
     assert batcher.join(10)
 
 
@@ -63,8 +64,40 @@ def test_a_request_of_many_lines_delays_others_by_no_more_than_a_batch(
         assert await texts(many) == ["A A A A A", *"ABCDEFGH"]
 
     asyncio.run(test())
-    assert sorted(stub.batches[1]) == ["a", "a", "y", "z"]
-    assert max(map(len, stub.batches)) == 4
+    assert sorted(stub.batches[1]) == ["a", "y", "z"]
+    assert max(map(len, stub.batches)) <= 4
+
+
+def test_a_request_that_comes_beside_a_long_one_is_done_after_two_batches(
+    batcher: Batcher, stub: StubPipeline
+) -> None:
+    async def test() -> None:
+        first = await busy(batcher, stub)
+        many = batcher.queue(stub, [*"abcdefgh"])
+        stub.proceed.set()
+        await first.future
+        await asyncio.to_thread(stub.began.acquire)
+        stub.proceed.clear()
+        await asyncio.to_thread(stub.began.acquire)
+        late, count = batcher.queue(stub, ["z"]), len(stub.batches)
+        stub.proceed.set()
+        assert await texts(late) == ["Z"]
+        assert "z" in stub.batches[count]
+        assert await texts(many) == [*"ABCDEFGH"]
+
+    asyncio.run(test())
+
+
+def test_a_request_alone_has_whole_batches(
+    batcher: Batcher, stub: StubPipeline
+) -> None:
+    async def test() -> None:
+        stub.proceed.set()
+        await batcher.queue(stub, ["x"]).future
+        await batcher.queue(stub, [*"abcdefgh"]).future
+
+    asyncio.run(test())
+    assert stub.batches == [["x"], [*"abcd"], [*"efgh"]]
 
 
 def test_every_request_gets_its_turn_when_more_wait_than_share_a_batch(
@@ -78,7 +111,7 @@ def test_every_request_gets_its_turn_when_more_wait_than_share_a_batch(
             await job.future
 
     asyncio.run(test())
-    assert [*map(sorted, stub.batches[1:])] == [[*"abcd"], [*"abef"], [*"cdef"]]
+    assert stub.batches[1:] == [[*"abcd"], [*"ef"], [*"abcd"], [*"ef"]]
 
 
 def test_long_segments_do_not_delay_the_short_ones_of_their_batch(
@@ -138,15 +171,13 @@ def test_what_waits_is_bounded_by_its_tokens(
         await busy(batcher, stub)
         big = batcher.queue(stub, ["w" * 1000])  # Nothing waits, so it may.
         with pytest.raises(QueueFullError) as refusal:
-            batcher.queue(stub, ["a"])
+            batcher.queue(stub, ["w" * 1000])
         assert refusal.value.args[0] >= 1
+        small = batcher.queue(stub, ["a", "", "b c"])  # Not after, but beside it.
+        assert batcher.waiting_tokens > 2 * batcher.queue_tokens
         stub.proceed.set()
+        assert await texts(small) == ["A", "", "B C"]
         await big.future
-        assert await texts(batcher.queue(stub, ["a", "", "b c"])) == [
-            "A",
-            "",
-            "B C",
-        ]
         assert batcher.waiting_tokens == 0
 
     asyncio.run(test())

@@ -253,7 +253,7 @@ def test_too_much_that_waits_is_refused_with_a_time() -> None:
         second = pool.submit(ask, port, body=text_request("b" * 100))
         while not api.batcher.waiting_tokens:
             pass
-        status, _, headers = ask(port, body=text_request("c"))
+        status, _, headers = ask(port, body=text_request("c" * 100))
         assert (status, int(headers["retry-after"]) > 0) == (503, True)
         stub.proceed.set()
         assert first.result()[0] == second.result()[0] == 200
