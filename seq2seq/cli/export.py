@@ -67,7 +67,7 @@ def export(
         export_model(TaskRun.open(run), to, license_key=license_key, half=half)
         size = sum(p.stat().st_size for p in to.rglob("*") if p.is_file())
         print(f"{to}: {size / 1e6:.1f} MB, complete without {run}")
-        if license_key is None:
+        if "\nlicense:" not in (to / "README.md").read_text("utf-8"):
             print_hint("its card states no licence; --license cc-by-4.0 does")
 
 

@@ -59,6 +59,7 @@ class ParallelCorpus:
         read: Returns a new stream of the pairs. It raises UserError where the content
             is at fault; that two parallel files differ in length shows at their end.
         tag: The tag of its sources; None if they have none.
+        hub_dataset: What it is on the Hub; None if it is of local files.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ParallelCorpus:
     fingerprint: str
     read: Callable[[], Iterator[SentencePair]]
     tag: str | None = None
+    hub_dataset: hub.HubDataset | None = None
 
 
 def open_corpus(
@@ -264,7 +266,8 @@ def _dataset_corpus(
     name = f"{path}, split {split}"
     pairs = partial(dataset_pairs, loaded.dataset, languages, name)
     content = ["dataset", loaded.fingerprint]
-    return _make_corpus(name, split, content, pairs, languages, max_pairs)
+    corpus = _make_corpus(name, split, content, pairs, languages, max_pairs)
+    return replace(corpus, hub_dataset=loaded.hub)
 
 
 def _make_corpus(

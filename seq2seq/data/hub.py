@@ -19,16 +19,25 @@ from seq2seq.utils.files import sha256_file
 HUB_TIMEOUT_SECONDS = 10.0
 
 
+class HubDataset(NamedTuple):
+    """A dataset on the Hub: its id and its commit."""
+
+    id: str
+    commit: str
+
+
 class LoadedSplit(NamedTuple):
     """A split that `datasets` has loaded.
 
     Attributes:
         dataset: A datasets.Dataset, or an IterableDataset if streaming.
         fingerprint: Changes when the rows may change.
+        hub: The dataset on the Hub; None of a local folder.
     """
 
     dataset: Any
     fingerprint: str
+    hub: HubDataset | None = None
 
 
 def load_folder(
@@ -130,7 +139,8 @@ def load_hub(
         # take one such as json for a file format.
         dataset = _load(info.id, name, split, config, info.sha, (), streaming)
     commit = str(info.sha) if streaming else _commit(dataset)
-    return LoadedSplit(dataset, _hub_fingerprint(info.id, dataset, split, commit))
+    fingerprint = _hub_fingerprint(info.id, dataset, split, commit)
+    return LoadedSplit(dataset, fingerprint, HubDataset(info.id, str(info.sha)))
 
 
 def _load_cached(
@@ -162,7 +172,8 @@ def _load_cached(
             f"cache holds {name} at {commit[:12]}, which need not be {revision!r}. "
             "Connect to the network, or remove data.revision."
         )
-    return LoadedSplit(dataset, _hub_fingerprint(name, dataset, split, commit))
+    fingerprint = _hub_fingerprint(name, dataset, split, commit)
+    return LoadedSplit(dataset, fingerprint, HubDataset(name, commit))
 
 
 def _load(

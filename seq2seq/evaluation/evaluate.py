@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.data.sentences import split_sentences
-from seq2seq.data.splits import load_eval_pairs
+from seq2seq.data.splits import load_eval_pairs, open_split
 from seq2seq.errors import misaligned_error
 from seq2seq.metrics.sacrebleu_scores import Scores, score_corpus
 from seq2seq.recipe import DataOptions
@@ -110,7 +110,8 @@ def evaluate_split(
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", evaluation.hypotheses)
     name = "scores-lowercase.json" if lowercase else "scores.json"
-    write_json(folder / name, evaluation.to_json())
+    data = _describe_data(_pair_data(run, data_path, pair), split)
+    write_json(folder / name, evaluation.to_json() | {"data": data})
     return evaluation
 
 
@@ -121,6 +122,23 @@ def pair_split(data: DataOptions, split: str, pair: LanguagePair) -> str:
 
 def _read_data(run: Path) -> DataOptions:
     return require_translation(RunFolder(run).read_recipe(), run).data
+
+
+def _pair_data(
+    run: Path, data_path: str | None, pair: LanguagePair | None
+) -> DataOptions:
+    data = _read_data(run)
+    data = data.into(None) if pair is None else data.for_pair(pair)
+    return data.with_path(data_path)
+
+
+def _describe_data(data: DataOptions, split: str) -> dict[str, str]:
+    """Return of which data scores are: its name; id and commit where the Hub has it."""
+    content = {"path": Path(data.path).name}
+    if data.path == "phrasebook" or Path(data.path).exists():
+        return content
+    dataset = open_split(data, data.splits.name_of(split)).hub_dataset
+    return content | (dataset._asdict() if dataset else {})
 
 
 def load_split(
@@ -141,9 +159,7 @@ def load_split(
     Raises:
         UserError: If run or split cannot be used.
     """
-    data = _read_data(run)
-    data = data.into(None) if pair is None else data.for_pair(pair)
-    data = data.with_path(data_path)
+    data = _pair_data(run, data_path, pair)
     pairs = load_eval_pairs(data, data.splits.name_of(split))
     return [pair.source for pair in pairs], [pair.target for pair in pairs]
 

@@ -126,7 +126,12 @@ def evaluate_language_model(
     folder = run.folder.evaluation(splits.replace("+", "-"))
     folder.mkdir(parents=True, exist_ok=True)
     plain = [system.to_json() for system in systems]
-    write_json(folder / "scores.json", {"network": plain[0], "baselines": plain[1:]})
+    content = {
+        "network": plain[0],
+        "baselines": plain[1:],
+        "data": {"path": Path(data.recipe.data.path).name},
+    }
+    write_json(folder / "scores.json", content)
     return systems
 
 

@@ -130,7 +130,9 @@ def evaluate_task(
     folder = run.folder.evaluation(split)
     folder.mkdir(parents=True, exist_ok=True)
     write_lines(folder / "hypotheses.txt", predictions)
-    write_json(folder / "scores.json", evaluation.to_json())
+    name = Path(run.recipe.with_data_path(data_path).data.path).name
+    scores = evaluation.to_json() | {"data": {"path": name}}
+    write_json(folder / "scores.json", scores)
     return evaluation
 
 

@@ -10,10 +10,16 @@ from pathlib import Path
 from torch import Tensor
 
 from seq2seq.errors import UserError
-from seq2seq.runs.model_card import model_card
+from seq2seq.runs.model_card import (
+    copied_card,
+    eval_results,
+    model_card,
+    saved_scores,
+)
 from seq2seq.runs.model_folder import (
     CARD,
     CONFIG,
+    EVAL_RESULTS,
     EXPORTS,
     GENERATION,
     WEIGHTS,
@@ -58,13 +64,17 @@ def export_model(
     parameters = sum(tensor.numel() for tensor in network.parameters())
     share = run.folder.multi_sentence_share()
     config, search = config_of(run.recipe, parameters=parameters, share=share)
-    card = model_card(
-        run.recipe,
-        run.folder,
-        name=path.name,
-        parameters=parameters,
-        license_key=license_key,
-    )
+    if run.folder.is_model and not saved_scores(run.folder):
+        notes = _copied_notes(run.folder.path, path.name, license_key)
+    else:
+        notes = eval_results(run.recipe, run.folder)
+        notes[CARD] = model_card(
+            run.recipe,
+            run.folder,
+            name=path.name,
+            parameters=parameters,
+            license_key=license_key,
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced_folder(path) as folder:
         write_json(folder / CONFIG, config)
@@ -72,12 +82,27 @@ def export_model(
             write_json(folder / GENERATION, search)
         write_safetensors(folder / WEIGHTS, _rounded(weights) if half else weights)
         RunFolder(folder).write_vocabularies(run.folder.read_vocabularies())
-        (folder / CARD).write_text(card, encoding="utf-8")
+        for name, text in notes.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
         for name in () if half else EXPORTS:
             if (run.folder.path / name).is_dir():
                 shutil.copytree(run.folder.path / name, folder / name)
         write_sums(folder)
         _adopt_exports(folder, run.fingerprint())
+
+
+def _copied_notes(folder: Path, name: str, license_key: str | None) -> dict[str, str]:
+    """Return the card and scores of a model folder, for a copy of it."""
+    paths = [folder / CARD, *folder.glob(f"{EVAL_RESULTS}/*.yaml")]
+    notes = {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in paths
+        if path.is_file()
+    }
+    if CARD in notes:
+        notes[CARD] = copied_card(notes[CARD], name, license_key)
+    return notes
 
 
 def _rounded(weights: dict[str, Tensor]) -> dict[str, Tensor]:

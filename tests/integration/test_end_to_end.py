@@ -219,7 +219,9 @@ def test_evaluating_keeps_scores_and_hypotheses(run: Path) -> None:
     assert scores["sentences"] == len(found.hypotheses) == 500
     assert scores["bleu"]["score"] == found.scores.bleu.score
     assert "tok:13a" in scores["bleu"]["signature"]
-    assert {"bleu", "chrf", "ter", "sentences", "sentence_splitting"} == set(scores)
+    names = {"bleu", "chrf", "ter", "sentences", "sentence_splitting", "data"}
+    assert names == set(scores)
+    assert scores["data"] == {"path": "phrasebook"}
     assert scores["sentence_splitting"] == "split"
     assert Translator.load(run).multi_sentence_share == 0.0
     lines = (place / "hypotheses.txt").read_text(encoding="utf-8").split("\n")

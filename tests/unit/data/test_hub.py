@@ -13,6 +13,7 @@ from tests.helpers.corpora import (
     NESTED,
     PAIRS,
     complaint,
+    opened,
     pairs,
     write_json,
     write_parallel,
@@ -202,6 +203,7 @@ def test_the_commit_that_the_hub_named_is_loaded(
     assert pairs("wmt14", config="de-en", revision="main") == PAIRS
     options = {"revision": "abc", "split": "train", "streaming": False}
     assert calls == [(("wmt/wmt14", "de-en"), options)]
+    assert opened("wmt14", config="de-en").hub_dataset == ("wmt/wmt14", "abc")
 
 
 def test_every_answer_of_the_hub_becomes_advice(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from huggingface_hub import ModelCard
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.engines.onnx.export import export as export_onnx
@@ -113,6 +114,45 @@ def test_the_card_has_scores_with_signatures_and_the_licence(model: Path) -> Non
     (result,) = card.data.eval_results
     assert (result.metric_value, result.metric_config) == (12.35, "a|b")
     assert "| test | BLEU | 12.35 | 11.0 to 13.5 | `a\\|b` |" in card.text
+
+
+def test_cards_of_other_tasks_have_their_scores_and_what_a_data_set_page_shows(
+    tmp_path: Path,
+) -> None:
+    run = make_language_model(tmp_path / "run")
+    perplexity = {"score": 4.56485, "interval": [4.51, 4.62]}
+    data = {"path": "novels", "id": "ann/novels", "commit": "c" * 40}
+    scores = {"network": {"perplexity": perplexity}, "baselines": [], "data": data}
+    for split in ("valid", "test", "test-ensemble"):
+        (run / "evaluation" / split).mkdir(parents=True)
+        path = run / "evaluation" / split / "scores.json"
+        path.write_text(json.dumps(scores))
+        perplexity["score"] += 1
+    export_model(TaskRun.open(run), tmp_path / "model")
+    card = ModelCard.load(tmp_path / "model" / "README.md")
+    rows = [line for line in card.text.splitlines() if "perplexity" in line]
+    assert rows == [
+        "| test | perplexity of a token | 5.565 | 4.51 to 4.62 |  |",
+        "| valid | perplexity of a token | 4.565 | 4.51 to 4.62 |  |",
+    ]
+    result = card.data.eval_results[0]
+    assert (result.dataset_type, result.dataset_revision) == ("ann/novels", "c" * 40)
+    (path,) = (tmp_path / "model" / ".eval_results").iterdir()
+    (entry,) = parse_eval_result_entries(yaml.safe_load(path.read_text()))
+    assert (entry.dataset_id, entry.task_id, entry.value) == (
+        "ann/novels",
+        "default",
+        5.565,
+    )
+    assert entry.dataset_revision == "c" * 40
+    # A copy keeps both, under its own name.
+    invoke(
+        "export", str(tmp_path / "model"), "--to", str(tmp_path / "b"), "--license=mit"
+    )
+    copy = ModelCard.load(tmp_path / "b" / "README.md")
+    assert copy.data.license == "mit"
+    assert copy.text == card.text.replace("sample model", "sample b")
+    assert (tmp_path / "b" / ".eval_results" / path.name).is_file()
 
 
 @pytest.mark.parametrize(
