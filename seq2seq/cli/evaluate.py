@@ -22,9 +22,9 @@ from seq2seq.cli.options import (
     Split,
     TargetLanguage,
     choose_device,
-    named_model,
     with_beam,
 )
+from seq2seq.cli.verbs import MODEL
 from seq2seq.errors import UserError
 from seq2seq.utils.console import (
     is_quiet,
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 def evaluate(
     run: Annotated[
         Path | None,
-        typer.Argument(
-            callback=named_model, help="Run or model folder; not with --hypothesis."
-        ),
+        MODEL,
+        typer.Argument(help="Run or model folder; not with --hypothesis."),
     ] = None,
     split: Split = "test",
     source: Annotated[

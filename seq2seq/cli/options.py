@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from seq2seq.cli.verbs import MODEL
 from seq2seq.errors import UserError
 from seq2seq.utils.console import is_quiet
 
@@ -51,26 +52,19 @@ Devices = Annotated[
 ]
 
 
-def named_model(path: Path | None) -> Path | None:
-    """Download a model that is named as one of the Hub, before anything opens it."""
-    from seq2seq.runs.hub import model_path
-
-    return None if path is None else model_path(path)
-
-
 RunPath = Annotated[
     Path,
+    MODEL,
     typer.Argument(
-        callback=named_model,
         help="Run folder, such as runs/quickstart, or a checkpoint in one; a model "
         "folder; demo; or a model on the Hugging Face Hub, hf://user/model.",
     ),
 ]
 EnsembleOf = Annotated[
     list[Path] | None,
+    MODEL,
     typer.Option(
         "--ensemble",
-        callback=lambda paths: paths and [named_model(path) for path in paths],
         help="Additional run or checkpoint to ensemble with. Repeatable.",
     ),
 ]
@@ -124,9 +118,9 @@ ShortList = Annotated[
 ]
 LanguageModelPath = Annotated[
     Path | None,
+    MODEL,
     typer.Option(
         "--language-model",
-        callback=named_model,
         help="Shallow fusion: run of a language model over the same target tokens, "
         "whose log-probabilities are added.",
     ),

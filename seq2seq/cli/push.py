@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import named_model
+from seq2seq.cli.verbs import MODEL
 from seq2seq.utils.console import print_hint
 
 
 def push(
     folder: Annotated[
         Path,
+        MODEL,
         typer.Argument(
-            callback=named_model,
             help="Model folder, which seq2seq export RUN --to FOLDER makes.",
         ),
     ],

@@ -12,8 +12,8 @@ from seq2seq.cli.options import (
     DeviceName,
     LanguageModelWeight,
     choose_device,
-    named_model,
 )
+from seq2seq.cli.verbs import MODEL
 
 
 def rerank(
@@ -22,9 +22,8 @@ def rerank(
     ],
     language_model: Annotated[
         Path,
-        typer.Option(
-            callback=named_model, help="Run of a language model, over whatever tokens."
-        ),
+        MODEL,
+        typer.Option(help="Run of a language model, over whatever tokens."),
     ],
     lm_weight: LanguageModelWeight = None,
     length_penalty: Annotated[

@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.options import named_model
+from seq2seq.cli.verbs import MODEL
 from seq2seq.errors import UserError
 
 
 def sample(
     run: Annotated[
         Path,
-        typer.Argument(
-            callback=named_model, help="Run or model folder of a language model."
-        ),
+        MODEL,
+        typer.Argument(help="Run or model folder of a language model."),
     ],
     prompt: Annotated[str, typer.Option(help="Text to go on from.")] = "",
     temperature: Annotated[

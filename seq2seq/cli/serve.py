@@ -16,6 +16,7 @@ from seq2seq.cli.options import (
     choose_device,
     with_beam,
 )
+from seq2seq.cli.verbs import MODEL
 from seq2seq.errors import UserError
 from seq2seq.utils.memory import gc_disabled
 
@@ -23,9 +24,10 @@ from seq2seq.utils.memory import gc_disabled
 def serve(
     models: Annotated[
         list[Path],
+        MODEL,
         typer.Argument(
             help="Run folders or model folders, one for each pair of languages; or "
-            "demo, the model that ships."
+            "demo, the model that ships; or hf://user/model on the Hub."
         ),
     ],
     host: Annotated[

@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,10 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", help="Print debug lines to standard error.")
 ]
+
+
+MODEL = "model"
+"""Annotates an argument that may name demo or a model of the Hub instead of a path."""
 
 
 def apply_verbosity(*, quiet: bool, verbose: bool) -> None:
@@ -63,6 +68,17 @@ def new_group(help_text: str) -> typer.Typer:
     )
 
 
+def _open_name(value: Path | list[Path] | None) -> Path | list[Path] | None:
+    """Download what is named as a model of the Hub; return paths as they are."""
+    from seq2seq.runs.hub import model_path
+
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [model_path(path) for path in value]
+    return model_path(value)
+
+
 def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
     """Add -q and -v to a function's signature."""
     signature = inspect.signature(function, eval_str=True)
@@ -73,11 +89,18 @@ def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
         for name, annotation in (("quiet", Quiet), ("verbose", Verbose))
     ]
     parameters = [*signature.parameters.values(), *more]
+    models = [
+        name
+        for name, parameter in signature.parameters.items()
+        if MODEL in getattr(parameter.annotation, "__metadata__", ())
+    ]
 
     @functools.wraps(function)
     def command(*, quiet: bool, verbose: bool, **arguments: Any) -> None:
         apply_verbosity(quiet=quiet, verbose=verbose)
         try:
+            for name in models:
+                arguments[name] = _open_name(arguments[name])
             function(**arguments)
         except KeyboardInterrupt:  # Typer would end without a word.
             print("interrupted", file=sys.stderr)
