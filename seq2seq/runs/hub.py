@@ -46,10 +46,15 @@ def model_path(name: str | Path) -> Path:
         UserError: If the Hub does not give the model.
     """
     path = shipped_model(name)
-    if path.exists() or not (match := _NAME.fullmatch(Path(name).as_posix())):
+    text = Path(name).as_posix()
+    if path.exists() or not text.startswith("hf:"):
         return path
-    prefix, repository, revision = match.groups()
-    return download_model(repository, revision=revision) if prefix else path
+    if not (match := _NAME.fullmatch(text)):
+        raise UserError(
+            f"{str(name)!r} names no model of the Hub; write hf://user/model, or "
+            "hf://user/model@revision."
+        )
+    return download_model(match[2], revision=match[3])
 
 
 def pretrained_folder(model: str | Path, *, revision: str | None = None) -> Path:

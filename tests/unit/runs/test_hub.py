@@ -302,6 +302,12 @@ def test_commands_go_to_the_hub_only_for_its_own_names(
         assert status == 0, error
         lines = (tmp_path / "out").read_text().splitlines()
         assert lines == Translator.load(model)(LINES)
+    for name in ("hf://model", "hf://ann/model@", "hf://a/b/c", "hf://ann/../b"):
+        error = invoke("translate", name, str(tmp_path / "in"))[2]
+        assert error.endswith(
+            "names no model of the Hub; write hf://user/model, or "
+            "hf://user/model@revision.\n"
+        )
     # What writes into a run's folder does not write into the cache.
     for command in (["export", "--engine", "onnx"], ["shortlist"]):
         for name in ("hf://ann/model", "demo"):
