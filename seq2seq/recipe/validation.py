@@ -190,7 +190,8 @@ def _unknown_key(
     moved = [path for path in paths if path[-1] == name]
     moved = [path for path in moved if ".".join(path).endswith(written)] or moved
     if not moved and (close := _closest(written, valid)):
-        if node.location.line is not None or close == EXTENDS:
+        in_list = any(isinstance(key, int) for key in above.keys)
+        if node.location.line is not None or close == EXTENDS or in_list:
             return "unknown key", f", did you mean '{close}'?"
         moved = [(*here[:-1], close)]
     elif not moved and len(name) > 3:

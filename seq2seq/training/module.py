@@ -289,11 +289,12 @@ class TrainingModule(LightningModule):
         loader = self.trainer.val_dataloaders
         if isinstance(loader, ValidationDataLoader) and loader.references is not None:
             references = [loader.references[index] for index in indices]
-        scores = self.task.scores(hypotheses, references)
         languages = getattr(loader, "languages", ())
         if isinstance(self.task, Translation) and len(set(languages)) > 1:
             pairs = [languages[index] for index in indices]
             scores = self.task.scores_by_pair(hypotheses, references, pairs)
+        else:
+            scores = self.task.scores(hypotheses, references)
         self.validation = ValidationResult(
             self.global_step, indices, hypotheses, references, scores
         )

@@ -15,7 +15,11 @@ from seq2seq.runs.run import Run
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.training.train import train
 from seq2seq.translate import TranslationOptions, Translator
+from seq2seq.translate.input_splitting import Segment
+from seq2seq.translate.joining import _attention_weights
+from seq2seq.translate.line_pipeline import LinePipeline
 from seq2seq.translate.sequence_scorer import SequenceScorer
+from seq2seq.types import Hypothesis
 from tests.helpers.cli import invoke
 from tests.helpers.many_languages import make_many_run, recipe_of, write_corpus
 
@@ -49,12 +53,27 @@ def test_a_language_must_be_named_and_changes_the_translation(
         translator.into("cs")
 
 
+def test_every_segment_begins_with_its_language_once(run: Path) -> None:
+    translator = Translator.load(run, to="fr")
+    plain = translator.source.with_prefix(())
+    pipeline = LinePipeline(translator, TranslationOptions(max_input_length=20))
+    two, none, one, long = (line.segments for line in pipeline.segment(LINES))
+    sentences = plain.encode(["Der Mann schläft.", "Die Frau liest."])
+    assert [segment.ids for segment in two] == [[5, *ids] for ids in sentences]
+    assert (none, [s.ids for s in one]) == ([], [[5, *plain.encode(LINES[2:3])[0]]])
+    assert len(long) > 2
+    assert {(s.ids[0], s.ids.count(5)) for s in long} == {(5, 1)}
+
+
 def test_words_are_aligned_with_words_alone(run: Path) -> None:
     translator = Translator.load(run, to="fr")
     options = TranslationOptions(align=True, sentences="keep")
     (translation,) = translator.translate_batch(LINES[:1], options)
     assert translation.alignment is not None
     assert " ".join(translation.alignment.source) == LINES[0]
+    hypothesis = Hypothesis((9,), 0.0, 0.0, finished=True, attention=torch.eye(2, 4))
+    segment = Segment([5, 7, 8], ["▁Der", "▁Mann"])  # Attention to <2fr> alone.
+    assert _attention_weights(segment, hypothesis).tolist() == [[0.0, 0.0]]
     pair = (LINES[0], "The man.")
     into = [next(SequenceScorer.load(run, to=to)([pair])) for to in ("fr", "en")]
     assert abs(into[0] - into[1]) > 0.1

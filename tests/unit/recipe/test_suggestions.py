@@ -100,6 +100,12 @@ def test_a_suggestion_is_written_as_it_is_typed(override: str, suggestion: str) 
     assert line.endswith(f", did you mean {suggestion}?")
 
 
+def test_a_key_in_a_list_is_suggested_by_its_name() -> None:
+    write(VALID)
+    (line,) = refused("my.yaml", "data.mix=[{path: a, targett: fr}]")
+    assert line.endswith("data.mix.0.targett: unknown key, did you mean 'target'?")
+
+
 def test_a_key_like_none_is_not_taken_for_one_that_is_half_alike() -> None:
     (line,) = refused(write(VALID), "batch_size=3")  # Not search.beam_size.
     assert "unknown key, valid here are 'description'" in line
