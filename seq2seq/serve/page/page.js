@@ -146,7 +146,8 @@ function translateFrom(prefix) {
   closeBranch();
   latest(of.explained.source.text, prefix, (answer, milliseconds) => {
     if (answer.segments.length !== 1) return setStatus("This sentence cannot have a beginning of its own.", true);
-    Object.assign(of, { explained: answer.segments[0], prefix, rank: 0 });
+    const explained = { ...answer.segments[0], gap: of.explained.gap };
+    Object.assign(of, { explained, prefix, rank: 0 });
     showAll();
     showFigures(answer, milliseconds);
     $("translation").querySelector(`.word[data-segment="${state.current}"]:not(.fixed)`)?.focus();
