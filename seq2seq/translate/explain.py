@@ -177,7 +177,12 @@ def _segment(
 ) -> dict[str, Any]:
     """Explain a segment."""
     data = translator.recipe.data
-    source = [*segment.surfaces, END]
+    # Language tokens, if the model has several target languages.
+    prefix = translator.source.id_to_tokens(
+        segment.ids[: len(segment.ids) - len(segment.surfaces)]
+    )
+    surfaces = _marked(segment.surfaces, spaced=is_spaced(data.source))
+    marked = [*(WORD + token for token in prefix), *surfaces, WORD + END]
     gates: list[dict[str, Any]] = []
     if not _without_gates(translator):
         gates = gate_activations(translator.network, segment.ids, hypotheses[0])
@@ -185,11 +190,11 @@ def _segment(
         "gap": target_gap(segment.gap, data.source, data.target),
         "source": {
             "text": "".join(segment.surfaces).replace(WORD, " ").strip(),
-            "tokens": source,
-            **_words(source, spaced=is_spaced(data.source)),
+            "tokens": [*prefix, *segment.surfaces, END],
+            **_words(marked),
         },
         "hypotheses": [
-            _hypothesis(translator, source, hypothesis, tree)
+            _hypothesis(translator, marked, len(prefix), hypothesis, tree)
             for hypothesis in hypotheses
         ],
         "tree": tree.nodes,
@@ -200,21 +205,33 @@ def _segment(
 def _hypothesis(
     translator: Translator,
     source: Sequence[str],
+    prefix: int,
     hypothesis: Hypothesis,
     tree: BeamTree,
 ) -> dict[str, Any]:
-    """Explain a hypothesis of a segment; its tokens and words end with EOS."""
+    """Explain a hypothesis of a segment; its tokens and words end with EOS.
+
+    Args:
+        translator: The translator.
+        source: The source's tokens with EOS, "▁" before each word.
+        prefix: How many of them are language tokens.
+        hypothesis: The hypothesis.
+        tree: The tree of its search.
+    """
     data, target = translator.recipe.data, translator.target
     ids = [*hypothesis.tokens, *[EOS] * hypothesis.finished]
-    tokens = [*target.id_to_tokens(hypothesis.tokens), *[END] * hypothesis.finished]
+    tokens = target.id_to_tokens(hypothesis.tokens)
+    end = [END] * hypothesis.finished
+    marked = _marked(tokens, spaced=is_spaced(data.target))
+    marked_to_end = [*marked, *(WORD + token for token in end)]
     explained: dict[str, Any] = {
         "text": target.decode([hypothesis.tokens])[0],
         "score": _rounded(hypothesis.score),
         "log_prob": _rounded(hypothesis.log_prob),
         "finished": hypothesis.finished,
-        "tokens": tokens,
+        "tokens": [*tokens, *end],
         "token_log_probs": [*map(_rounded, hypothesis.token_log_probs or ())],
-        **_words(tokens, spaced=is_spaced(data.target)),
+        **_words(marked_to_end),
         "path": tree.path(ids),
         "attention": None,
         "word_attention": None,
@@ -222,36 +239,24 @@ def _hypothesis(
     }
     if hypothesis.attention is not None:
         weights = hypothesis.attention.float().numpy()[:, : len(source)]
-        source_tokens = _marked(source, spaced=is_spaced(data.source))
-        target_tokens = _marked(tokens, spaced=is_spaced(data.target))
-        aligned = align(source_tokens, target_tokens, weights)
-        without_end = align(
-            source_tokens[:-1],
-            target_tokens[: len(hypothesis.tokens)],
-            weights[: len(hypothesis.tokens), :-1],
-        )
+        aligned = align(source, marked_to_end, weights)
+        text_weights = weights[: len(tokens), prefix:-1]
+        links = align(source[prefix:-1], marked, text_weights).links()
         explained["attention"] = _matrix(weights)
         explained["word_attention"] = _matrix(aligned.weights)
-        explained["alignment"] = [[*link] for link in without_end.links()]
+        explained["alignment"] = [[prefix + i, j] for i, j in links]
     return explained
 
 
-def _words(tokens: Sequence[str], *, spaced: bool) -> dict[str, Any]:
+def _words(marked: Sequence[str]) -> dict[str, Any]:
     """Return the words of tokens, and the word that each token is of."""
-    marked = _marked(tokens, spaced=spaced)
     words = [word for word in "".join(marked).split(WORD) if word]
     return {"words": words, "word_of_token": word_indices(marked)}
 
 
 def _marked(tokens: Sequence[str], *, spaced: bool) -> list[str]:
-    """Return tokens that begin with "▁" where a word begins.
-
-    EOS is a word, and without blanks between words every token is.
-    """
-    return [
-        token if spaced and token != END else WORD + token.lstrip(WORD)
-        for token in tokens
-    ]
+    """Return tokens with "▁" before words; all are without blanks between words."""
+    return [token if spaced else WORD + token.lstrip(WORD) for token in tokens]
 
 
 def _matrix(weights: Weights) -> list[list[float]]:

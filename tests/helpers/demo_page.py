@@ -75,7 +75,7 @@ class Visit:
         self.page.on("request", lambda request: self._note(request, url))
         self.page.on("response", self._keep)
         self.page.goto(url)
-        self.page.wait_for_function("document.querySelector('#pair').length")
+        self.page.wait_for_selector("#pair option", state="attached")
 
     def _note(self, request: Any, url: str) -> None:
         if not request.url.startswith((url, "data:")):

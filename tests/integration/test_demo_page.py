@@ -294,7 +294,7 @@ def test_languages_are_a_choice_and_errors_are_one_line(visit: Visit) -> None:
         "**/languages", lambda route: route.fulfill(body=json.dumps(languages))
     )
     visit.page.reload()
-    visit.page.wait_for_function("document.querySelector('#pair').length == 2")
+    visit.page.wait_for_selector("#pair option >> nth=1", state="attached")
     visit.page.fill("#source", SENTENCE)
     visit.page.select_option("#pair", "en fr")
     visit.page.wait_for_selector("#status.error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,24 @@ def test_it_has_the_texts_and_scores_of_a_translation(
         links = [tuple(link) for link in segment["hypotheses"][0]["alignment"]]
         assert links == expected.alignment.links()
         assert segment["source"]["words"][:-1] == [*expected.alignment.source]
+
+
+def test_language_tokens_are_source_tokens_that_no_word_is_aligned_with(
+    demo: Translator,
+) -> None:
+    translator = copy.copy(demo)
+    translator.source = demo.source.with_prefix((7, 9))
+    explained = explain(translator, LINES[0])
+    check(explained)
+    (segment,) = explained["segments"]
+    assert segment["source"]["tokens"][:2] == demo.source.id_to_tokens((7, 9))
+    assert segment["source"]["text"] == LINES[0]
+    (expected,) = translator.translate_batch([LINES[0]], TranslationOptions(align=True))
+    assert expected.alignment is not None
+    links = [
+        (source - 2, target) for source, target in segment["hypotheses"][0]["alignment"]
+    ]
+    assert links == expected.alignment.links()
 
 
 def test_constraints_hold_and_the_tree_is_of_the_last_search(demo: Translator) -> None:
