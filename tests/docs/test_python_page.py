@@ -18,6 +18,13 @@ SHORTER = {
     '"train.max_steps=600"]': '"train.max_steps=4", "train.validate_every=4"]',
     '"train.max_steps=200", "train.validate_every=100"': '"train.max_steps=4"',
     'ReportRequest(["runs/first"])': 'ReportRequest(["runs/first"], n_bootstrap=40)',
+    'recipe = read_recipe("quickstart")\n': (
+        'recipe = read_recipe("quickstart", ["data.max_pairs=100", '
+        '"tokenizer.vocab_size=200"])\n'
+    ),
+    "Trainer(max_steps=600, ": (
+        "Trainer(max_steps=8, logger=False, enable_progress_bar=False, "
+    ),
 }
 """Trainings as the page has them take two minutes."""
 
