@@ -37,7 +37,7 @@ METRICS = {
     "perplexity": "perplexity of a token",
     "bits_per_character": "bits per character",
 }
-"""Scores on a card, by their names in scores.json; the main one of a task is first."""
+"""Scores on a card, by their names in scores.json, which has the main one first."""
 HUB_METRICS = {"macro_f1": "f1", "word_f1": "f1", "exact": "exact_match"}
 """Where the Hub calls a metric otherwise."""
 EXAMPLES = {
@@ -282,8 +282,8 @@ def saved_scores(folder: RunFolder) -> list[SavedScore]:
                     entries[metric].get("signature", ""),
                     data,
                 )
-                for metric in METRICS
-                if metric in entries
+                for metric in entries
+                if metric in METRICS
                 for low, high in [entries[metric]["interval"]]
             ]
         except (OSError, ValueError, LookupError, TypeError, AttributeError):

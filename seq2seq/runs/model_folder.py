@@ -119,6 +119,8 @@ def read_config(folder: Path) -> tuple[BaseRecipe, dict[str, Any]]:
             require_checksums(folder, [GENERATION])
             content["search"] = json.loads((folder / GENERATION).read_bytes())
         recipe = recipe_class(content["task"]).model_validate(content)
+    except UserError:
+        raise
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

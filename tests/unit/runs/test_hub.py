@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from seq2seq.engines.onnx.export import export as export_onnx
 from seq2seq.errors import UserError
 from seq2seq.runs.export_model import export_model
 from seq2seq.runs.hub import download_model, push_to_hub
-from seq2seq.runs.model_folder import model_files
+from seq2seq.runs.model_folder import model_files, write_sums
 from seq2seq.runs.run import Run
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.translate import Translator
@@ -37,6 +39,19 @@ SUMMED = [
     "tokenizer/target.model",
     CHECKSUM_FILE,
 ]
+
+
+WATCHES: list[list[str]] = []
+"""Each gets the paths that Python opens while it is in here; a hook stays for ever."""
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and isinstance(arguments[0], str | os.PathLike):
+        for paths in WATCHES:
+            paths.append(os.fspath(arguments[0]))
+
+
+sys.addaudithook(_audit)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +169,7 @@ def test_a_damaged_file_is_refused(
     if damage != "missing":
         published[name] = bytes(content) if damage == "bit" else pickle.dumps({"a": 1})
     republish(hub, published)
-    refusal("pull", model)
+    assert name in refusal("pull", model)
 
 
 @pytest.mark.parametrize("name", [*SUMMED, "README.md", "tokenizer"])
@@ -166,6 +181,32 @@ def test_a_link_is_refused(model: Path, tmp_path: Path, name: str) -> None:
     for action in (Translator.load, lambda folder: push_to_hub(folder, "ann/new")):
         with pytest.raises(UserError, match="is a link"):
             action(tmp_path / "model")
+
+
+def test_no_file_is_opened_that_the_sums_do_not_list(
+    model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    for name in ("tokenizer/evil.model", "evil.pkl", "data.json", "metrics.csv"):
+        (folder / name).write_bytes(pickle.dumps({"a": 1}))
+    paths: list[str] = []
+    WATCHES.append(paths)
+    assert Translator.from_pretrained(folder)(LINES)
+    WATCHES.remove(paths)
+    opened = {Path(p) for p in paths if p.startswith(f"{folder}/")}
+    assert {path.relative_to(folder).as_posix() for path in opened} == {
+        name for name in SUMMED if not name.startswith("onnx/")
+    }
+
+
+def test_another_format_is_named(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    write_sums(tmp_path / "model")
+    with pytest.raises(UserError, match="has the model format 2, but this version"):
+        Translator.load(tmp_path / "model")
 
 
 def test_only_the_files_of_a_model_folder_are_downloaded(
