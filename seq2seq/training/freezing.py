@@ -48,6 +48,8 @@ def check_frozen_parts(recipe: BaseRecipe, vocabularies: Vocabularies) -> None:
     Raises:
         UserError: As `freeze`.
     """
+    if not recipe.train.freeze:
+        return
     with torch.device("meta"):  # Takes neither time nor memory.
         network = open_task(recipe, vocabularies).network()
     freeze(network, recipe.train.freeze)

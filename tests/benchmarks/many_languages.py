@@ -1,7 +1,8 @@
 """What several languages and a parent bring: the figures of docs/experiments.md.
 
-python tests/benchmarks/many_languages.py data/multi30k runs/languages \
+python tests/benchmarks/many_languages.py children data/multi30k runs/languages \
     --parent runs/multi30k-en-de-attention
+python tests/benchmarks/many_languages.py languages data/multi30k runs/languages
 
 One process on one thread trains one run after another, and goes on where it was ended.
 Validation chooses among the children; each chosen run is scored on the test split once.
@@ -42,10 +43,8 @@ NARROW = [
 ]
 
 
-def trainings(data: Path, ten: Path, parent: Path) -> dict[str, list[str]]:
+def children(data: Path, parent: Path) -> dict[str, list[str]]:
     """Return the recipe and the overrides of each run, by its name."""
-    mix = f"data.mix=[{{path: {ten}, target: fr}}]"
-    one = ["multi30k-en-de-attention", f"data.path={ten}", *NARROW]
     child = ["child", f"data.path={data}", f"train.init_from={parent}"]
     child += ["train.max_epochs=null"]
     return {
@@ -57,6 +56,14 @@ def trainings(data: Path, ten: Path, parent: Path) -> dict[str, list[str]]:
             "train.update_vocab=true",
             "tokenizer.vocab_size=2000",
         ],
+    }
+
+
+def languages(ten: Path) -> dict[str, list[str]]:
+    """Return the recipe and the overrides of each run, by its name."""
+    mix = f"data.mix=[{{path: {ten}, target: fr}}]"
+    one = ["multi30k-en-de-attention", f"data.path={ten}", *NARROW]
+    return {
         "en-de": [*one, "train.max_steps=1600"],
         "en-fr": [*one, "train.max_steps=1600", "data.target=fr"],
         "en-de-fr": [*one, "train.max_steps=2400", mix],
@@ -86,7 +93,7 @@ def call(*arguments: str) -> str:
 
 def train(run: Path, arguments: list[str], times: Path) -> float:
     """Train a run to its end; return its processor seconds over all calls."""
-    seconds: dict[str, float] = json.loads(times.read_text()) if times.exists() else {}
+    seconds = float(times.read_text()) if times.exists() else 0.0
     overrides = [part for text in arguments[1:] for part in ("-o", text)]
     if not (run / "summary.json").is_file():
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
@@ -94,9 +101,9 @@ def train(run: Path, arguments: list[str], times: Path) -> float:
             call("train", arguments[0], *overrides, "--output", str(run))
         finally:
             spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-            seconds[run.name] = seconds.get(run.name, 0.0) + spent
-            times.write_text(json.dumps(seconds))
-    return seconds.get(run.name, 0.0)
+            seconds += spent
+            times.write_text(str(seconds))
+    return seconds
 
 
 def scores(run: Path, split: str) -> dict[str, float]:
@@ -111,21 +118,28 @@ def scores(run: Path, split: str) -> dict[str, float]:
 def main() -> None:
     """Train, validate, test, and print a line of JSON for each run."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("question", choices=["children", "languages"])
     parser.add_argument("data", type=Path, help="Multi30k, with French.")
     parser.add_argument("output", type=Path, help="Folder of the runs.")
-    parser.add_argument("--parent", type=Path, required=True)
+    parser.add_argument("--parent", type=Path, help="Needed by children.")
     options = parser.parse_args()
-    ten = first_pairs(options.data, options.output / "ten-thousand", 10_000)
+    if options.question == "children":
+        runs = children(options.data, options.parent)
+    else:
+        ten = options.output / "ten-thousand"
+        runs = languages(first_pairs(options.data, ten, 10_000))
     valid: dict[str, float] = {}
-    for name, arguments in trainings(options.data, ten, options.parent).items():
+    for name, arguments in runs.items():
         run = options.output / name
-        seconds = train(run, arguments, options.output / "seconds.json")
+        seconds = train(run, arguments, options.output / f"{name}.seconds")
         by_pair = scores(run, "valid")
         valid[name] = sum(by_pair.values()) / len(by_pair)
         line = {"run": name, "user_seconds": round(seconds), "valid": by_pair}
         print(json.dumps(line), flush=True)
-    child = max(("child", "child-vocab"), key=valid.__getitem__)
-    for name in ("scratch", child, "en-de", "en-fr", "en-de-fr"):
+    tested = list(runs)
+    if options.question == "children":
+        tested = ["scratch", max(("child", "child-vocab"), key=valid.__getitem__)]
+    for name in tested:
         print(json.dumps({"run": name, "test": scores(options.output / name, "test")}))
 
 
