@@ -16,6 +16,7 @@ from seq2seq.recipe import (
     LanguageModelRecipe,
     Recipe,
 )
+from seq2seq.recipe.data import LanguagePair
 from seq2seq.runs.task_run import TaskRun
 from seq2seq.tasks.pretraining import (
     pretrained_vocabularies,
@@ -96,17 +97,21 @@ def transferred_tokens(run: TaskRun | None, task: Task) -> dict[str, Any]:
     }
 
 
+def _names(pairs: list[LanguagePair]) -> str:
+    return ", ".join("-".join(pair) for pair in pairs)
+
+
 def describe_transfer(run: TaskRun, task: Task) -> list[str]:
     """Return lines about other languages or tokens than those of the initial run."""
     if not isinstance(run.task, Translation) or not isinstance(task, Translation):
         return []
     lines = []
-    recipes = (run.task.recipe, task.recipe)
-    before, now = (f"{r.data.source}-{r.data.target}" for r in recipes)
     kept = not task.recipe.train.update_vocab
-    if before != now:
+    before, now = run.task.recipe.data.pairs, task.recipe.data.pairs
+    if not set(now) <= set(before):
         lines.append(
-            f"{run.folder.path} was trained on {before}, this recipe is {now}: all "
+            f"{run.folder.path} was trained on {_names(before)}, this recipe is "
+            f"{_names(now)}: all "
             + ("weights and tokenizers are kept" if kept else "other weights are kept")
         )
     if not kept:

@@ -57,6 +57,7 @@ def recipe(data: Path, **options: Any) -> Recipe:
                 "checkpoint_every": 5,
                 "accumulate_grad_batches": 2,
                 "ema_decay": 0.9,
+                "freeze": ["bridge"],  # DDP must not wait for its gradients.
                 **options,
             },
         }
