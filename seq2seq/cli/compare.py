@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seq2seq.cli.metric_options import MetricCommands, MetricTimeout
 from seq2seq.cli.options import DataPath, DeviceName, Split, TargetLanguage
 from seq2seq.cli.report import (
     Language,
@@ -34,6 +35,8 @@ def compare(
     language: Language = None,
     to: TargetLanguage = None,
     segment_scores: SegmentScores = None,
+    metric: MetricCommands = None,
+    metric_timeout: MetricTimeout = 3600,
     samples: Samples = 1000,
     device: DeviceName = None,
     trials: Annotated[
@@ -44,6 +47,7 @@ def compare(
     ] = 10_000,
 ) -> None:
     """Test whether systems differ: intervals, significance, and where they do."""
+    from seq2seq.evaluation.external_metrics import parse_metrics
     from seq2seq.evaluation.systems import ReportRequest
 
     if len(systems) < 2:
@@ -59,6 +63,7 @@ def compare(
         language=language,
         to=to,
         segment_scores=segment_scores or (),
+        metrics=parse_metrics(metric or [], timeout=metric_timeout),
         n_bootstrap=samples,
         device=choose_runs_device(device, systems),
         n_trials=trials,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from seq2seq.cli.evaluate_task import (
     print_language_model_scores,
     print_task_scores,
 )
+from seq2seq.cli.metric_options import MetricCommands, MetricTimeout
 from seq2seq.cli.options import (
     Beam,
     DataPath,
@@ -25,7 +27,7 @@ from seq2seq.cli.options import (
     with_beam,
 )
 from seq2seq.cli.verbs import MODEL
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, misaligned_error
 from seq2seq.utils.console import (
     is_quiet,
     make_console,
@@ -33,11 +35,13 @@ from seq2seq.utils.console import (
     print_table,
     print_warning,
 )
+from seq2seq.utils.files import read_lines
 from seq2seq.utils.languages import missing_language_error
 from seq2seq.utils.text import with_noun
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.evaluate import Evaluation
+    from seq2seq.metrics.sacrebleu_scores import MetricResult
 
 
 def evaluate(
@@ -84,17 +88,21 @@ def evaluate(
             "it to this file (.svg, .png, .pdf)."
         ),
     ] = None,
+    metric: MetricCommands = None,
+    metric_timeout: MetricTimeout = 3600,
     device: DeviceName = None,
     json: Annotated[bool, typer.Option(help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score translations with BLEU, chrF and TER, or the answers of another task."""
     from seq2seq.evaluation.evaluate import evaluate_files, evaluate_hypotheses
+    from seq2seq.evaluation.external_metrics import parse_metrics, run_metric
     from seq2seq.evaluation.language_pairs import evaluate_pairs
 
     task = "translation" if run is None else _task_of(run)
     if run is not None and task != "translation":
         others_given = (source, reference, hypothesis, language, to, override, beam)
-        if any(others_given) or ensemble or sentences or lowercase or search_sweep:
+        more = ensemble or sentences or lowercase or search_sweep or metric
+        if more or any(others_given):
             raise UserError(
                 f"{run} does not translate: evaluate takes --split, --data-path, "
                 "--device and --json for it; leave the others out."
@@ -110,17 +118,16 @@ def evaluate(
     # Results of overrides are not saved; those of another beam size alone are.
     overrides = with_beam(override, beam) if override else []
     if search_sweep is not None:
-        others = (hypothesis, language, beam, ensemble, sentences, lowercase)
+        others = (hypothesis, language, beam, ensemble, sentences, lowercase, metric)
         if run is None or any(others):
             raise UserError(
                 "--search-sweep needs RUN, takes --split or --source and --reference, "
                 "and does not go with --hypothesis, --language, --beam, --ensemble, "
-                "--sentences or --lowercase."
+                "--sentences, --lowercase or --metric."
             )
         if (source is None) != (reference is None):
             raise UserError("--source and --reference belong together; give both.")
         if source is not None and reference is not None:
-            from seq2seq.utils.files import read_lines
             from seq2seq.utils.overwriting import check_overwrites_no_input
 
             check_overwrites_no_input([search_sweep], [source, reference])
@@ -131,12 +138,14 @@ def evaluate(
         _sweep(run, lines, overrides, search_sweep, device=name, as_json=json, to=to)
         return
     name = "" if run is None else str(run)
+    sources: list[str] = []
+    metrics = parse_metrics(metric or [], timeout=metric_timeout)
     if run is not None and language is not None:
         raise UserError(
             f"--language {language} goes with --hypothesis; the language of a run is "
             "its data.target."
         )
-    if run is None and hypothesis and reference and not source:
+    if run is None and hypothesis and reference and (metric or not source):
         if language is None:
             files = ["--hypothesis", str(hypothesis), "--reference", str(reference)]
             raise missing_language_error(shlex.join(["seq2seq", "evaluate", *files]))
@@ -150,6 +159,12 @@ def evaluate(
         evaluation = evaluate_hypotheses(
             hypothesis, reference, language=language, lowercase=lowercase
         )
+        sources = [] if source is None else list(read_lines(source))
+        if source is not None and len(sources) != len(evaluation.references):
+            raise misaligned_error(
+                f"{source} has {with_noun(len(sources), 'line')}, but {reference} has "
+                f"{with_noun(len(evaluation.references), 'reference')}"
+            )
     elif run is not None and source is not None and reference is not None:
         evaluation = evaluate_files(
             run,
@@ -176,6 +191,10 @@ def evaluate(
             lowercase=lowercase,
             device=choose_device(device),
         )
+        if len(evaluations) > 1 and metrics:
+            raise UserError(
+                "--metric scores one language pair: name its target with --to."
+            )
         if len(evaluations) > 1:
             from seq2seq.cli.evaluate_pairs import print_pairs
 
@@ -194,7 +213,16 @@ def evaluate(
             "evaluate needs RUN, or RUN with --source F and --reference F, or "
             "--hypothesis F with --reference F and --language L."
         )
-    _print_evaluation(evaluation, name, as_json=json)
+    results = {
+        external.name: run_metric(
+            external,
+            evaluation.hypotheses,
+            sources=sources or evaluation.sources,
+            references=evaluation.references,
+        )
+        for external in metrics
+    }
+    _print_evaluation(evaluation, name, results, as_json=json)
 
 
 def _load_split(
@@ -219,9 +247,16 @@ def _task_of(run: Path) -> str:
     return folder.read_recipe().task
 
 
-def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> None:
+def _print_evaluation(
+    evaluation: Evaluation,
+    name: str,
+    external: Mapping[str, MetricResult],
+    *,
+    as_json: bool,
+) -> None:
     """Print scores and five translations."""
     import json
+    from dataclasses import asdict
 
     from rich.text import Text
 
@@ -233,7 +268,9 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
     if warning := language_warning(evaluation.language):
         print_warning(warning)
     if as_json:
-        print(json.dumps(evaluation.to_json(), ensure_ascii=False))
+        content = evaluation.to_json()
+        content |= {key: asdict(result.score) for key, result in external.items()}
+        print(json.dumps(content, ensure_ascii=False))
         return
     console = make_console()
     scores = evaluation.scores
@@ -242,6 +279,11 @@ def _print_evaluation(evaluation: Evaluation, name: str, *, as_json: bool) -> No
         (metric_name(metric), f"{score.score:.2f}", format_interval(score.interval))
         for metric, score in metrics.items()
     ]
+    for key, result in external.items():
+        metrics[key] = score = result.score
+        digits = 4 if abs(result.segments).max() < 2 else 2  # Such as COMET's.
+        interval = format_interval(score.interval, digits)
+        rows.append((key, f"{score.score:.{digits}f}", interval))
     title = f"{name}: {with_noun(scores.sentences, 'sentence')}"
     columns = ("metric", "score", "95% interval")
     print_table(console, title, columns, rows, numeric=columns[1:])

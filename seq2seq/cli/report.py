@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seq2seq.cli.metric_options import MetricCommands, MetricTimeout
 from seq2seq.cli.options import (
     DataPath,
     DeviceName,
@@ -15,6 +16,7 @@ from seq2seq.cli.options import (
     TargetLanguage,
     choose_device,
 )
+from seq2seq.errors import UserError
 from seq2seq.utils.console import is_quiet, make_console
 
 if TYPE_CHECKING:
@@ -73,10 +75,13 @@ def report(
     language: Language = None,
     to: TargetLanguage = None,
     segment_scores: SegmentScores = None,
+    metric: MetricCommands = None,
+    metric_timeout: MetricTimeout = 3600,
     samples: Samples = 1000,
     device: DeviceName = None,
 ) -> None:
     """Write a page about runs: scores, analyses, examples, how they were trained."""
+    from seq2seq.evaluation.external_metrics import parse_metrics
     from seq2seq.evaluation.systems import ReportRequest, parse_system_arg
 
     request = ReportRequest(
@@ -88,6 +93,7 @@ def report(
         language=language,
         to=to,
         segment_scores=segment_scores or (),
+        metrics=parse_metrics(metric or [], timeout=metric_timeout),
         n_bootstrap=samples,
         device=choose_runs_device(device, systems),
     )
@@ -135,6 +141,8 @@ def write(
 
         report = write_report(request, output, full=full, replace=replace, log=log)
         print_summary(report, console)
+    elif request.metrics:
+        raise UserError("--metric scores translations; leave it out for other tasks.")
     else:
         from seq2seq.evaluation.task_report import write_task_report
         from seq2seq.evaluation.task_sections import summary_lines

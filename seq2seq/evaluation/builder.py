@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from seq2seq.errors import UserError
 from seq2seq.evaluation import buckets, comparison, error_detectors
+from seq2seq.evaluation.external_metrics import mean_result, run_metric
 from seq2seq.evaluation.html import render_html
 from seq2seq.evaluation.markdown import render_markdown
 from seq2seq.evaluation.report_files import check_report_folder, write_texts
@@ -30,8 +29,7 @@ from seq2seq.evaluation.schema import (
 from seq2seq.evaluation.systems import ReportRequest, System, TestSet, read_systems
 from seq2seq.evaluation.training_history import read_training_history
 from seq2seq.evaluation.words import WordFrequencies, word_frequencies, words
-from seq2seq.metrics.sacrebleu_scores import MetricResult, Score, score_segments
-from seq2seq.metrics.significance import bootstrap_interval, mean_from_stats
+from seq2seq.metrics.sacrebleu_scores import MetricResult, score_segments
 from seq2seq.utils.languages import language_warning
 
 Log = Callable[[str], None]
@@ -108,7 +106,7 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
     test_set, systems = read_systems(request)
     log(f"scoring {len(systems)} x {len(test_set.references[0]):,} segments")
     metrics = {
-        system.name: _score(system, test_set, request.n_bootstrap) for system in systems
+        system.name: _score(system, test_set, request, log) for system in systems
     }
     frequencies, missing = _training_words(request, systems, log)
     sources = test_set.sources
@@ -167,13 +165,15 @@ def build_report(request: ReportRequest, *, date: str, full: bool, log: Log) -> 
     )
 
 
-def _score(system: System, test_set: TestSet, n_bootstrap: int) -> Metrics:
-    """Compute BLEU, chrF and TER, and the mean of segment scores from files."""
+def _score(
+    system: System, test_set: TestSet, request: ReportRequest, log: Log
+) -> Metrics:
+    """Compute BLEU, chrF and TER, and the means of segment scores of others."""
     results = score_segments(
         system.hypotheses,
         test_set.references,
         language=test_set.target_language,
-        n_bootstrap=n_bootstrap,
+        n_bootstrap=request.n_bootstrap,
     )
     metrics = {"bleu": results.bleu, "chrf": results.chrf, "ter": results.ter}
     for metric, numbers in system.segment_scores.items():
@@ -182,14 +182,23 @@ def _score(system: System, test_set: TestSet, n_bootstrap: int) -> Metrics:
                 f"--segment-scores {metric}=...: the report computes {metric} itself; "
                 "choose another name."
             )
-        segments = np.array(numbers)
-        statistics = np.stack([segments, np.ones_like(segments)], axis=1)
-        score = Score(
-            float(segments.mean()),
-            "mean of the segments' scores, from a file",
-            bootstrap_interval(statistics, mean_from_stats, n_bootstrap=n_bootstrap),
+        signature = "mean of the segments' scores, from a file"
+        metrics[metric] = mean_result(
+            numbers, signature, n_bootstrap=request.n_bootstrap
         )
-        metrics[metric] = MetricResult(score, segments, statistics, mean_from_stats)
+    for external in request.metrics:
+        if external.name in metrics:
+            raise UserError(
+                f"--metric {external.name}: --segment-scores has a metric of that name."
+            )
+        log(f"{external.name} of {system.name}")
+        metrics[external.name] = run_metric(
+            external,
+            system.hypotheses,
+            sources=test_set.sources,
+            references=test_set.references[0],
+            n_bootstrap=request.n_bootstrap,
+        )
     return metrics
 
 

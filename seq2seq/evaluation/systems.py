@@ -16,6 +16,7 @@ from pathlib import Path
 from seq2seq.data.splits import load_eval_pairs, open_split
 from seq2seq.errors import UserError, misaligned_error
 from seq2seq.evaluation.evaluate import evaluate_split, pair_split
+from seq2seq.evaluation.external_metrics import ExternalMetric
 from seq2seq.evaluation.training_history import public_name
 from seq2seq.evaluation.words import read_segment_scores
 from seq2seq.recipe import Recipe
@@ -99,6 +100,7 @@ class ReportRequest:
         language: Target language, without a run.
         to: Target language, of runs with several; the first if None.
         segment_scores: METRIC=FILE each; for one metric as many as systems, in order.
+        metrics: Metrics that commands compute.
         n_bootstrap: Resampled corpora for intervals and the paired bootstrap.
         n_trials: Trials of approximate randomization.
         device: Where runs compute: cpu, cuda, cuda:1 or auto.
@@ -112,6 +114,7 @@ class ReportRequest:
     language: str | None = None
     to: str | None = None
     segment_scores: Sequence[str] = ()
+    metrics: Sequence[ExternalMetric] = ()
     n_bootstrap: int = 1000
     n_trials: int = 10_000
     device: str = "auto"

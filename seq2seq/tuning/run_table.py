@@ -63,6 +63,8 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     """
     runs: dict[Path, None] = {}
     for folder in folders:
+        if folder.is_file():
+            raise UserError(f"{folder} is a file. Name a run folder, or one of runs.")
         if not folder.is_dir():
             raise missing_error(folder, "Name a run folder, or a folder of runs.")
         runs |= dict.fromkeys(_runs_below(folder))
