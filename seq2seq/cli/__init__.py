@@ -16,6 +16,7 @@ import seq2seq
 from seq2seq.cli.average import average
 from seq2seq.cli.bench import bench
 from seq2seq.cli.compare import compare
+from seq2seq.cli.data import data
 from seq2seq.cli.diagnose import diagnose
 from seq2seq.cli.distill import distill
 from seq2seq.cli.doctor import doctor
@@ -50,6 +51,7 @@ VERBS += [shortlist, runs, sweep, tune, serve, push]
 for verb in VERBS:
     add_verb(app, verb)
 app.add_typer(recipes, name="recipe")
+app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 app.add_typer(diagnose, name="diagnose")
 

@@ -64,6 +64,12 @@ EXAMPLES = {
     "recipe cp": ["seq2seq recipe cp quickstart my.yaml"],
     "recipe validate": ["seq2seq recipe validate my.yaml"],
     "recipe schema": ["seq2seq recipe schema > recipe.schema.json"],
+    "data import": [
+        "seq2seq data import sentences.csv data/mine",
+        "seq2seq data import corpus.en corpus.de data/mine",
+        "seq2seq data import words.xlsx data/mine --columns 2,3 --target x-mine",
+    ],
+    "data split": ["seq2seq data split data/mine data/mine-split --seed 1"],
     "bench train": ["seq2seq bench train quickstart --steps 50"],
     "bench translate": ["seq2seq bench translate runs/quickstart --beam 5"],
     "diagnose gradients": ["seq2seq diagnose gradients --steps 200 --output flow.svg"],

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from seq2seq.data.readers import TextPair
 from seq2seq.errors import UserError
 from seq2seq.utils.files import read_lines
-from seq2seq.utils.languages import primary_subtag
+from seq2seq.utils.languages import language_of_name, primary_subtag
 from seq2seq.utils.text import fold
 
 SPREADSHEETS = (".csv", ".xlsx", ".xls", ".ods")
@@ -31,19 +31,11 @@ _LEAST_CELLS = 3  # Of a column, or in quotes, that tell a rule from chance.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _HEADER_WORDS = (
     "source target src tgt trg sentence sentences text translation translations "
-    "original reference quelle ziel satz übersetzung id nr no number nummer index "
-    "arabic bengali chinese croatian czech danish dutch english estonian finnish "
-    "french german greek hebrew hindi hungarian igbo indonesian irish italian japanese "
-    "korean latvian lithuanian norwegian persian polish portuguese romanian russian "
-    "serbian slovak slovenian somali spanish swahili swedish tagalog tamil thai "
-    "turkish ukrainian urdu vietnamese welsh xhosa yoruba zulu arabisch chinesisch "
-    "deutsch englisch französisch italienisch polnisch russisch spanisch türkisch "
-    "čeština dansk español français italiano magyar nederlands norsk polski português "
-    "română suomi svenska türkçe ελληνικά русский українська 中文 日本語 한국어"
+    "original reference quelle ziel satz übersetzung id nr no number nummer index"
 )
-"""Usual names of columns: roles, row numbers, languages in English, German, themselves.
+"""Usual names of columns beside those of languages: roles and row numbers.
 
-Folded; what they miss, the quotes of an export or the user shows.
+What they miss, the quotes of an export or the user shows.
 """
 
 
@@ -290,4 +282,10 @@ def is_column_name(cell: str, languages: tuple[str, str]) -> bool:
     words = _words(cell)
     if len(words) > 1 and (len(words) > 3 or cell.rstrip()[-1] in ".!?"):
         return False
-    return 2 * len([word for word in words if word in known]) >= max(1, len(words))
+    names = [word for word in words if word in known or _is_language_name(word)]
+    return 2 * len(names) >= max(1, len(words))
+
+
+def _is_language_name(word: str) -> bool:
+    # Shorter ones, such as Ewe, are words of other languages too; 中文 has two letters.
+    return (len(word) > 3 or not word.isascii()) and bool(language_of_name(word))

@@ -104,6 +104,22 @@ def decode_lines(
         raise UserError(_damaged(name, error)) from error
 
 
+@contextmanager
+def open_binary(path: Path) -> Iterator[BinaryIO]:
+    """Open the bytes of a file, decompressed if it ends in .gz, .xz or .zst.
+
+    Raises:
+        UserError: If the file is missing, a folder, unreadable or damaged.
+    """
+    try:
+        with path.open("rb") as file, _decompressed(file, path.suffix) as stream:
+            yield stream
+    except _DECOMPRESSION_ERRORS as error:
+        raise UserError(_damaged(str(path), error)) from error
+    except OSError as error:
+        raise UserError(_unreadable(path, error)) from error
+
+
 def count_lines(path: Path) -> int | None:
     """Return a file's number of lines; None for a pipe or what cannot be read."""
     count, last = 0, b"\n"

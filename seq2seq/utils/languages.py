@@ -6,10 +6,12 @@ Source: ISO 639; RFC 5646 (BCP 47) for subtags of script and region.
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 
 from seq2seq.errors import UserError
+from seq2seq.utils.text import fold
 
 _CODE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*|[Xx](?:[-_]\w{1,8})+")
 _PRIVATE_USE = re.compile(r"x|q[a-t][a-z]")
@@ -32,28 +34,10 @@ def is_language(code: str) -> bool:
     return bool(_PRIVATE_USE.fullmatch(primary)) or primary in _codes()
 
 
-_NAMES = {
-    **{"arabic": "ar", "bulgarian": "bg", "catalan": "ca", "chinese": "zh"},
-    **{"croatian": "hr", "czech": "cs", "danish": "da", "dutch": "nl", "english": "en"},
-    **{
-        "estonian": "et",
-        "finnish": "fi",
-        "french": "fr",
-        "german": "de",
-        "greek": "el",
-    },
-    **{"hebrew": "he", "hindi": "hi", "hungarian": "hu", "indonesian": "id"},
-    **{"italian": "it", "japanese": "ja", "korean": "ko", "norwegian": "no"},
-    **{"persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro"},
-    **{"russian": "ru", "slovak": "sk", "spanish": "es", "swedish": "sv"},
-    **{"thai": "th", "turkish": "tr", "ukrainian": "uk", "vietnamese": "vi"},
-}
-
-
 def language_name(code: str) -> str:
     """Return a language's English name; its code where it is none of the common."""
-    names = {known: name.capitalize() for name, known in _NAMES.items()}
-    return names.get(primary_subtag(code), code)
+    names = _names().get(primary_subtag(code))
+    return names[0].title() if names else code
 
 
 def missing_language_error(command: str) -> UserError:
@@ -75,7 +59,7 @@ def check_language(code: str) -> None:
         UserError: If it names no language.
     """
     if not is_language(code):
-        if known := _NAMES.get(code.lower()):
+        if known := language_of_name(code):
             raise UserError(
                 f"--language {code}: ISO 639 has no such code. Give --language {known}"
             )
@@ -96,6 +80,36 @@ def language_warning(code: str) -> str | None:
         "which does not fit Chinese, Japanese and Korean; for these name the files and "
         "data.target zh, ja or ko."
     )
+
+
+def language_of_name(name: str) -> str | None:
+    """Return the code of a language's name in one of a dozen languages or its own.
+
+    Args:
+        name: English, Englisch, anglais, inglés; case does not matter.
+    """
+    names = language_names()
+    return names.get(fold(name)) or names.get(_without_marks(name))
+
+
+@cache
+def language_names() -> dict[str, str]:
+    """Return the code of each name, folded as `text.fold` does."""
+    return {fold(name): code for code, names in _names().items() for name in names}
+
+
+@cache
+def _names() -> dict[str, list[str]]:
+    """Read the names of each language, the English one first."""
+    path = Path(__file__).with_name("language_names.txt")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    split = [line.split(": ", 1) for line in lines if not line.startswith("#")]
+    return {code: names.split(", ") for code, names in split}
+
+
+def _without_marks(name: str) -> str:
+    letters = unicodedata.normalize("NFD", fold(name))
+    return "".join(c for c in letters if unicodedata.category(c) != "Mn")
 
 
 @cache

@@ -1,0 +1,150 @@
+"""Commands `seq2seq data import`, `inspect`, `clean` and `split`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seq2seq.cli.verbs import add_verb, new_group
+from seq2seq.utils.console import print_hint
+
+data = new_group("Import, inspect, clean and split files of sentence pairs.")
+
+SourceLanguage = Annotated[
+    str | None,
+    typer.Option(
+        help="Code of the source language, of ISO 639, or x-NAME for one without.",
+        show_default="found out",
+    ),
+]
+TargetLanguage = Annotated[
+    str | None,
+    typer.Option(help="Code of the target language.", show_default="found out"),
+]
+Corpus = Annotated[
+    Path,
+    typer.Argument(help="Folder of a corpus, or a file that `data import` reads."),
+]
+NewFolder = Annotated[
+    Path, typer.Argument(help="The folder to write; it must not exist.")
+]
+SplitName = Annotated[str, typer.Option(help="Split of the folder to read.")]
+
+
+def data_import(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV, XLSX, TMX, PO or ZIP files (of OPUS), or two files of "
+            "lines; behind them the folder to write, which must not exist.",
+            metavar="FILE... OUT",
+        ),
+    ],
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of the sentences, source first: names or numbers, as in "
+            "2,3 or English,Deutsch.",
+            show_default="found out",
+        ),
+    ] = None,
+    document: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that names each row's document; `data split` keeps documents "
+            "together.",
+            show_default="found out",
+        ),
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            help="Whether the first row names the columns.", show_default="found out"
+        ),
+    ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option(help="Sheet of a workbook.", show_default="found out"),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Encoding of a table of text, such as cp1250.",
+            show_default="found out",
+        ),
+    ] = None,
+) -> None:
+    """Import tables, translators' files or text files as a corpus to train on.
+
+    OUT gets train.jsonl, left_out.tsv with every row that is no pair and the reason,
+    and data.json, which remembers the languages.
+    """
+    from seq2seq.errors import UserError
+    from seq2seq.prepare.corpus_writer import check_new
+    from seq2seq.prepare.import_files import import_files, write_import
+    from seq2seq.prepare.raw_pairs import ImportOptions
+
+    if len(files) < 2:
+        raise UserError(
+            f"{files[0]} alone: name the files, and behind them the folder to write, "
+            f"such as seq2seq data import {files[0]} data/mine"
+        )
+    *paths, folder = files
+    check_new(folder)
+    options = ImportOptions(source, target, columns, document, header, sheet, encoding)
+    corpus = import_files(paths, options)
+    write_import(corpus, folder)
+    for note in corpus.notes:
+        print(note)
+    print(corpus.summary())
+    if corpus.left_out:
+        print(f"each row that was left out: {folder / 'left_out.tsv'}")
+    print_hint(
+        f"next: seq2seq data inspect {folder}, then seq2seq data split {folder} "
+        f"{folder}-split"
+    )
+
+
+def data_split(
+    path: Corpus,
+    output: NewFolder,
+    valid: Annotated[int, typer.Option(help="Pairs to validate on.")] = 500,
+    test: Annotated[int, typer.Option(help="Pairs to test on.")] = 500,
+    seed: Annotated[
+        int, typer.Option(help="Seed; the same one gives the same bytes.")
+    ] = 1,
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    split: SplitName = "train",
+) -> None:
+    """Split a corpus into train, valid and test; no near duplicate crosses a split."""
+    from seq2seq.prepare.corpus_reader import read_corpus
+    from seq2seq.prepare.corpus_writer import check_new, write_corpus
+    from seq2seq.prepare.raw_pairs import ImportOptions
+    from seq2seq.prepare.split import split_corpus
+
+    check_new(output)
+    corpus = read_corpus(path, split, ImportOptions(source, target))
+    parts = split_corpus(corpus.pairs, valid=valid, test=test, seed=seed)
+    rows = {"train": parts.train, "valid": parts.valid, "test": parts.test}
+    write_corpus(
+        output,
+        corpus.languages,
+        {name: [corpus.pairs[row] for row in part] for name, part in rows.items()},
+        origin={
+            "made_by": f"data split --valid {valid} --test {test} --seed {seed}",
+            "made_of": corpus.fingerprint,
+        },
+    )
+    print(f"{corpus.name}: {parts.summary()}")
+    languages = f"-o data.source={corpus.languages[0]} "
+    languages += f"-o data.target={corpus.languages[1]}"
+    print_hint(f"next: seq2seq train small-data -o data.path={output} {languages}")
+
+
+for verb in (data_import, data_split):
+    add_verb(data, verb, "data")
