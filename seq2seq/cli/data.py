@@ -109,6 +109,132 @@ def data_import(
     )
 
 
+MaxLength = Annotated[
+    int, typer.Option(min=1, help="Characters of a side, for the rule length.")
+]
+MaxLengthRatio = Annotated[
+    float,
+    typer.Option(
+        min=1.0,
+        help="How far the sides' lengths may be from the corpus's median ratio, as a "
+        "factor, for the rule length.",
+    ),
+]
+MaxForeign = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Share of letters of other scripts than the side's, for the rule script.",
+    ),
+]
+
+
+def data_inspect(
+    path: Corpus,
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    split: SplitName = "train",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="An HTML page to write as well.")
+    ] = None,
+    max_length: MaxLength = 1000,
+    max_length_ratio: MaxLengthRatio = 3.0,
+    max_foreign: MaxForeign = 0.4,
+) -> None:
+    """Count what is wrong in a corpus, with 20 examples of each."""
+    import datetime
+    import json
+
+    from rich.console import Console
+
+    from seq2seq.prepare.corpus_reader import read_corpus
+    from seq2seq.prepare.inspection import inspect_corpus
+    from seq2seq.prepare.inspection_page import print_inspection, render_inspection
+    from seq2seq.prepare.raw_pairs import ImportOptions
+    from seq2seq.prepare.rules import Thresholds
+    from seq2seq.utils.files import write_lines
+    from seq2seq.utils.overwriting import check_overwrites_no_input
+
+    if output is not None:
+        check_overwrites_no_input([output], [path])
+    corpus = read_corpus(path, split, ImportOptions(source, target))
+    thresholds = Thresholds(max_length, max_length_ratio, max_foreign)
+    inspection = inspect_corpus(corpus, thresholds)
+    if as_json:
+        print(json.dumps(inspection.as_json(), ensure_ascii=False))
+    else:
+        print_inspection(inspection, Console())
+    if output is not None:
+        page = render_inspection(inspection, datetime.date.today().isoformat())
+        write_lines(output, page.split("\n"))
+        if not as_json:
+            print_hint(f"the page: {output}")
+
+
+def data_clean(
+    path: Corpus,
+    output: NewFolder,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            help="Rules not to apply, with commas: blank, damaged, swapped, identical, "
+            "script, numbers, length, duplicate, near_duplicate.",
+            show_default="none",
+        ),
+    ] = None,
+    drop_swapped: Annotated[
+        bool,
+        typer.Option(help="Drop swapped pairs instead of swapping them back."),
+    ] = False,
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    split: SplitName = "train",
+    max_length: MaxLength = 1000,
+    max_length_ratio: MaxLengthRatio = 3.0,
+    max_foreign: MaxForeign = 0.4,
+) -> None:
+    """Drop the pairs that break a rule; dropped.tsv has each with its rule."""
+    from seq2seq.prepare.clean import clean_corpus
+    from seq2seq.prepare.corpus_reader import read_corpus
+    from seq2seq.prepare.corpus_writer import check_new, write_corpus
+    from seq2seq.prepare.raw_pairs import ImportOptions
+    from seq2seq.prepare.rules import RULES, Thresholds
+
+    check_new(output)
+    corpus = read_corpus(path, split, ImportOptions(source, target))
+    off = [rule.strip() for rule in (without or "").split(",") if rule.strip()]
+    thresholds = Thresholds(max_length, max_length_ratio, max_foreign)
+    cleaned = clean_corpus(
+        corpus.pairs, thresholds, without=off, drop_swapped=drop_swapped
+    )
+    heads = ("row", "rule", *corpus.languages, "detail")
+    dropped = [
+        (str(row), rule, first, second, detail)
+        for row, rule, first, second, detail in cleaned.dropped
+    ]
+    write_corpus(
+        output,
+        corpus.languages,
+        {split: cleaned.pairs},
+        origin={
+            "made_by": "data clean",
+            "made_of": corpus.fingerprint,
+            "rules": [rule for rule in RULES if rule not in off],
+            "thresholds": thresholds.__dict__,
+        },
+        tables={"dropped.tsv": [heads, *dropped]},
+    )
+    print(f"{corpus.name}: {cleaned.summary()}")
+    print_hint(
+        f"{output / 'dropped.tsv'} has each with its rule; next: seq2seq data split "
+        f"{output} {output}-split"
+    )
+
+
 def data_split(
     path: Corpus,
     output: NewFolder,
@@ -146,5 +272,5 @@ def data_split(
     print_hint(f"next: seq2seq train small-data -o data.path={output} {languages}")
 
 
-for verb in (data_import, data_split):
+for verb in (data_import, data_inspect, data_clean, data_split):
     add_verb(data, verb, "data")

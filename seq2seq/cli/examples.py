@@ -69,6 +69,11 @@ EXAMPLES = {
         "seq2seq data import corpus.en corpus.de data/mine",
         "seq2seq data import words.xlsx data/mine --columns 2,3 --target x-mine",
     ],
+    "data inspect": [
+        "seq2seq data inspect data/mine --output inspection.html",
+        "seq2seq data inspect sentences.csv --json",
+    ],
+    "data clean": ["seq2seq data clean data/mine data/mine-clean --without numbers"],
     "data split": ["seq2seq data split data/mine data/mine-split --seed 1"],
     "bench train": ["seq2seq bench train quickstart --steps 50"],
     "bench translate": ["seq2seq bench translate runs/quickstart --beam 5"],
