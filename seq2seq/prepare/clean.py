@@ -61,10 +61,10 @@ def clean_corpus(
         if rule not in RULES:
             raise UserError(f"--without {rule}: the rules are {', '.join(RULES)}.")
     rules = [rule for rule in RULES if rule not in without]
-    found = find_faults(
+    broken = find_faults(
         pairs, thresholds or Thresholds(), rules, keep_swapped=not drop_swapped
     )
-    faults = {finding.row: finding for finding in found}
+    faults = {finding.row: finding for finding in broken}
     kept: list[TextPair] = []
     dropped: list[Finding] = []
     swapped_back = 0
