@@ -152,6 +152,9 @@ class Batcher:
         """
         cost = sum(map(estimated_tokens, lines))
         job = Job(work, lines, get_running_loop().create_future(), cost)
+        if not lines:
+            job.future.set_result([])
+            return job
         with self._changed:
             if self._closed:
                 raise ClosingError

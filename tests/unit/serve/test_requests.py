@@ -53,6 +53,7 @@ def test_the_text_is_that_of_the_translator_whatever_the_form(
     expected = translator(LINES)
     status, content, _ = ask(port, body=text_request(LINES))
     assert (status, content) == (200, {"translatedText": expected})
+    assert ask(port, body=text_request([]))[1] == {"translatedText": []}
     text = "\r\n".join(LINES[:2]) + "\n"
     content = ask(port, body=text_request(text))[1]
     assert content == {"translatedText": "\r\n".join(expected[:2]) + "\n"}
