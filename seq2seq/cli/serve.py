@@ -78,22 +78,28 @@ def serve(
             "the server is not installed: pip install 'seq2seq-recurrent[serve]'"
         ) from error
     with gc_disabled():
-        from seq2seq.serve.server import ServerOptions, serve_models
+        from seq2seq.serve.server import bind, load_models, make_access, run_server
+        from seq2seq.translate.options import TranslationOptions
 
-        choose_device(device, engine=engine)
-        serve_models(
-            models,
-            ServerOptions(
-                host=host,
-                port=port,
-                engine=engine,
-                device=device or "auto",
-                overrides=tuple(with_beam(override, beam)),
-                sentences=sentences,
-                batch_size=batch,
-                token_file=token_file,
-                allowed_hosts=tuple(allow_host or ()),
-                allowed_origins=tuple(allow_origin or ()),
-                log_text=log_text,
-            ),
+        access = make_access(
+            host,
+            names=allow_host or [],
+            origins=allow_origin or [],
+            token_file=token_file,
+            log_text=log_text,
         )
+        choose_device(device, engine=engine)
+        listener = bind(host, port)
+        loaded = load_models(
+            models,
+            TranslationOptions(
+                batch_size=batch,
+                sentences=sentences,
+                return_scores=False,
+                on_error="return",
+            ),
+            engine=engine,
+            device=device or "auto",
+            overrides=with_beam(override, beam),
+        )
+    run_server(loaded, access, listener, batch)

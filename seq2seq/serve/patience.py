@@ -70,11 +70,13 @@ class PatientProtocol(H11Protocol):
     Attributes:
         limits: The bounds.
         leave: Called when the connection is lost during a request.
+        is_ending: Whether the server ends; connections close after their answer.
         is_beyond: Whether there were too many connections when it was made.
     """
 
     limits = Limits()
     leave: Callable[[], None] | None = None
+    is_ending = False
     is_beyond = False
     _deadline: asyncio.TimerHandle | None = None
 
@@ -121,6 +123,12 @@ class PatientProtocol(H11Protocol):
         if self.leave is not None:
             self.leave()
         super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, unless the server ends."""
+        super().on_response_complete()
+        if self.is_ending:
+            self.shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close what is idle, and soon what does not take its answer either."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -28,39 +25,30 @@ from seq2seq.translate import TranslationOptions, Translator
 from seq2seq.utils.console import print_hint, print_warning
 
 
-@dataclass(frozen=True)
-class ServerOptions:
-    """Options of the command; `--help` explains them."""
+def make_access(
+    host: str,
+    *,
+    names: Sequence[str],
+    origins: Sequence[str],
+    token_file: Path | None,
+    log_text: bool,
+) -> Access:
+    """Return who may call a server that listens on a host.
 
-    host: str = "127.0.0.1"
-    port: int = 5000
-    engine: str = "torch"
-    device: str = "auto"
-    overrides: tuple[str, ...] = ()
-    sentences: Literal["split", "keep"] | None = None
-    batch_size: int = 64
-    token_file: Path | None = None
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
-    log_text: bool = False
-
-    def access(self) -> Access:
-        """Return who may ask.
-
-        Raises:
-            UserError: If an origin or the token's file is none.
-        """
-        for origin in self.allowed_origins:
-            parts = urlsplit(origin)
-            if not parts.scheme or not parts.netloc or parts.path:
-                raise UserError(
-                    f"--allow-origin {origin} is no origin; give scheme and host, such "
-                    "as https://example.org"
-                )
-        any_address = self.host in ("0.0.0.0", "::", "")
-        hosts = (*LOOPBACK, *self.allowed_hosts, self.host)
-        token = "" if self.token_file is None else read_token(self.token_file)
-        return Access(hosts, any_address, self.allowed_origins, token, self.log_text)
+    Raises:
+        UserError: If an origin or the token's file is none.
+    """
+    for origin in origins:
+        parts = urlsplit(origin)
+        if not parts.scheme or not parts.netloc or parts.path:
+            raise UserError(
+                f"--allow-origin {origin} is no origin; give scheme and host, such as "
+                "https://example.org"
+            )
+    any_address = host in ("0.0.0.0", "::", "")
+    token = "" if token_file is None else read_token(token_file)
+    hosts = (*LOOPBACK, *names, host)
+    return Access(hosts, any_address, tuple(origins), token, log_text)
 
 
 def read_token(path: Path) -> str:
@@ -81,7 +69,14 @@ def read_token(path: Path) -> str:
     return token
 
 
-def load_models(paths: Sequence[Path], options: ServerOptions) -> list[Model]:
+def load_models(
+    paths: Sequence[Path],
+    options: TranslationOptions,
+    *,
+    engine: str,
+    device: str,
+    overrides: Sequence[str],
+) -> list[Model]:
     """Load the models, and translate a word with each so that all is in memory.
 
     Raises:
@@ -92,21 +87,13 @@ def load_models(paths: Sequence[Path], options: ServerOptions) -> list[Model]:
         data = open_runs(path)[0].recipe.data
         translator = Translator.load(
             path,
-            engine=options.engine,
-            device=options.device,
-            overrides=options.overrides,
+            engine=engine,
+            device=device,
+            overrides=overrides,
             to=data.target,
         )
         for pair in data.pairs:
-            model = Model(
-                translator.for_pair(pair),
-                TranslationOptions(
-                    batch_size=options.batch_size,
-                    sentences=options.sentences,
-                    return_scores=False,
-                    on_error="return",
-                ),
-            )
+            model = Model(translator.for_pair(pair), options)
             if pair in models:
                 raise UserError(
                     f"{path} translates {' to '.join(pair)}, as another of the models "
@@ -145,9 +132,14 @@ class Server(uvicorn.Server):
     def __init__(self, api: Api, ready: str = "") -> None:
         self.ready = ready
         self.batcher, self.limits = api.batcher, api.limits
+
+        class Protocol(PatientProtocol):
+            limits = api.limits
+
+        self.protocol = Protocol
         config = uvicorn.Config(
             api,
-            http=type("Protocol", (PatientProtocol,), {"limits": api.limits}),
+            http=self.protocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -176,6 +168,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is in work, and refuse in time what has not begun."""
+        self.protocol.is_ending = True
         loop = asyncio.get_running_loop()
         seconds = 0.8 * self.limits.grace
         closing = loop.call_later(seconds, self.batcher.close)
@@ -183,30 +176,32 @@ class Server(uvicorn.Server):
         closing.cancel()
 
 
-def serve_models(paths: Sequence[Path], options: ServerOptions) -> None:
-    """Load models and serve them until a signal comes.
+def run_server(
+    models: Sequence[Model], access: Access, listener: socket.socket, batch_size: int
+) -> None:
+    """Serve models until a signal comes.
 
-    Raises:
-        UserError: If the options or a model are wrong, or the port is taken.
+    Args:
+        models: The models.
+        access: Who may call.
+        listener: A socket that is bound.
+        batch_size: Maximal number of segments in a batch.
     """
-    access = options.access()
     limits = Limits()
-    listener = bind(options.host, options.port)
-    models = load_models(paths, options)
-    batcher = Batcher(batch_size=options.batch_size, queue_tokens=limits.queue_tokens)
+    batcher = Batcher(batch_size=batch_size, queue_tokens=limits.queue_tokens)
     api = Api(models, batcher, limits, access)
+    # The loop shares Python's lock with the engine; each turn would take 5 ms.
     sys.setswitchinterval(0.0005)
     host, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
-    if not _is_loopback(host) and not access.token:
+    if host not in LOOPBACK and not access.token:
         print_warning(
             f"{name} is open to other machines, without a token and encryption; see "
             "--token-file, and put a proxy with TLS in front of it"
         )
     for model in models:
-        search = model.translator.recipe.search
-        pair = " to ".join(model.languages)
-        print_hint(f"{pair}: {options.engine}, beam {search.beam_size}")
+        beam = model.translator.recipe.search.beam_size
+        print_hint(f"{' to '.join(model.languages)}, beam {beam}")
     ready = f"serving on http://{name}:{port}/ until Ctrl-C"
     Server(api, ready).run(sockets=[listener])
     batcher.close()
@@ -214,10 +209,3 @@ def serve_models(paths: Sequence[Path], options: ServerOptions) -> None:
         # The thread is in the middle of a batch that nobody waits for.
         sys.stdout.flush()
         os._exit(0)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
