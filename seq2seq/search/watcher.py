@@ -21,8 +21,8 @@ from seq2seq.search.beam_step import BeamStep
 from seq2seq.search.penalties import HypothesisScorer
 from seq2seq.types import EOS
 
-MIN_CUT = 5
-"""Cut candidates of a sentence that a step reports at least, if there are so many."""
+NUM_CUT = 5
+"""Candidates that a step reports of a group of beams beside those kept and finished."""
 
 
 State = Literal["kept", "finished", "cut"]
@@ -105,13 +105,14 @@ class BeamReporter:
         sentences = {id(g): n // self.num_groups for n, g in enumerate(self.groups)}
         sums = beams.log_probs.flatten()  # (R,)
         width = beams.log_probs.shape[1]
-        num_cut = max(active[0].beam_size, MIN_CUT)
-        # Of one row: K kept, EOS, and those that are cut.
-        count = active[0].beam_size + 1 + num_cut
-        best = log_probs.topk(min(count, log_probs.shape[1]), dim=1)
+        vocab_size = log_probs.shape[1]
         # Added as the search does, so that a sum is the hypothesis' to the last bit.
-        totals = (sums[:, None] + best.values).double().tolist()  # (R, count)
-        best_tokens, before = best.indices.tolist(), sums.double().tolist()
+        totals = (sums[:, None] + log_probs).view(len(active), -1)  # (N, W * V)
+        # At most K are kept and W finish; the others are cut.
+        count = active[0].beam_size + width + NUM_CUT
+        best = totals.topk(min(count, totals.shape[1]), dim=1)
+        best_totals, best_indices = best.values.double().tolist(), best.indices.tolist()
+        before = sums.double().tolist()
         chosen = [
             part.double().tolist() for part in (step.log_probs, step.tokens, step.beams)
         ]
@@ -136,15 +137,13 @@ class BeamReporter:
             for end in group.finished:
                 if end.finished and end.length == length:
                     entries[end.beam_index, EOS] = end.log_prob, None, "finished"
-            others = [
-                (log_prob, row, token)
-                for row in range(index * width, (index + 1) * width)
-                for log_prob, token in zip(totals[row], best_tokens[row], strict=True)
-                if log_prob > -math.inf and (row, token) not in entries
-            ]
-            others.sort(key=lambda other: -other[0])
-            for log_prob, row, token in others[:num_cut]:
-                entries[row, token] = log_prob, None, "cut"
+            ranked = zip(best_totals[index], best_indices[index], strict=True)
+            num_reported = len(entries) + NUM_CUT
+            for log_prob, flat in ranked:
+                key = index * width + flat // vocab_size, flat % vocab_size
+                if log_prob == -math.inf or len(entries) == num_reported:
+                    break
+                entries.setdefault(key, (log_prob, None, "cut"))
             candidates += [
                 Candidate(
                     sentences[id(group)],
@@ -198,7 +197,7 @@ class RowReporter:
             length: Tokens of the hypotheses before the step.
         """
         next_rows = {row: rank for rank, row in enumerate(going_on.tolist())}
-        best = log_probs.topk(min(MIN_CUT + 1, log_probs.shape[1]), dim=1)
+        best = log_probs.topk(min(NUM_CUT + 1, log_probs.shape[1]), dim=1)
         candidates: list[Candidate] = []
         for parent, sentence in enumerate(sentences.tolist()):
             selected = int(tokens[parent])

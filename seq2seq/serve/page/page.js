@@ -380,7 +380,7 @@ function showTree() {
         svg("text", { x: x + 9, y: y + 19 }, shown(node.token)));
       group.addEventListener("click", () => continueAt(node));
       nodes.push(group);
-      most = Math.max(most, row + 1);
+      if (node.state !== "cut" || $("show-cut").checked) most = Math.max(most, row + 1);
     });
     x += wide + GAP;
   });
@@ -657,6 +657,7 @@ function start() {
   });
   $("show-cut").addEventListener("change", () => {
     $("tree-lines").classList.toggle("without-cut", !$("show-cut").checked);
+    showTree();
     showStepInTree();
   });
   $("gate").addEventListener("change", () => showGates(false));

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seq2seq.recipe import SearchOptions
 from seq2seq.search.beam_search import beam_search
-from seq2seq.search.watcher import MIN_CUT, Candidate
+from seq2seq.search.watcher import NUM_CUT, Candidate
 from seq2seq.types import BOS, EOS, Hypothesis
 from tests.helpers.markov_step import (
     Case,
@@ -122,5 +122,5 @@ def test_a_step_reports_what_it_kept_and_the_best_of_the_rest() -> None:
             kept = [c.log_prob for c in candidates if c.state == "kept"]
             cut = [c.log_prob for c in candidates if c.state == "cut"]
             assert len(kept) == beam_size
-            assert len(cut) == max(beam_size, MIN_CUT)
+            assert len(cut) == NUM_CUT
             assert min(kept) >= max(cut)
