@@ -172,6 +172,14 @@ def test_a_damaged_file_is_refused(
     assert name in refusal("pull", model)
 
 
+def test_a_damaged_folder_is_not_pushed(hub: Hub, model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    assert "model.safetensors is damaged" in refusal("push", tmp_path / "model")
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("name", [*SUMMED, "README.md", "tokenizer"])
 def test_a_link_is_refused(model: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(model, tmp_path / "model")
@@ -198,6 +206,15 @@ def test_no_file_is_opened_that_the_sums_do_not_list(
     assert {path.relative_to(folder).as_posix() for path in opened} == {
         name for name in SUMMED if not name.startswith("onnx/")
     }
+
+
+def test_a_folder_without_its_search_options_is_refused(
+    model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model" / "generation.json").unlink()
+    with pytest.raises(UserError, match=r"generation\.json is missing"):
+        Translator.load(tmp_path / "model")
 
 
 def test_another_format_is_named(model: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from seq2seq.data.phrasebook.corpus import phrase_pairs
 from seq2seq.engines.onnx.export import export as export_onnx
 from seq2seq.errors import UserError
+from seq2seq.evaluation.evaluate import evaluate_split
 from seq2seq.runs.export_model import export_model
 from seq2seq.runs.model_folder import WEIGHTS, shipped_model, write_sums
 from seq2seq.runs.run import Run
@@ -153,6 +155,27 @@ def test_cards_of_other_tasks_have_their_scores_and_what_a_data_set_page_shows(
     assert copy.data.license == "mit"
     assert copy.text == card.text.replace("sample model", "sample b")
     assert (tmp_path / "b" / ".eval_results" / path.name).is_file()
+
+
+def test_scores_on_a_data_set_of_the_hub_name_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    rows = datasets.Dataset.from_list([{"en": "A dog.", "de": "Ein Hund."}] * 3)
+    info = SimpleNamespace(id="wmt/wmt14", sha="c" * 40)
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: rows)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: info)
+    run = make_run(tmp_path / "run")
+    recipe = (run / "recipe.yaml").read_text().replace("phrasebook", "wmt/wmt14")
+    (run / "recipe.yaml").write_text(recipe)
+    evaluate_split(run, "test")
+    export_model(TaskRun.open(run), tmp_path / "model")
+    text = (tmp_path / "model" / ".eval_results" / "wmt--wmt14.yaml").read_text()
+    (entry,) = parse_eval_result_entries(yaml.safe_load(text))
+    assert (entry.dataset_id, entry.dataset_revision) == ("wmt/wmt14", "c" * 40)
+    assert "BLEU on test, 95% interval" in str(entry.notes)
+    assert "tok:13a" in str(entry.notes)
 
 
 @pytest.mark.parametrize(
