@@ -34,6 +34,7 @@ from seq2seq.cli.score import score
 from seq2seq.cli.serve import serve
 from seq2seq.cli.shortlist import shortlist
 from seq2seq.cli.standard_output import OutputClosed, closable_output
+from seq2seq.cli.start import start
 from seq2seq.cli.sweep import sweep
 from seq2seq.cli.train import train
 from seq2seq.cli.translate import translate
@@ -43,9 +44,27 @@ from seq2seq.errors import Interrupted, UserError
 
 log = logging.getLogger(__name__)
 app = new_group(
-    "Recurrent sequence-to-sequence learning: train from a recipe, translate, evaluate."
+    "Recurrent sequence-to-sequence learning: train from a recipe, translate, "
+    "evaluate.",
+    no_args_is_help=False,
 )
-VERBS: list[Callable[..., None]] = [train, doctor, translate, evaluate, report, compare]
+FIRST_STEPS = """\
+What to do first:
+  seq2seq translate demo                  a model that ships: type English, get German
+  seq2seq start PAIRS.xlsx                a translator of your own sentence pairs
+  seq2seq translate runs/PAIRS FILE       translate text, subtitles, tables with it
+  seq2seq train quickstart                train a small model in minutes, without data
+  seq2seq --help                          all commands; each has --help with examples
+"""
+VERBS: list[Callable[..., None]] = [
+    start,
+    train,
+    doctor,
+    translate,
+    evaluate,
+    report,
+    compare,
+]
 VERBS += [label, caption, sample, score, rerank, heatmap, average, distill, export]
 VERBS += [shortlist, runs, sweep, tune, serve, push]
 for verb in VERBS:
@@ -62,8 +81,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -78,6 +98,8 @@ def _options(
 ) -> None:
     """Apply the options that stand before the command."""
     apply_verbosity(quiet=quiet, verbose=verbose)
+    if context.invoked_subcommand is None:
+        print(FIRST_STEPS, end="")
 
 
 def main() -> None:

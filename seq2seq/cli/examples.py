@@ -1,6 +1,10 @@
 """Examples of every command, as `--help` shows them."""
 
 EXAMPLES = {
+    "start": [
+        "seq2seq start sentences.xlsx",
+        "seq2seq start data/pairs --source en --target x-mine --name mine",
+    ],
     "train": [
         "seq2seq train quickstart",
         "seq2seq train multi30k-en-de -o data.path=data/multi30k --output runs/m30k",

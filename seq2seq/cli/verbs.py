@@ -56,12 +56,12 @@ def add_verb(app: typer.Typer, function: Callable[..., None], prefix: str = "") 
     )(_with_verbosity(function))
 
 
-def new_group(help_text: str) -> typer.Typer:
+def new_group(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:
     """Return an app without commands: plain help, which no width cuts."""
     return typer.Typer(
         help=help_text,
         short_help=help_text,  # Else it is cut.
-        no_args_is_help=True,
+        no_args_is_help=no_args_is_help,
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -72,7 +72,7 @@ class CueText:
         num_source, last = len(self.text.split()), 0
         for tag, words_before in self.tags:
             boundary = round(words_before * num_words / num_source)
-            closes = tag.startswith("</") or words_before == num_source
+            closes = tag.startswith("</")
             slot = 2 * boundary - closes
             if slot < last:  # The order stays, and an element keeps a word.
                 slot = last + (closes != last % 2)
