@@ -296,6 +296,9 @@ def test_missing_models_and_wrong_tokens_are_one_line(
     assert "no model ann/model that you may see" in refusal("pull", model)
     monkeypatch.setenv("HF_TOKEN", "hf_secret_of_another")
     assert "log in with: hf auth login" in refusal("pull", model)
+    with monkeypatch.context() as offline:  # The client's own message has an address.
+        offline.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        assert "offline mode is enabled" in refusal("pull", model)
     monkeypatch.delenv("HF_TOKEN")
     assert "no model ann/model that you may see" in refusal("pull", model)
     assert "log in with: hf auth login" in refusal("push", model)
