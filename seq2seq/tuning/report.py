@@ -37,10 +37,10 @@ def summary_lines(result: SearchResult) -> Iterator[str]:
     values = {row.number: row.value for row in rows}
     if result.winner is not None:
         text = f"The best is trial {result.winner}, {result.metric} "
-        text += f"{values[result.winner]:.2f}"
+        text += result.format_value(values[result.winner] or 0.0)
         if result.base is not None and values.get(result.base) is not None:
             text += f"; the recipe as it was, trial {result.base}, has "
-            text += f"{values[result.base]:.2f}"
+            text += result.format_value(values[result.base] or 0.0)
         yield f"{text}. Trials were compared on the validation split alone."
     yield result.verdict
     if result.test:
@@ -72,7 +72,7 @@ def table_rows(result: SearchResult) -> Iterator[list[str]]:
         return row.value is None, sign * (row.value or 0.0)
 
     for row in sorted(result.trials, key=order):
-        value = "" if row.value is None else f"{row.value:.2f}"
+        value = "" if row.value is None else result.format_value(row.value)
         values = [row.values.get(key, "") for key in result.keys]
         notes = ["best"] if row.number == result.winner else []
         notes += ["the recipe as it was"] if row.number == result.base else []
@@ -93,7 +93,7 @@ def confirmation_rows(result: SearchResult) -> list[list[str]]:
         return []
     sides = {f"trial {again.trial}": again.winner, "the recipe as it was": again.base}
     return [
-        [name, f"{mean(values):.2f}", *(f"{value:.2f}" for value in values)]
+        [name, *map(result.format_value, (mean(values), *values))]
         for name, values in sides.items()
     ]
 

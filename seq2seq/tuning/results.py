@@ -107,6 +107,10 @@ class SearchResult:
     test: dict[str, Any] | None
     confirmation: Confirmation | None
 
+    def format_value(self, value: float, sign: str = "") -> str:
+        """Write a value to the digits that its metric needs; with a sign if it is +."""
+        return f"{value:{sign}.{2 if self.metric == 'valid_bleu' else 4}f}"
+
     @property
     def verdict(self) -> str:
         """What new seeds say of the winner, in a sentence."""
@@ -123,9 +127,11 @@ class SearchResult:
         low, high = again.interval
         return (
             f"{'Confirmed' if again.confirmed else 'Not confirmed'}: with "
-            f"{len(again.seeds)} new seeds the winner has {mean(again.winner):.2f}, "
-            f"the recipe as it was {mean(again.base):.2f}; difference "
-            f"{again.difference:+.2f} (95% interval {low:+.2f} to {high:+.2f})."
+            f"{len(again.seeds)} new seeds the winner has "
+            f"{self.format_value(mean(again.winner))}, the recipe as it was "
+            f"{self.format_value(mean(again.base))}; difference "
+            f"{self.format_value(again.difference, '+')} (95% interval "
+            f"{self.format_value(low, '+')} to {self.format_value(high, '+')})."
         )
 
 
