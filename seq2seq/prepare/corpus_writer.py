@@ -41,6 +41,10 @@ def write_corpus(
     check_new(folder)
     counts, sums = {}, {}
     documents = any(pair[2] for pairs in splits.values() for pair in pairs)
+    try:
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}.") from error
     with replaced_folder(folder) as temporary:
         for split, pairs in splits.items():
             path = temporary / f"{split}.jsonl"
@@ -64,12 +68,10 @@ def check_new(folder: Path) -> None:
     """Refuse to write over what is there.
 
     Raises:
-        UserError: If the folder exists, or has no parent.
+        UserError: If the folder exists and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there already. Name another folder.")
-    if not folder.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {folder.absolute().parent}; make it.")
 
 
 def _json_lines(languages: tuple[str, str], pairs: Iterable[TextPair]) -> Iterable[str]:
