@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -163,7 +164,9 @@ class ChainRun:
 
     def _portable(self, words: Sequence[str]) -> list[str]:
         """Return a command without the folder, which may be moved."""
-        return [word.replace(str(self.folder), ".") for word in words]
+        # A whole path alone: a folder called a is not every a.
+        folder = rf"(?<![\w./\\-]){re.escape(str(self.folder))}(?=[/\\]|$)"
+        return [re.sub(folder, ".", word) for word in words]
 
     def _save(self, name: str, entry: dict[str, Any]) -> None:
         self.record[name] = entry

@@ -110,7 +110,8 @@ def evaluate_pairs(
         )
         for index, pair in enumerate(pairs)
     ]
-    if len(data.pairs) > 1 and to is None and not (overrides or ensemble or lowercase):
+    saves = to is None and not (overrides or ensemble or lowercase)
+    if len(data.pairs) > 1 and saves and not RunFolder(run).is_shared:
         path = RunFolder(run).evaluation(split) / "scores.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, pairs_json(evaluations))

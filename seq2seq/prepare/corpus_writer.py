@@ -85,4 +85,5 @@ def _json_lines(languages: tuple[str, str], pairs: Iterable[TextPair]) -> Iterab
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split())
+    """Return text for a cell of TSV; half a surrogate pair, as in left_out.tsv, is ?"""
+    return " ".join(text.split()).encode("utf-8", "replace").decode()

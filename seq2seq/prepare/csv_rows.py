@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,9 @@ def read_csv(path: Path, encoding: str | None) -> tuple[list[str], Iterator[Row]
 def _rows(path: Path, codec: str, delimiter: str, quoted: bool) -> Iterator[Row]:
     with _text_lines(path, codec) as lines:
         for row in split_rows(lines, delimiter, quoted):
-            if any(cell.strip() for cell in row.cells):
+            # Excel is told the delimiter by a first line "sep=;".
+            marks = row.number == 1 and re.fullmatch("sep=.?", "".join(row.cells))
+            if not marks and any(cell.strip() for cell in row.cells):
                 yield row
 
 

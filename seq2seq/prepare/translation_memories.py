@@ -64,18 +64,18 @@ def _units(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     source = ""
     try:
         with open_binary(path) as stream:
-            root: Any = None
+            parent: Any = None  # Of the units.
             # Entities are refused, so that none can expand to gigabytes.
             for event, element in parser.iterparse(stream, ("start", "end")):
                 tag = element.tag.rpartition("}")[2]
                 if event == "start":
-                    root = element if root is None else root
+                    parent = element if parent is None or tag == "body" else parent
                 elif tag == "header":
                     code = element.get("srclang", "")
                     source = "" if code == "*all*" else primary_subtag(code)
                 elif tag == "tu":
                     yield source, _variants(element)
-                    root.clear()  # What was read is let go.
+                    parent.clear()  # What was read is let go.
     except UserError:
         raise
     except (ValueError, SyntaxError) as error:  # ElementTree's ParseError is one.

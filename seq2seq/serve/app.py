@@ -49,8 +49,8 @@ class Access:
     """Who may call.
 
     Attributes:
-        hosts: Names of the server. By another name a page elsewhere could reach it (DNS
-            rebinding).
+        hosts: Names of the server, in lower case. By another one a page elsewhere could
+            reach it (DNS rebinding).
         any_address: Whether any IP address is a name as well.
         origins: Other sites whose pages may call.
         token: What requests that compute must bring; none if empty.
@@ -69,14 +69,15 @@ class Access:
         Raises:
             HTTPException: 421 or 403 if it may not call.
         """
-        name = urlsplit(f"//{host}").hostname or ""
-        allowed = name in self.hosts
+        allowed = False
         with suppress(ValueError):
+            name = urlsplit(f"//{host}").hostname or ""
+            allowed = name in self.hosts
             allowed = allowed or (self.any_address and bool(ipaddress.ip_address(name)))
         if not allowed:
             raise HTTPException(421, "this server has another name: --allow-host")
-        own = not origin or urlsplit(origin).netloc == host
-        if not own and origin not in self.origins:
+        own = ("", f"http://{host}", f"https://{host}")
+        if origin not in own and origin not in self.origins:
             raise HTTPException(403, "pages of other sites may not: --allow-origin")
 
     def check_token(self, request: Request, key: str = "") -> None:

@@ -47,7 +47,7 @@ def make_access(
             )
     any_address = host in ("0.0.0.0", "::", "")
     token = "" if token_file is None else read_token(token_file)
-    hosts = (*LOOPBACK, *names, host)
+    hosts = (*LOOPBACK, *map(str.lower, (*names, host)))
     return Access(hosts, any_address, tuple(origins), token, log_text)
 
 

@@ -13,7 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe
 from seq2seq.recipe.dump import recipe_yaml
 from seq2seq.runs.run_folder import RunFolder, write_json
-from seq2seq.tuning.jobs import Job, has_ended
+from seq2seq.tuning.jobs import Job
 from seq2seq.tuning.run_table import read_object, read_run
 from seq2seq.tuning.search_space import trial_recipe
 from seq2seq.tuning.study import importances
@@ -270,7 +270,9 @@ def read_confirmation(search: Search, winner: TrialRow) -> Confirmation | None:
             search.folder / "confirm" / f"{name}-seed-{seed}"
             for name in (f"trial-{winner.number}", "base")
         ]
-        values = [search.value(f) if has_ended(f) else None for f in folders]
+        # One that failed has a best validation too, of the steps before.
+        finished = [RunFolder(folder).summary.is_file() for folder in folders]
+        values = [search.value(f) if all(finished) else None for f in folders]
         if values[0] is not None and values[1] is not None:
             seeds.append(seed)
             winners.append(values[0])

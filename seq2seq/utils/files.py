@@ -355,7 +355,12 @@ class _ZstdFile(io.RawIOBase):
 
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder that replaces the target if the block succeeds."""
+    """Yield a temporary folder that replaces the target if the block succeeds.
+
+    Raises:
+        UserError: If the operating system refuses; the target is then as it was.
+    """
+    target = target.absolute()  # The path "." has no name.
     temporary = target.with_name(f".seq2seq-{secrets.token_hex(8)}.tmp")
     old = temporary.with_suffix(".old")
     try:
@@ -368,4 +373,6 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         raise UserError(f"{target} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not target.exists():
+            old.rename(target)
         shutil.rmtree(old, ignore_errors=True)

@@ -19,20 +19,9 @@ from seq2seq.utils.word_characters import MARKS
 
 SCRIPT_LANGUAGES = {
     **{"GREEK": "el", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh"},
-    **{
-        "THAI": "th",
-        "GEORGIAN": "ka",
-        "ARMENIAN": "hy",
-        "BENGALI": "bn",
-        "TAMIL": "ta",
-    },
-    **{
-        "TELUGU": "te",
-        "TAMIL": "ta",
-        "KANNADA": "kn",
-        "MALAYALAM": "ml",
-        "GUJARATI": "gu",
-    },
+    **{"THAI": "th", "GEORGIAN": "ka", "ARMENIAN": "hy", "BENGALI": "bn"},
+    **{"TELUGU": "te", "TAMIL": "ta", "KANNADA": "kn", "MALAYALAM": "ml"},
+    "GUJARATI": "gu",
     **{"GURMUKHI": "pa", "SINHALA": "si", "KHMER": "km", "LAO": "lo", "MYANMAR": "my"},
     **{"ETHIOPIC": "am", "TIBETAN": "bo", "ORIYA": "or", "THAANA": "dv"},
 }

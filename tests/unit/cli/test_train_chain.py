@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from seq2seq.cli import app, train_chain
-from seq2seq.cli.train_chain import ChainRun, Step, chain_steps
+from seq2seq.cli.train_chain import RECORD, ChainRun, Step, chain_steps
 from seq2seq.errors import RecipeError, UserError
 from seq2seq.recipe.chain import Chain, read_chain, resolve_trainings
 from seq2seq.recipe.loader import chain_names, read_recipe, recipe_names
@@ -107,6 +107,17 @@ def test_a_chain_whose_folder_was_moved_is_still_done(
     (tmp_path / "c").rename(tmp_path / "d")
     run(file, tmp_path / "d")
     assert len(commands.calls) == 4
+
+
+def test_a_short_name_of_the_folder_is_no_part_of_other_words(
+    file: str, tmp_path: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(file, Path("a"))
+    Path("a").rename("b")
+    run(file, Path("b"))
+    assert len(commands.calls) == 4
+    assert '"train.init_from=./base"' in Path("b", RECORD).read_text()
 
 
 def test_a_stage_that_failed_runs_again_and_those_before_it_do_not(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import zipfile
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import openpyxl
 import pytest
 
 from seq2seq.data.corpora import open_corpus
 from seq2seq.errors import UserError
+from seq2seq.prepare import translation_memories
 from seq2seq.prepare.import_files import ImportedCorpus, import_files, write_import
 from seq2seq.prepare.raw_pairs import ImportOptions
 from tests.helpers.cli import invoke
@@ -103,6 +106,20 @@ def test_columns_are_called_after_languages(
     assert corpus.languages == languages
     assert texts(corpus)[7] == ("The man 8 is here.", "ndi 8 kuvu")
     assert corpus.num_rows == 8
+
+
+def test_the_line_that_tells_excel_the_delimiter_is_no_pair(tmp_path: Path) -> None:
+    content = "sep=;\r\n" + table(";", "\r\n", "Englisch;Deutsch")
+    corpus = imported(tmp_path / "a.csv", content)
+    assert (texts(corpus), corpus.left_out) == (ROWS, [])
+
+
+def test_half_a_character_is_left_out_and_listed(tmp_path: Path) -> None:
+    content = "en\tde\nThe dog \\ud83d\tDer Hund\n" + table("\t", "\n")
+    corpus = imported(tmp_path / "a.tsv", content, encoding="unicode_escape")
+    assert texts(corpus) == ROWS
+    write_import(corpus, tmp_path / "out")
+    assert "The dog ?" in (tmp_path / "out" / "left_out.tsv").read_text("utf-8")
 
 
 def test_a_damaged_row_swallows_no_other(tmp_path: Path) -> None:
@@ -211,6 +228,16 @@ def test_translation_memories_are_read_without_their_markup(tmp_path: Path) -> N
     corpus = imported(tmp_path / "a.tmx", f"{header}{units}{single}</body></tmx>")
     assert (corpus.languages, texts(corpus)) == (("en", "de"), ROWS)
     assert [raw.reason for raw in corpus.left_out] == ["the target is blank"]
+
+
+def test_of_a_translation_memory_no_unit_stays_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.tmx"
+    unit = '<tu><tuv xml:lang="en"><seg>a</seg></tuv></tu>'
+    path.write_text(f'<tmx><header srclang="en"/><body>{unit * 5000}</body></tmx>')
+    units = translation_memories._units(path)
+    assert len([next(units) for _ in range(4900)]) == 4900
+    held = sum(type(thing) is Element for thing in gc.get_objects())
+    assert held < 3 * 2000  # The parser reads ahead by some hundred units.
 
 
 def test_messages_of_gettext_are_pairs(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from seq2seq.serve.app import LOOPBACK, Access
 from seq2seq.serve.limits import Limits
 from seq2seq.serve.patience import HEADERS
+from seq2seq.serve.server import make_access
 from seq2seq.translate import Translator
 from tests.helpers.servers import (
     StubModel,
@@ -173,14 +174,22 @@ def test_what_is_no_http_gets_the_headers_too(stub_port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "127.0.0.1:1", "[::1]:5000", "evil.example", "", "10.0.0.1"]
+    "host",
+    ["localhost", "127.0.0.1:1", "[::1]:5000", "evil.example", "", "10.0.0.1", "[::1"],
 )
 def test_only_names_of_this_server_are_answered(port: int, host: str) -> None:
-    known = not host.startswith(("evil", "10")) and bool(host)
+    known = host.startswith(("localhost", "127", "[::1]"))
     assert ask(port, "/languages", headers={"host": host})[0] == (200 if known else 421)
     Access(any_address=True).check("10.0.0.1:5000", "")
     with pytest.raises(HTTPException):
         Access(any_address=True).check("evil.example", "")
+
+
+def test_names_of_the_server_are_the_same_in_any_case() -> None:
+    options: Any = {"origins": [], "token_file": None, "log_text": False}
+    access = make_access("127.0.0.1", names=["Mine.Example"], **options)
+    access.check("mine.example", "")
+    access.check("MINE.example:5000", "")
 
 
 def test_a_token_is_needed_where_there_is_one(stub_port: int) -> None:
@@ -200,7 +209,7 @@ def test_pages_of_other_sites_may_ask_only_if_they_are_allowed(stub_port: int) -
     _, _, headers = ask(stub_port, "/languages", headers=friend)
     assert headers["access-control-allow-origin"] == "https://friend.example"
     assert ask(stub_port, "/translate", method="OPTIONS", headers=friend)[0] == 200
-    for origin in ("https://evil.example", "null", "http://localhost"):
+    for origin in ("https://evil.example", "null", "http://localhost", "http://["):
         status, _, headers = ask(stub_port, "/languages", headers={"origin": origin})
         assert (status, "access-control-allow-origin" in headers) == (403, False)
     own = {"origin": f"http://127.0.0.1:{stub_port}"}

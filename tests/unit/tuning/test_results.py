@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from seq2seq.recipe.loader import read_recipe
-from seq2seq.tuning.jobs import MAX_STARTS, Job, PrunedError, train_job
+from seq2seq.tuning.jobs import (
+    MAX_STARTS,
+    Job,
+    PrunedError,
+    train_job,
+    write_outcome,
+)
 from seq2seq.tuning.results import TrialRow, read_confirmation, winner_of
 from seq2seq.tuning.trials import ReportValidations, Search
 
@@ -55,6 +61,12 @@ def test_a_winner_is_confirmed_if_the_whole_interval_is_on_its_side(
     half = 4.303 * (2 / 3) ** 0.5
     assert found.interval == pytest.approx((difference - half, difference + half))
     assert found.confirmed == confirmed
+    failed = tmp_path / "confirm" / "base-seed-3"
+    (failed / "summary.json").unlink()
+    write_outcome(failed, "failed", "not finite")
+    found = read_confirmation(search_of(tmp_path, metric), row)
+    assert found is not None
+    assert found.seeds == [2, 4]
     other = TrialRow(8, "finished", 1.0, 4, 1.0, {}, "")
     assert read_confirmation(search_of(tmp_path, metric), other) is None
 

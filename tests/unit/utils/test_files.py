@@ -18,6 +18,7 @@ from seq2seq.utils.files import (
     atomic_file,
     decode_lines,
     read_lines,
+    replaced_folder,
     sha256_file,
     write_lines,
 )
@@ -221,6 +222,35 @@ def test_a_full_disk_is_the_users_to_mend(
         "another place."
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_replaced_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "old"
+    target.mkdir()
+    (target / "a").touch()
+    rename = Path.rename
+
+    def refuse(self: Path, other: Path) -> Path:
+        if self.suffix == ".tmp":
+            raise OSError(16, "busy")
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(UserError, match="busy"), replaced_folder(target):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["old", "a"]
+
+
+def test_the_working_folder_is_replaced_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with replaced_folder(Path()) as folder:
+        (folder / "a").touch()
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["a"]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
