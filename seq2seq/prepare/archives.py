@@ -1,4 +1,4 @@
-"""ZIP archives: bounds against bombs, and the pair of text files in one of OPUS.
+"""ZIP archives of OPUS: the pair of text files in one.
 
 Nothing is unpacked to the disk, so no name of a member is a path there.
 """
@@ -18,44 +18,9 @@ from typing import BinaryIO, cast
 from seq2seq.errors import UserError, misaligned_error
 from seq2seq.prepare.columns import order_languages
 from seq2seq.prepare.raw_pairs import MAX_CELL, Extract, ImportOptions, RawPair
+from seq2seq.utils.archives import check_archive
 from seq2seq.utils.files import decode_lines
 from seq2seq.utils.languages import is_language
-
-MAX_BYTES = 8 << 30
-MAX_RATIO = 200
-"""Bounds of an archive, unpacked: bytes, and bytes for each that is packed. Deflate
-reaches 1,032; text 3 to 5, and sheets of one repeated cell 50."""
-
-_MIB = 1 << 20
-
-
-def check_archive(path: Path) -> list[zipfile.ZipInfo]:
-    """Return the members of an archive that is sound and no bomb.
-
-    What a member unpacks to is never longer than its entry says, since `zipfile` stops
-    there.
-
-    Raises:
-        UserError: If it is neither.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise UserError(f"{path} is no sound archive: {error}. Fetch it again.") from (
-            error
-        )
-    total = sum(member.file_size for member in members)
-    packed = path.stat().st_size
-    if total > MAX_BYTES or total > 10 * _MIB + MAX_RATIO * packed:
-        raise UserError(
-            f"{path} would unpack to {total // _MIB:,} MiB from {packed // 1024:,} "
-            f"KiB, more than {MAX_RATIO} times as much or {MAX_BYTES >> 30} GiB. If "
-            "you trust it, unpack it, and import the files."
-        )
-    if any(member.flag_bits & 1 for member in members):
-        raise UserError(f"{path} is protected by a password. Unpack it first.")
-    return members
 
 
 def read_opus(path: Path, options: ImportOptions) -> Extract:

@@ -46,7 +46,7 @@ class ImportedCorpus:
         pairs: Source, target, and document or nothing, of the rows that are pairs.
         left_out: The other rows, each with its reason.
         notes: What was read and which columns for which reason, a sentence each.
-        files: SHA-256 of each file, by its name.
+        files: SHA-256 of each file, by its name, or its path if names are the same.
     """
 
     languages: tuple[str, str]
@@ -118,7 +118,11 @@ def import_files(
         example = f", as {left_out[0].reason}" if left_out else ""
         raise UserError(f"{paths[0]} has no sentence pair{example}.")
     notes = [note for extract in extracts for note in extract.notes]
-    files = {path.name: sha256_file(path) for path in paths}
+    names = [path.name for path in paths]
+    files = {
+        name if names.count(name) == 1 else path.as_posix(): sha256_file(path)
+        for name, path in zip(names, paths, strict=True)
+    }
     return ImportedCorpus(languages, pairs, left_out, notes, files)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from seq2seq.data.readers import one_line
 from seq2seq.errors import UserError
-from seq2seq.prepare.archives import check_archive
 from seq2seq.prepare.columns import known_languages
-from seq2seq.prepare.extras import import_extra
 from seq2seq.prepare.raw_pairs import MAX_CELL, Row
+from seq2seq.utils.archives import check_archive
+from seq2seq.utils.extras import import_extra
 from seq2seq.utils.files import open_binary
 
 MAX_COLUMNS = 256

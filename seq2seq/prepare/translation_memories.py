@@ -10,8 +10,8 @@ from typing import Any
 from seq2seq.data.readers import one_line
 from seq2seq.errors import UserError
 from seq2seq.prepare.columns import order_languages
-from seq2seq.prepare.extras import import_extra
 from seq2seq.prepare.raw_pairs import MAX_CELL, Extract, ImportOptions, RawPair
+from seq2seq.utils.extras import import_extra
 from seq2seq.utils.files import open_binary
 from seq2seq.utils.language_guess import guess_language
 from seq2seq.utils.languages import primary_subtag

@@ -40,11 +40,11 @@ def read_csv(data: bytes, name: str, column: str | None, new_column: str) -> Doc
     text = decode(data, name)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     lines = split_lines(text.removeprefix(mark))
-    delimiter = _delimiter(lines)
     rows: list[tuple[int, str, list[str]]] = []  # Its first line, as it is, its cells.
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 0
     try:
+        delimiter = _delimiter(lines)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         for row in reader:
             rows.append((start + 1, "".join(lines[start : reader.line_num]), row))
             start = reader.line_num

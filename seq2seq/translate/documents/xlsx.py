@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
+from seq2seq.data.readers import one_line
 from seq2seq.errors import UserError
 from seq2seq.translate.documents.columns import (
     Cell,
@@ -16,6 +17,8 @@ from seq2seq.translate.documents.columns import (
     is_number,
 )
 from seq2seq.translate.documents.document import Document
+from seq2seq.utils.archives import check_archive
+from seq2seq.utils.extras import import_extra
 
 _ROW = re.compile(r"<((?:\w+:)?)row\b([^>]*)(?<!/)>(.*?)</\1row>", re.DOTALL)
 _CELL = re.compile(r'<(?:\w+:)?c\b[^>]*?\sr="([A-Z]+)\d+"[^>]*>')
@@ -36,16 +39,15 @@ def read_xlsx(data: bytes, name: str, column: str | None, new_column: str) -> Do
     Raises:
         UserError: If the file is damaged, or no sheet has such a column.
     """
-    try:
-        from openpyxl import load_workbook
-        from openpyxl.utils import column_index_from_string, get_column_letter
-    except ImportError as error:
-        raise UserError(
-            f"{name} needs openpyxl: pip install 'seq2seq-recurrent[formats]'"
-        ) from error
+    openpyxl = import_extra("openpyxl", name)
+    import_extra("defusedxml", name)  # By which openpyxl reads XML, if it is there.
+    get_column_letter = openpyxl.utils.get_column_letter
+    check_archive(name, data)
     sheets: dict[str, list[tuple[int, list[str]]]] = {}  # Rows by the archive's path.
     try:
-        workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        workbook = openpyxl.load_workbook(
+            io.BytesIO(data), read_only=True, data_only=True
+        )
         for sheet in workbook.worksheets:
             sheet.reset_dimensions()
             rows = [
@@ -56,9 +58,13 @@ def read_xlsx(data: bytes, name: str, column: str | None, new_column: str) -> Do
             sheets[path] = [(number, row) for number, row in rows if any(row)]
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             texts = {path: archive.read(path).decode() for path in sheets}
-    except (OSError, ValueError, KeyError, SyntaxError, zipfile.BadZipFile) as error:
+            if damaged := archive.testzip():  # It would fail when all is translated.
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
+    # openpyxl raises whatever its parsers do, of which no list is complete.
+    except Exception as error:
         raise UserError(
-            f"{name} cannot be read as XLSX: {error}. Save it anew, without a password."
+            f"{name} cannot be read as XLSX: {one_line(error)}. Save it anew, without "
+            "a password."
         ) from error
     has_names = not is_number(column)
     filled = {path: rows for path, rows in sheets.items() if rows}
@@ -77,7 +83,8 @@ def read_xlsx(data: bytes, name: str, column: str | None, new_column: str) -> Do
             continue
         index = find_column(first, name, column, new_column)
         last = max((match[1] for match in _FULL.finditer(texts[path])), key=_order)
-        new_letters = get_column_letter(column_index_from_string(last) + 1)
+        new_index = openpyxl.utils.column_index_from_string(last) + 1
+        new_letters = get_column_letter(new_index)
         columns[path] = get_column_letter(index + 1), new_letters
         if has_names:
             headers[Cell(path, rows[0][0], first[index])] = new_column

@@ -280,6 +280,14 @@ def test_two_text_files_and_an_archive_of_opus_are_the_same(tmp_path: Path) -> N
         import_files(files)
 
 
+def test_files_of_the_same_name_are_all_remembered(tmp_path: Path) -> None:
+    paths = [tmp_path / name / "pairs.csv" for name in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(table(";", "\n", "Englisch;Deutsch"))
+    assert len(import_files(paths).files) == 2
+
+
 def test_what_is_written_is_what_recipes_read(tmp_path: Path) -> None:
     content = "English\tDeutsch\tKapitel\n" + "".join(
         f"{source}\t{target}\t1\n" for source, target in ROWS

@@ -14,7 +14,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from seq2seq.serve.app import LOOPBACK, Access
-from seq2seq.serve.limits import Limits
+from seq2seq.serve.limits import Limits, _parse
 from seq2seq.serve.patience import HEADERS
 from seq2seq.serve.server import make_access
 from seq2seq.translate import Translator
@@ -68,6 +68,18 @@ def test_the_text_is_that_of_the_translator_whatever_the_form(
     multipart = {"content-type": "multipart/form-data; boundary=x"}
     content = ask(port, body="".join([*parts, "--x--\r\n"]).encode(), headers=multipart)
     assert content[1] == {"translatedText": expected[1]}
+
+
+def test_a_form_of_many_fields_is_not_read() -> None:
+    part = '--x\r\nContent-Disposition: form-data; name="q"\r\n\r\na\r\n'
+    for count in (1, 3, 4):
+        body = f"{part * count}--x--".encode()
+        if count < 4:
+            fields = _parse(body, "multipart/form-data; boundary=x", 3)
+            assert fields == {"q": "a" if count == 1 else ["a"] * 3}
+            continue
+        with pytest.raises(ValueError, match="no end, or more than 3 fields"):
+            _parse(body, "multipart/form-data; boundary=x", 3)
 
 
 def test_alternatives_are_the_n_best_list_and_auto_is_the_only_source(

@@ -83,7 +83,8 @@ def test_tags_stay_in_order_around_a_word_however_long_a_translation_is(
         ("csv", "x,b\n1,2\n", "in: there is no column 'a' among x, b."),
         ("csv", "a,new\n1,2\n", "in: there is a column 'new' already."),
         ("csv", "\n", "in is empty"),
-        ("xlsx", "a,b\n", "in cannot be read as XLSX: File is not a zip file"),
+        ("csv", f"a,b\n{'x' * 200_000},1\n", "in:1: field larger than field limit"),
+        ("xlsx", "a,b\n", "in is no sound archive: File is not a zip file"),
     ],
 )
 def test_a_damaged_document_is_refused_with_its_line(
@@ -145,6 +146,26 @@ def test_xlsx_keeps_all_but_the_new_cells() -> None:
     assert read["C5"].value == "=SUM(C2:C4)"
     assert read.dimensions == "A1:F6"
     assert re.search(rb'(?s)<c r="D3".*<c r="F3"', after.read(changed[0]))
+
+
+def test_a_damaged_workbook_is_refused_before_anything_is_translated() -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book, stream = openpyxl.Workbook(), io.BytesIO()
+    for number in range(50):
+        book.active.append(["a", f"x {number}"])
+    book.save(stream)
+    data = stream.getvalue()
+    for info in zipfile.ZipFile(io.BytesIO(data)).infolist():
+        start = info.header_offset + 30 + len(info.filename)
+        for at in (start + 8, start + info.compress_size - 4):
+            damaged = bytearray(data)
+            damaged[at] ^= 0xFF
+            with pytest.raises(UserError, match="cannot be read as XLSX"):
+                read_document(bytes(damaged), "in", "xlsx", column="1", new_column="b")
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(30 << 20))
+    with pytest.raises(UserError, match="would unpack to 30 MiB"):
+        shout(stream.getvalue(), "xlsx", "1")
 
 
 def test_lines_of_a_paragraph_are_translated_together_and_wrapped_as_they_were() -> (

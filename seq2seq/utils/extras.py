@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import UserError
 
 
-def import_extra(module: str, path: Path) -> Any:
+def import_extra(module: str, name: object) -> Any:
     """Import a module of the extra `formats`.
 
     Args:
         module: Its name.
-        path: The file that needs it.
+        name: The file that needs it.
 
     Raises:
         UserError: If it is not installed.
@@ -23,6 +22,6 @@ def import_extra(module: str, path: Path) -> Any:
         return import_module(module)
     except ImportError as error:
         raise UserError(
-            f"{path} needs the extra formats, of which {module.split('.')[0]} is "
+            f"{name} needs the extra formats, of which {module.split('.')[0]} is "
             "missing: pip install 'seq2seq-recurrent[formats]'"
         ) from error
