@@ -17,6 +17,7 @@ from seq2seq.serve.limits import Fields, Limits, invalid, number_of, texts_of
 from seq2seq.translate import Translation, TranslationOptions, Translator
 from seq2seq.translate.line_pipeline import LinePipeline, replace_surrogates
 from seq2seq.utils.languages import language_name, primary_subtag
+from seq2seq.utils.text import is_blank
 
 _LINE_END = re.compile(r"(\r?\n)")
 
@@ -87,8 +88,9 @@ class TranslateRequest:
         return cls(model, parts, is_list, number + 1, is_auto)
 
     def lines(self) -> list[str]:
-        """Return the lines of all texts."""
-        return [line for parts in self.texts for line in parts[::2]]
+        """Return the lines of all texts that are not blank."""
+        lines = (line for parts in self.texts for line in parts[::2])
+        return [line for line in lines if not is_blank(line)]
 
     def answer(self, translations: Sequence[Translation]) -> dict[str, Any]:
         """Return the answer, from the translations of the lines.
@@ -105,8 +107,10 @@ class TranslateRequest:
         ranked = []
         for parts in self.texts:
             lines = [
-                [hypothesis.translation for hypothesis in next(remaining).n_best]
-                for _ in parts[::2]
+                []
+                if is_blank(line)
+                else [hypothesis.translation for hypothesis in next(remaining).n_best]
+                for line in parts[::2]
             ]
             count = max(1, *map(len, lines))
             ranked.append([_join(lines, parts[1::2], rank) for rank in range(count)])

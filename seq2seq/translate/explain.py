@@ -82,9 +82,11 @@ def explain(
     pipeline = LinePipeline(translator, options, watcher=tree)
     segmenter = replace(pipeline.segment, surfaces=True)
     (line,) = segmenter([replace_surrogates(text)])
-    request = TranslationRequest(
-        text, prefix or "", tuple(required), tuple(forbidden), location="this line"
+    phrases, banned = (
+        tuple(map(replace_surrogates, texts)) for texts in (required, forbidden)
     )
+    beginning = replace_surrogates(prefix or "")
+    request = TranslationRequest(text, beginning, phrases, banned, location="this line")
     if request.has_constraints:
         check_options(request, search, options)
         pipeline.constrain(request, line.segments)

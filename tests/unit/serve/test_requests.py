@@ -14,10 +14,12 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from seq2seq.serve.app import LOOPBACK, Access
+from seq2seq.serve.libretranslate import TranslateRequest
 from seq2seq.serve.limits import Limits, _parse
 from seq2seq.serve.patience import HEADERS
 from seq2seq.serve.server import make_access
 from seq2seq.translate import Translator
+from seq2seq.translate.options import Translation, TranslationHypothesis
 from tests.helpers.servers import (
     StubModel,
     StubPipeline,
@@ -68,6 +70,22 @@ def test_the_text_is_that_of_the_translator_whatever_the_form(
     multipart = {"content-type": "multipart/form-data; boundary=x"}
     content = ask(port, body="".join([*parts, "--x--\r\n"]).encode(), headers=multipart)
     assert content[1] == {"translatedText": expected[1]}
+
+
+def test_blank_lines_are_not_queued() -> None:
+    fields = text_request("a\n\n \r\nb\n")
+    request = TranslateRequest.parse(fields, [StubModel(StubPipeline())], Limits())
+    assert request.lines() == ["a", "b"]
+    done = [Translation((TranslationHypothesis(text, 0, 0, 1),)) for text in "AB"]
+    assert request.answer(done) == {"translatedText": "A\n\n\r\nB\n"}
+
+
+def test_half_a_surrogate_pair_in_a_constraint_is_no_error_of_the_server(
+    port: int,
+) -> None:
+    for name in ("prefix", "required", "forbidden"):
+        body = {"q": "A dog.", name: "\ud800"}
+        assert ask(port, "/v1/explain", body)[0] in (200, 400)
 
 
 def test_a_form_of_many_fields_is_not_read() -> None:
