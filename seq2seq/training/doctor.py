@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from seq2seq.data.batch_sampler import TokenBatchSampler
+from seq2seq.data.corpora import SentencePair
 from seq2seq.data.datamodule import TranslationDataModule
 from seq2seq.data.dataset import BatchPlan, ParallelDataset
+from seq2seq.data.near_duplicates import NearIndex
 from seq2seq.data.overlap import compare_splits, find_overlap
 from seq2seq.data.preprocessing import PreprocessedData
-from seq2seq.data.splits import load_eval_pairs
+from seq2seq.data.splits import load_eval_pairs, pair_corpora
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe, DataOptions, Recipe
 from seq2seq.tasks import open_data, open_task
@@ -182,12 +185,30 @@ def _check_splits(data: DataOptions, preprocessed: PreprocessedData) -> Iterator
         yield Check(
             f"{name} in train", overlap.summary(), advice if overlap.is_notable else ""
         )
+    yield from _near_duplicates(splits, data)
     if len(splits) == 2:
         valid, test = splits.items()
         overlap = compare_splits(*test, *valid)
         advice = "scores will flatter: remove them from one of the two"
         name = f"{overlap.split} in {overlap.other}"
         yield Check(name, overlap.summary(), advice if overlap.is_notable else "")
+
+
+def _near_duplicates(
+    splits: Mapping[str, Sequence[SentencePair]], data: DataOptions
+) -> Iterator[Check]:
+    """Count held-out sources that are near duplicates of training sources."""
+    index = NearIndex([pair.source for pairs in splits.values() for pair in pairs])
+    for corpus in pair_corpora(data):
+        sources = (pair.source for pair in corpus.read())
+        while chunk := list(islice(sources, 20_000)):
+            index.compare(chunk)
+    near = iter(index.near.tolist())
+    for name, pairs in splits.items():
+        count = sum(islice(near, len(pairs)))
+        share = count / max(1, len(pairs))
+        value = f"{count:,} of {len(pairs):,} sources ({share:.1%}) are in train or "
+        yield Check(f"{name} near train", f"{value}near a sentence there, 90% alike")
 
 
 def _unknown(encoded: Sequence[Sequence[int]]) -> float:

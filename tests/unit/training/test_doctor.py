@@ -43,10 +43,16 @@ def write(folder: Path, **splits: list[tuple[str, str]]) -> Path:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs = list(phrase_pairs("train", count=500))
+    near = (f"{pairs[5][0][:-1]} t.", "Etwas anderes.")
     return write(
         tmp_path_factory.mktemp("doctor") / "corpus",
         train=pairs,
-        valid=[*pairs[:5], ("zzz ☃☃☃☃", "zzz ☃☃☃☃"), *phrase_pairs("valid", count=4)],
+        valid=[
+            *pairs[:5],
+            near,
+            ("zzz ☃☃☃☃", "zzz ☃☃☃☃"),
+            *phrase_pairs("valid", count=3),
+        ],
         test=list(phrase_pairs("test", count=5)),
     )
 
@@ -89,6 +95,8 @@ def test_what_training_sees_twice_is_named(findings: dict[str, Check]) -> None:
     assert "remove them from training" in findings["valid in train"].advice
     assert findings["test in train"].advice == ""
     assert "sources (0.0%)" in findings["test in valid"].value
+    near = findings["valid near train"].value
+    assert near.startswith("6 of 10 sources (60.0%) are in train or near")
 
 
 def test_unknown_pieces_are_counted(findings: dict[str, Check]) -> None:
