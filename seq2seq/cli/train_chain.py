@@ -30,6 +30,7 @@ from seq2seq.utils.files import atomic_file
 
 RECORD = "stages.json"
 COMPARISON = "comparison"
+_ENTRY = {"command", "inputs", "digest", "seconds"}  # Of each stage.
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,11 @@ class ChainRun:
         self.path = folder / RECORD
         try:
             self.record: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+            if not all({*entry} == _ENTRY for entry in self.record.values()):
+                raise ValueError
         except FileNotFoundError:
             self.record = {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             raise UserError(f"{self.path} is damaged; remove it.") from None
 
     def run(self, step: Step, title: str) -> None:

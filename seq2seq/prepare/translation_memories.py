@@ -78,7 +78,7 @@ def _units(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
                     parent.clear()  # What was read is let go.
     except UserError:
         raise
-    except (ValueError, SyntaxError) as error:  # ElementTree's ParseError is one.
+    except (ValueError, SyntaxError, RecursionError) as error:  # Of ElementTree too.
         raise UserError(
             f"{path} is no sound TMX file: {one_line(error) or type(error).__name__}. "
             "Export it again."

@@ -104,7 +104,7 @@ def _parse(content: bytearray) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, entry in sorted(header.items(), key=lambda x: x[1]["data_offsets"]):
         dtype, shape = DTYPES[entry["dtype"]], entry["shape"]
-        if not all(type(size) is int and size >= 0 for size in shape):
+        if not all(type(size) is int and 0 <= size < 1 << 63 for size in shape):
             raise ValueError(f"{name} has no shape")
         size = math.prod(shape) * dtype.itemsize
         if entry["data_offsets"] != [end, end + size]:

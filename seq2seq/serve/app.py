@@ -40,6 +40,10 @@ from seq2seq.translate.explain import explain
 
 log = logging.getLogger(__name__)
 
+MAX_BEAM = 10
+"""Of an explanation, unless the recipe's beam is wider."""
+EXPLAIN_COST = 2
+"""A token of an explanation costs so many in a batch, times its beam size."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -215,8 +219,9 @@ class Api:
 
     async def explain(self, request: Request) -> Response:
         """Answer how a text is translated."""
-        call, text = self._explanation(await self._fields(request))
-        return JSONResponse(await self._result(self._queue(request, call, [text])))
+        call, text, cost = self._explanation(await self._fields(request))
+        job = self._queue(request, call, [text], cost)
+        return JSONResponse(await self._result(job))
 
     async def stream(self, request: Request) -> Response:
         """Send each step of a search as it happens, then the explanation."""
@@ -245,8 +250,9 @@ class Api:
                 self.batcher.leave(job)
                 ending.cancel()
 
-        call, text = self._explanation(await self._fields(request), watcher=watch)
-        job = self._queue(request, call, [text])
+        fields = await self._fields(request)
+        call, text, cost = self._explanation(fields, watcher=watch)
+        job = self._queue(request, call, [text], cost)
         return StreamingResponse(events(), media_type="text/event-stream")
 
     async def show_metrics(self, request: Request) -> Response:
@@ -257,8 +263,8 @@ class Api:
 
     def _explanation(
         self, fields: Fields, **options: Any
-    ) -> tuple[Callable[[], Any], str]:
-        """Return a call that explains a text, and the text."""
+    ) -> tuple[Callable[[], Any], str, int]:
+        """Return a call that explains a text, the text, and what a token costs."""
         texts = texts_of(fields, self.limits)
         prefix = fields.get("prefix") or ""
         if len(texts) != 1 or not isinstance(prefix, str):
@@ -267,11 +273,13 @@ class Api:
             raise invalid("q or prefix exceeds the limit of 1000 characters")
         model = libretranslate.choose_model(fields, self.models)
         beam = model.translator.recipe.search.beam_size
-        options["beam_size"] = number_of(fields, "beam", default=beam, low=1, high=32)
+        high = max(MAX_BEAM, beam)
+        beam = number_of(fields, "beam", default=beam, low=1, high=high)
         for name in ("required", "forbidden"):
             options[name] = phrases_of(fields, name)
-        call = partial(explain, model.translator, *texts, prefix=prefix, **options)
-        return call, texts[0]
+        options |= {"prefix": prefix, "beam_size": beam}
+        call = partial(explain, model.translator, *texts, **options)
+        return call, texts[0], EXPLAIN_COST * beam
 
     async def _fields(self, request: Request) -> Fields:
         """Read the fields of a request, and check its token."""
@@ -281,10 +289,12 @@ class Api:
             log.info("%s %s", request.url.path, json.dumps(fields.get("q")))
         return fields
 
-    def _queue(self, request: Request, work: Any, lines: list[str]) -> Job:
+    def _queue(
+        self, request: Request, work: Any, lines: list[str], cost_factor: int = 1
+    ) -> Job:
         """Queue a job, which is dropped when the client leaves."""
         try:
-            job = self.batcher.queue(work, lines)
+            job = self.batcher.queue(work, lines, cost_factor=cost_factor)
         except QueueFullError as error:
             headers = {"Retry-After": str(error.args[0])}
             raise HTTPException(503, "too much waits; come back", headers) from error

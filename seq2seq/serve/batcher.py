@@ -135,12 +135,19 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def queue(self, work: Pipeline | Callable[[], Any], lines: Sequence[str]) -> Job:
+    def queue(
+        self,
+        work: Pipeline | Callable[[], Any],
+        lines: Sequence[str],
+        *,
+        cost_factor: int = 1,
+    ) -> Job:
         """Queue lines, or a call that has the engine for itself.
 
         Args:
             work: Translates the lines; or the call.
-            lines: The lines; one, to estimate the cost of a call.
+            lines: The lines; those of a call are to estimate its cost.
+            cost_factor: How many times a token costs what one in a batch does.
 
         Returns:
             The job. Its future gets the lines' translations, or what the call returns
@@ -150,7 +157,7 @@ class Batcher:
             QueueFullError: If too much waits.
             ClosingError: If the server ends.
         """
-        cost = sum(map(estimated_tokens, lines))
+        cost = cost_factor * sum(map(estimated_tokens, lines))
         job = Job(work, lines, get_running_loop().create_future(), cost)
         if not lines:
             job.future.set_result([])
@@ -186,6 +193,7 @@ class Batcher:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        was_call = False
         while not self._closed:
             with self._changed:
                 while not (self._arrived or self._jobs or self._closed):
@@ -195,8 +203,11 @@ class Batcher:
             self._jobs = [job for job in self._jobs if job.has_more]
             if not self._jobs or self._closed:
                 continue
-            first = self._jobs[0]
-            if callable(first.work):
+            # Calls and batches take turns: many calls do not shut out who translates.
+            others = (job for job in self._jobs if callable(job.work) != was_call)
+            first = next(others, self._jobs[0])
+            was_call = callable(first.work)
+            if was_call:
                 first.next_line = len(first.lines)
                 self._begin(first, first.cost)
                 self._answers.append((first.future, _catch(first.work)))

@@ -17,8 +17,8 @@ from seq2seq.translate.documents.document import (
     wrap_to_lines,
 )
 
-_TAG = re.compile(r"(</?\w[^<>]*>|\{[^{}]*\}|\s*[♪♫]+\s*)")
-_SPEAKER = re.compile(r"\s*(?:<[^<>]*>|\{[^{}]*\})*\s*[-‐–—]\s*(?=\S)")
+_TAG = re.compile(r"(</?\w[^<>]*>|\{[^{}]*\}|(?<!\s)\s*[♪♫]+\s*)")
+_SPEAKER = re.compile(r"\s*(?:(?:<[^<>]*>|\{[^{}]*\})+\s*)?[-‐–—]\s*(?=\S)")
 _BULLET = re.compile(r"\s*(?:[-–—*•>]|#+|\d+[.)])\s+(?=\S)")
 
 

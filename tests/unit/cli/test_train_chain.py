@@ -227,3 +227,13 @@ def test_the_shipped_chains_are_valid_and_no_recipes(name: str, tmp_path: Path) 
     resolve_trainings(read_chain(name), name, tmp_path, ["seed=3"])
     with pytest.raises(RecipeError, match="a chain of trainings"):
         read_recipe(name)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"base": 5}', '{"base": {}}', "[" * 99_999])
+def test_a_damaged_record_is_refused(
+    file: str, tmp_path: Path, commands: Commands, text: str
+) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / RECORD).write_text(text)
+    with pytest.raises(UserError, match=r"stages\.json is damaged"):
+        run(file, tmp_path / "c")

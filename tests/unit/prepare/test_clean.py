@@ -16,6 +16,7 @@ from seq2seq.prepare.clean import clean_corpus
 from seq2seq.prepare.corpus_writer import TextPair
 from seq2seq.prepare.inspection import find_faults
 from seq2seq.prepare.rules import RULES, Thresholds, damage, unmatched_numbers
+from seq2seq.prepare.side_words import SideWords
 from seq2seq.utils.files import read_lines
 from tests.helpers.cli import invoke
 
@@ -152,6 +153,14 @@ def corpus(folder: Path) -> Path:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "train.jsonl").write_text(lines, encoding="utf-8")
     return folder
+
+
+def test_a_pair_proves_nothing_about_itself() -> None:
+    sources = ["the dog"] * 20 + ["der Hund Xaver Yolanda"]
+    targets = ["der Hund"] * 20 + ["the dog Xander Yvonne"]
+    words = SideWords(sources, targets)
+    swapped = [words.is_swapped(*pair) for pair in zip(sources, targets, strict=True)]
+    assert swapped == [False] * 20 + [True]
 
 
 def test_cleaning_lists_what_it_drops_and_swaps_back(tmp_path: Path) -> None:

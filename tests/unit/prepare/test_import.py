@@ -140,6 +140,11 @@ def test_a_damaged_row_swallows_no_other(tmp_path: Path) -> None:
     ]
 
 
+_DEEP_TMX = b'<tmx><tu><tuv lang="en"><seg>%b</seg></tuv></tu></tmx>' % (
+    b"<hi>" * 3000 + b"</hi>" * 3000
+)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -152,6 +157,7 @@ def test_a_damaged_row_swallows_no_other(tmp_path: Path) -> None:
         ("a.xlsx", b"no archive", "no sound archive"),
         ("a.xlsx", b"\xd0\xcf\x11\xe0rest", "password"),
         ("a.tmx", b"<tmx><bo", "no sound TMX"),
+        ("a.tmx", _DEEP_TMX, "no sound TMX"),
         ("a.po", b"\0\1\2", "a.po"),
         ("a.zip", b"PK", "no sound archive"),
         ("a.ods", b"", "Save it as .xlsx"),

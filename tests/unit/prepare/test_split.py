@@ -65,6 +65,20 @@ def test_no_near_duplicate_crosses_a_split() -> None:
                 assert not is_near(PAIRS[a][side], PAIRS[b][side])
 
 
+def test_sources_of_one_target_stay_together_and_blank_pairs_in_train() -> None:
+    names = ["".join(random.Random(n).choices("abcdefgh", k=30)) for n in range(400)]
+    pairs = [(name, names[n // 2][::-1], "") for n, name in enumerate(names)]
+    pairs += [("", "x y z", ""), ("z y x", " ", "")]
+    for seed in range(5):
+        parts = split_corpus(pairs, valid=40, test=40, seed=seed)
+        splits = [
+            {pairs[row][1] for row in rows}
+            for rows in (parts.train, parts.valid, parts.test)
+        ]
+        assert sum(map(len, splits)) == len({pair[1] for pair in pairs})
+        assert {400, 401} <= {*parts.train}
+
+
 def test_documents_stay_together() -> None:
     pairs = [(s, t, f"chapter {row // 10}") for row, (s, t, _) in enumerate(PAIRS)]
     # Sentences of the phrasebook are near across documents; random letters are not.

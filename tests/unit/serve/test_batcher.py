@@ -114,6 +114,18 @@ def test_every_request_gets_its_turn_when_more_wait_than_share_a_batch(
     assert stub.batches[1:] == [[*"abcd"], [*"ef"], [*"abcd"], [*"ef"]]
 
 
+def test_who_waits_longest_is_next(batcher: Batcher, stub: StubPipeline) -> None:
+    async def test() -> None:
+        await busy(batcher, stub)
+        jobs = [batcher.queue(stub, [word] * 3) for word in "abcdef"]
+        stub.proceed.set()
+        for job in jobs:
+            await job.future
+
+    asyncio.run(test())
+    assert stub.batches[1:5] == [[*"abcd"], [*"ef"], [*"abcd"], [*"efab"]]
+
+
 def test_long_segments_do_not_delay_the_short_ones_of_their_batch(
     batcher: Batcher, stub: StubPipeline
 ) -> None:
@@ -193,10 +205,34 @@ def test_a_call_has_the_engine_for_itself(batcher: Batcher, stub: StubPipeline) 
             batcher.queue(stub, ["b"]),
         ]
         stub.proceed.set()
-        assert await jobs[1].future == 2  # After x, and a with b.
+        assert await jobs[1].future == 1  # After x, before a with b.
         with pytest.raises(ZeroDivisionError):
             await jobs[2].future
         assert await texts(jobs[3]) == ["B"]
+
+    asyncio.run(test())
+
+
+def test_calls_take_turns_with_batches(batcher: Batcher, stub: StubPipeline) -> None:
+    async def test() -> None:
+        await busy(batcher, stub)
+        calls = [batcher.queue(lambda: len(stub.batches), ["a"]) for _ in range(3)]
+        job = batcher.queue(stub, ["z"])
+        stub.proceed.set()
+        assert await texts(job) == ["Z"]
+        assert [await call.future for call in calls] == [1, 2, 2]
+
+    asyncio.run(test())
+
+
+def test_a_call_counts_as_what_it_costs(batcher: Batcher, stub: StubPipeline) -> None:
+    async def test() -> None:
+        await busy(batcher, stub)
+        for _ in range(2):
+            batcher.queue(lambda: 0, ["abc"], cost_factor=60)
+        assert batcher.waiting_tokens == 120
+        with pytest.raises(QueueFullError):
+            batcher.queue(lambda: 0, ["abc"], cost_factor=60)
 
     asyncio.run(test())
 

@@ -9,11 +9,12 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import pytest
 from starlette.exceptions import HTTPException
 
-from seq2seq.serve.app import LOOPBACK, Access
+from seq2seq.serve.app import EXPLAIN_COST, LOOPBACK, Access
 from seq2seq.serve.libretranslate import TranslateRequest
 from seq2seq.serve.limits import Limits, _parse
 from seq2seq.serve.patience import HEADERS
@@ -162,6 +163,19 @@ def test_a_bad_request_is_refused_and_harms_none_of_twenty_good_ones(
     expected = translator(LINES[:2])
     texts = [answer[1]["translatedText"] for answer in answers]
     assert texts == [expected[0]] * 10 + [expected[1]] * 10
+
+
+def test_an_explanation_has_no_wider_beam_than_ten_and_counts_as_what_it_costs() -> (
+    None
+):
+    stub = StubModel(StubPipeline())
+    options = mock.Mock()
+    options.recipe.search.beam_size = 5
+    stub.translator = options
+    with serving(stub) as (api, port):
+        status, content, _ = ask(port, "/v1/explain", {"q": "a", "beam": 11})
+        assert (status, "of 1 to 10" in content["error"]) == (400, True)
+        assert api._explanation({"q": "a"})[2] == 5 * EXPLAIN_COST
 
 
 def test_every_status_has_the_headers(port: int, stub_port: int) -> None:

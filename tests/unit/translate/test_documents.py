@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq.errors import UserError
 from seq2seq.translate.documents.read import read_document
-from seq2seq.translate.documents.running_text import CueText
+from seq2seq.translate.documents.running_text import CueText, cue_pieces
 from seq2seq.translate.formats import Format
 
 CUES = (
@@ -40,6 +40,13 @@ def test_a_subtitle_file_keeps_all_but_its_texts() -> None:
     assert shout(CUES, "srt") == expected.replace(b"la la", b"LA LA")
     shouted = WEB.replace("a &amp;", "A &amp;").replace("b</c>", "B</c>")
     assert shout(WEB.encode(), "vtt").decode() == shouted
+
+
+def test_time_grows_with_the_spaces_of_a_line_not_with_their_square() -> None:
+    for line in ("a" + " " * 10**6 + "b", " " * 10**6 + "b", "<i>" + " " * 10**6 + "b"):
+        (piece, _) = cue_pieces([line + "\n"], 1, escaped=False)
+        assert not isinstance(piece, str)
+        assert piece.text.split() == line.removeprefix("<i>").split()
 
 
 def test_a_subtitle_has_one_text_but_each_speaker_has_an_own() -> None:
