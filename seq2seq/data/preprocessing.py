@@ -115,7 +115,7 @@ def preprocess(
                     tokenizers = _train_tokenizers(
                         corpora, data, options, control, progress
                     )
-                threads = threads or _available_cores()
+                threads = threads or available_cores()
                 stats = FilterStats()
                 log(f"encoding {_names(corpora)}")
                 encoded = _encode(corpora, data, tokenizers, stats, progress, threads)
@@ -221,7 +221,8 @@ def _cache_lock(folder: Path, log: Log) -> Iterator[None]:
         lock.release()
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -180,7 +180,9 @@ def _run(
         ) from None
     finally:
         if process.poll() is None:  # Late, or this program was interrupted.
-            os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # Without process groups, on Windows, it alone.
             process.wait()
     if status:
         reason = f"status {status}" if status > 0 else f"signal {-status}"

@@ -199,8 +199,8 @@ def _undecodable(path: Path, encoding: str) -> int | None:
             block = stream.read(_BLOCK)
             try:
                 decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                return size + error.start + 1
+            except UnicodeError as error:
+                return size + getattr(error, "start", 0) + 1
             size += len(block)
             if not block:
                 return None

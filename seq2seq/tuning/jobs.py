@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from lightning.pytorch import Callback
 from rich.console import Console
 
+from seq2seq.data.preprocessing import available_cores
 from seq2seq.errors import UserError
 from seq2seq.recipe import BaseRecipe
 from seq2seq.runs.run_folder import RunFolder, write_json
@@ -155,7 +156,7 @@ def train_job(job: Job, *, device: str, callbacks: Sequence[Callback] = ()) -> N
         write_outcome(job.folder, "failed", reason)
         return
     try:
-        with Path(os.devnull).open("w") as nowhere:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
             console = Console(file=nowhere)
             train(
                 job.recipe,
@@ -207,8 +208,7 @@ def more_workers(count: int, folder: Path) -> Iterator[None]:
     """
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    threads = max(1, (cores or os.cpu_count() or 1) // count)
+    threads = max(1, available_cores() // count)
     if count > 1 and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)
     environment = {"OMP_NUM_THREADS": str(threads), **os.environ}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import torch
 import seq2seq
 from seq2seq.benchmark.machine import ResourceMeter, process_uptime
 from seq2seq.data import preprocessing
+from seq2seq.errors import UserError
+from seq2seq.evaluation.external_metrics import parse_metrics, run_metric
 from seq2seq.runs.run_folder import hardware_info
 from seq2seq.training import doctor
 from seq2seq.utils.files import atomic_file
@@ -45,6 +48,8 @@ POSIX_MODULES |= {"readline", "syslog", "tty"}
 GUARDED = {
     ("data/preprocessing.py", "os.sched_getaffinity"),
     ("benchmark/machine.py", "os.sysconf"),
+    ("evaluation/external_metrics.py", "os.killpg"),
+    ("evaluation/external_metrics.py", "signal.SIGKILL"),
     ("utils/files.py", "os.O_DIRECTORY"),
     ("utils/memory.py", "resource"),
 }
@@ -125,7 +130,18 @@ def test_file_names_hold_no_character_that_windows_refuses() -> None:
 def test_threads_are_counted_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert preprocessing._available_cores() == 7
+    assert preprocessing.available_cores() == 7
+
+
+def test_a_metric_that_is_late_ends_without_process_groups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "killpg", raising=False)
+    code = "import time; time.sleep(60)"
+    command = f"M={shlex.quote(sys.executable)} -c '{code}' {{hypothesis}}"
+    (metric,) = parse_metrics([command], timeout=0.1)
+    with pytest.raises(UserError, match="no result"):
+        run_metric(metric, ["a"], sources=[], references=["a"])
 
 
 def test_a_file_is_written_where_folders_cannot_be_opened(
