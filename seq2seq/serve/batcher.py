@@ -186,6 +186,9 @@ class Batcher:
         with self._changed:
             self._closed = True
             self._changed.notify()
+            waiting = [job for job in (*self._jobs, *self._arrived) if job.has_more]
+        # At once, since a call may take longer than the server's end.
+        _send([(job.future, ClosingError()) for job in waiting])
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread; return whether it has ended."""
@@ -306,9 +309,13 @@ class Batcher:
     def _answer(self) -> None:
         """Set the futures of jobs in their loop; an exception is raised there."""
         answers, self._answers = self._answers, []
-        if answers:
-            with suppress(RuntimeError):  # The loop is closed: nobody waits.
-                answers[0][0].get_loop().call_soon_threadsafe(_resolve, answers)
+        _send(answers)
+
+
+def _send(answers: list[tuple[Future[Any], Any]]) -> None:
+    if answers:
+        with suppress(RuntimeError):  # The loop is closed: nobody waits.
+            answers[0][0].get_loop().call_soon_threadsafe(_resolve, answers)
 
 
 def _resolve(answers: list[tuple[Future[Any], Any]]) -> None:

@@ -246,10 +246,10 @@ def test_closing_answers_what_is_in_work_and_refuses_the_rest(
         batcher.close()
         with pytest.raises(ClosingError):
             batcher.queue(stub, ["b"])
+        with pytest.raises(ClosingError):  # At once, not after the batch.
+            await waiting.future
         stub.proceed.set()
         assert await texts(first) == ["X"]
-        with pytest.raises(ClosingError):
-            await waiting.future
 
     asyncio.run(test())
     assert batcher.join(10)
