@@ -31,6 +31,29 @@ NewFolder = Annotated[
     Path, typer.Argument(help="The folder to write; it must not exist.")
 ]
 SplitName = Annotated[str, typer.Option(help="Split of the folder to read.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of the sentences, source first: names or numbers, as in 2,3 or "
+        "English,Deutsch.",
+        show_default="found out",
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        help="Whether the first row names the columns.", show_default="found out"
+    ),
+]
+Sheet = Annotated[
+    str | None, typer.Option(help="Sheet of a workbook.", show_default="found out")
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        help="Encoding of a table of text, such as cp1250.", show_default="found out"
+    ),
+]
 
 
 def data_import(
@@ -44,14 +67,7 @@ def data_import(
     ],
     source: SourceLanguage = None,
     target: TargetLanguage = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Columns of the sentences, source first: names or numbers, as in "
-            "2,3 or English,Deutsch.",
-            show_default="found out",
-        ),
-    ] = None,
+    columns: Columns = None,
     document: Annotated[
         str | None,
         typer.Option(
@@ -60,23 +76,9 @@ def data_import(
             show_default="found out",
         ),
     ] = None,
-    header: Annotated[
-        bool | None,
-        typer.Option(
-            help="Whether the first row names the columns.", show_default="found out"
-        ),
-    ] = None,
-    sheet: Annotated[
-        str | None,
-        typer.Option(help="Sheet of a workbook.", show_default="found out"),
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(
-            help="Encoding of a table of text, such as cp1250.",
-            show_default="found out",
-        ),
-    ] = None,
+    header: Header = None,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
 ) -> None:
     """Import tables, translators' files or text files as a corpus to train on.
 
@@ -104,8 +106,8 @@ def data_import(
     if corpus.left_out:
         print(f"each row that was left out: {folder / 'left_out.tsv'}")
     print_hint(
-        f"next: seq2seq data inspect {folder}, then seq2seq data split {folder} "
-        f"{folder}-split"
+        f"next: seq2seq data inspect {folder}, then seq2seq data clean {folder} "
+        f"{folder}-clean"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from seq2seq.cli.data import Columns, Encoding, Header, Sheet
 from seq2seq.cli.options import DeviceName, choose_device
 from seq2seq.utils.console import print_hint
 from seq2seq.utils.memory import gc_disabled
@@ -44,6 +45,10 @@ def start(
             show_default="the file's",
         ),
     ] = None,
+    columns: Columns = None,
+    header: Header = None,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     device: DeviceName = None,
 ) -> None:
     """Make a translator of files of sentence pairs; the same command again goes on."""
@@ -52,7 +57,8 @@ def start(
     from seq2seq.recipe.loader import read_recipe
 
     workspace = Workspace.of(files, name)
-    for note in prepare(files, workspace, ImportOptions(source, target)):
+    options = ImportOptions(source, target, columns, None, header, sheet, encoding)
+    for note in prepare(files, workspace, options):
         print_hint(note)
     recipe = read_recipe(str(workspace.recipe))
     chosen = choose_device(device)

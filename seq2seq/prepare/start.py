@@ -89,11 +89,11 @@ def prepare(
     for path in files:
         if not path.exists():
             raise missing_error(path, "Name a file of sentence pairs.")
-    corpus = workspace.corpus
+    corpus, given = workspace.corpus, False
     if len(files) == 1 and files[0].is_dir():
         folder = files[0]
         if any(path.name.startswith("train") for path in folder.iterdir()):
-            corpus = folder
+            corpus, given = folder, True
         files = sorted(
             path
             for path in folder.iterdir()
@@ -101,11 +101,10 @@ def prepare(
         )
         if not files:
             raise UserError(f"{folder} is empty. Put a file of sentence pairs there.")
-    if corpus == workspace.corpus and corpus.exists():
+    if not given and corpus.exists():
         _check_unchanged(corpus, files)
         yield f"{corpus} is there already, made of the same files"
-    elif corpus == workspace.corpus:
-        corpus.parent.mkdir(parents=True, exist_ok=True)
+    elif not given:
         yield from _make_corpus(files, corpus, options)
     if not workspace.recipe.exists():
         _write_recipe(workspace, corpus, options)
@@ -185,9 +184,10 @@ def _write_recipe(workspace: Workspace, folder: Path, options: ImportOptions) ->
         if role in names or find_alias(role, names):
             continue
         if len(alike) != 1:
+            shown = shlex.quote(str(folder))
             raise UserError(
-                f"{folder} has train, but no {role} split: {', '.join(names)}. Name "
-                f"one {role}, or give the files without splits."
+                f"{folder} has train, but no {role} split. Name one {role}, or make "
+                f"splits: seq2seq data split {shown} {shown}-split"
             )
         splits[role] = alike[0]
     size = CorpusSize.of(pair[:2] for pair in corpus.pairs)

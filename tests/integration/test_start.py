@@ -91,6 +91,24 @@ def test_what_cannot_be_started_from_is_refused_in_a_line(
     assert not Path("runs").exists()
 
 
+def test_a_folder_of_splits_is_taken_as_it_is_wherever_it_lies(pairs: Path) -> None:
+    call("data", "split", pairs, "data/mine", "--valid", "30", "--test", "30")
+    Path("mine.yaml").write_text(TINY.replace("data/pairs", "data/mine"))
+    before = Path("data/mine/data.json").read_bytes()
+    out, error = call("start", "data/mine")
+    assert error == ""
+    assert "seq2seq translate runs/mine in.txt --output out.txt" in out
+    assert Path("data/mine/data.json").read_bytes() == before
+
+
+def test_the_options_that_an_import_asks_for_are_options_of_start(pairs: Path) -> None:
+    Path("three.csv").write_text("a;b;c\nA dog.;Ein Hund.;Un chien.\n" * 3)
+    assert "Say which, source first: --columns" in call("start", "three.csv")[1]
+    options = ["--columns", "1,2", "--source", "en", "--target", "de", "--no-header"]
+    says = call("start", "three.csv", *options)[1]
+    assert "fewer than 200 teach nothing" in says
+
+
 def test_without_arguments_six_lines_say_what_to_do_first() -> None:
     out, _ = call()
     assert out.count("\n") == 6
