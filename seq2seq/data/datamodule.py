@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from lightning.pytorch import LightningDataModule, Trainer
@@ -35,6 +35,14 @@ from seq2seq.utils.languages import language_warning
 log = logging.getLogger(__name__)
 
 
+class ValidationPair(NamedTuple):
+    """A sentence pair to validate on, and its languages."""
+
+    source: str
+    target: str
+    languages: LanguagePair
+
+
 class TranslationDataModule(LightningDataModule):
     """Sentence pairs of a recipe as batches, for any Lightning Trainer.
 
@@ -62,8 +70,7 @@ class TranslationDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.recipe = recipe
-        self.valid_pairs: list[SentencePair] = []
-        self.valid_languages: list[LanguagePair] = []  # Of each of these.
+        self.valid_pairs: list[ValidationPair] = []
         self.overlaps: list[SplitOverlap] = []
         self._given_tokenizers = tokenizers
         self._progress = progress or (lambda stage, num_pairs: None)
@@ -113,8 +120,7 @@ class TranslationDataModule(LightningDataModule):
                 data = self.recipe.data.for_pair(languages)
                 refuse_shared_splits(data)
                 pairs = load_eval_pairs(data, data.splits.valid)
-                self.valid_pairs += pairs
-                self.valid_languages += [languages] * len(pairs)
+                self.valid_pairs += [ValidationPair(*pair, languages) for pair in pairs]
 
     def _count_unknown(self) -> None:
         """Warn where another run's tokenizers do not know the text's characters."""
@@ -138,7 +144,9 @@ class TranslationDataModule(LightningDataModule):
         if self.overlaps:
             return
         splits = self.recipe.data.splits
-        pairs = {splits.valid: self.valid_pairs}
+        pairs = {
+            splits.valid: [SentencePair(pair[0], pair[1]) for pair in self.valid_pairs]
+        }
         try:
             pairs[splits.test] = [
                 pair
@@ -187,19 +195,22 @@ class TranslationDataModule(LightningDataModule):
     def val_dataloader(self) -> ValidationDataLoader:
         """Return this process's share of the validation batches."""
         pairs = self.valid_pairs
-        sources: list[list[int]] = []
-        both = list(zip(pairs, self.valid_languages, strict=True))
-        for languages in self.recipe.data.pairs:
-            tokenizer = self.tokenizers.source.for_target(languages[1])
-            lines = [pair.source for pair, own in both if own == languages]
-            sources += tokenizer.encode(lines)
+        sources: list[list[int]] = [[] for _ in pairs]
+        for target in {pair.languages[1] for pair in pairs}:
+            rows = [i for i, pair in enumerate(pairs) if pair.languages[1] == target]
+            tokenizer = self.tokenizers.source.for_target(target)
+            encoded = tokenizer.encode([pairs[row].source for row in rows])
+            for row, ids in zip(rows, encoded, strict=True):
+                sources[row] = ids
         batches = validation_batches(
             sources,
             self.tokenizers.target.encode([pair.target for pair in pairs]),
             batch_tokens=self.recipe.train.batch_tokens,
         )
         loader = ValidationDataLoader(
-            batches, [pair.target for pair in pairs], self.valid_languages
+            batches,
+            [pair.target for pair in pairs],
+            [pair.languages for pair in pairs],
         )
         return validation_share(self.trainer, loader)
 

@@ -128,9 +128,11 @@ def test_every_pair_is_scored_with_its_own_text_and_the_mean_is_of_the_trained(
 def test_a_server_has_a_model_for_every_pair(run: Path) -> None:
     pytest.importorskip("starlette")
     pytest.importorskip("uvicorn")
-    from seq2seq.serve.server import ServerOptions, load_models
+    from seq2seq.serve.server import load_models
 
-    models = load_models([run], ServerOptions())
+    models = load_models(
+        [run], TranslationOptions(), engine="torch", device="cpu", overrides=()
+    )
     assert [model.languages for model in models] == [("de", "en"), ("en", "fr")]
     texts = [model.translator(LINES) for model in models]
     assert texts == [Translator.load(run, to=to)(LINES) for to in ("en", "fr")]

@@ -31,7 +31,12 @@ def made_corpus(count: int) -> ParallelCorpus:
             )
 
     return ParallelCorpus(
-        f"{count} made pairs", "train", "text", fingerprint=str(count), read=read
+        f"{count} made pairs",
+        "train",
+        ("en", "de"),
+        content=str(count),
+        fingerprint=str(count),
+        read=read,
     )
 
 
