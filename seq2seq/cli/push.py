@@ -54,6 +54,7 @@ def push(
     if others:
         print_hint(f"left out, as no part of the model: {', '.join(others)}")
     if dry_run:
+        print_hint("nothing was uploaded; without --dry-run it is")
         return
     print(push_to_hub(folder, repository, private=not public, create_pr=create_pr))
     if not create_pr:

@@ -153,7 +153,7 @@ def choose_model(fields: Fields, models: Sequence[Model]) -> Model:
     if len(matching) == 1:
         return matching[0]
     problem = "is ambiguous" if matching else "is not supported"
-    pair = " to ".join(str(code)[:20] for code in wanted)
+    pair = " to ".join(str(code or "any language")[:20] for code in wanted)
     pairs = ", ".join(" to ".join(model.languages) for model in models)
     raise HTTPException(400, f"{pair} {problem}; there is {pairs}")
 

@@ -93,8 +93,10 @@ def read_run(path: Path) -> RunRow:
         series = read_series(run.metrics)
         summary = read_object(run.summary)
     except UserError as error:
-        line = str(error).splitlines()[0]
-        return RunRow(path, f"unreadable: {line}", {}, "", None, None, 0, None)
+        given_up = read_object(run.outcome).get("reason")  # Before a recipe was kept.
+        line = str(given_up or error).splitlines()[0]
+        state = "failed" if given_up else "unreadable"
+        return RunRow(path, f"{state}: {line}", {}, "", None, None, 0, None)
     metric = recipe.train.monitor
     step, seconds = _progress(summary, series)
     settings = flatten(recipe.model_dump(mode="json", exclude={"description", "tune"}))

@@ -59,6 +59,7 @@ def test_a_command_scores_every_segment_into_a_file_or_by_printing(
     [
         ("raise SystemExit('no model here')", "ended with status 1: no model here"),
         ("print(1)", "wrote 1 score for 4 segments"),
+        ("print(1, 2, 3, 4, 5, sep=chr(10))", "wrote 5 scores for 4 segments"),
         ("print(1, 2, 'x', 4, sep=chr(10))", "score:3: 'x' is no number"),
         ("print(1, 2, 'nan', 4, sep=chr(10))", "score:3: 'nan' is no number"),
         ("import os; os.kill(os.getpid(), 11)", "ended with signal 11"),
