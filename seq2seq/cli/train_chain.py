@@ -7,7 +7,6 @@ exactly. `stages.json` records which command made a stage, from which inputs.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -25,8 +24,9 @@ import typer
 
 from seq2seq.errors import UserError
 from seq2seq.recipe.chain import Chain, TrainingStage
+from seq2seq.runs.run_folder import write_json
 from seq2seq.utils.console import is_quiet
-from seq2seq.utils.files import atomic_file
+from seq2seq.utils.files import sha256_file
 
 RECORD = "stages.json"
 COMPARISON = "comparison"
@@ -106,11 +106,10 @@ class ChainRun:
         self.folder = folder
         self.path = folder / RECORD
         try:
-            self.record: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+            text = self.path.read_text("utf-8") if self.path.exists() else "{}"
+            self.record: dict[str, Any] = json.loads(text)
             if not all({*entry} == _ENTRY for entry in self.record.values()):
                 raise ValueError
-        except FileNotFoundError:
-            self.record = {}
         except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             raise UserError(f"{self.path} is damaged; remove it.") from None
 
@@ -141,11 +140,11 @@ class ChainRun:
                 "and what follows it, or name another folder (--output)."
             )
         spent = recorded["seconds"] if recorded else 0.0
-        begun = recorded is not None and _digest(step.output) is not None
+        is_written = recorded is not None and _digest(step.output) is not None
         self._save(step.name, {**made_by, "digest": None, "seconds": spent})
         self._say(f"{title}: {step.purpose}")
         start = time.monotonic()
-        if not begun or step.words[0] == "train":  # The others write whole files.
+        if not is_written or step.words[0] == "train":  # The others write whole files.
             self._say(f"$ {shlex.join(['seq2seq', *step.words])}")
             status = _call(step.words)
             spent += time.monotonic() - start
@@ -174,8 +173,7 @@ class ChainRun:
     def _save(self, name: str, entry: dict[str, Any]) -> None:
         self.record[name] = entry
         self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_file(self.path) as file:
-            file.write((json.dumps(self.record, indent=1) + "\n").encode())
+        write_json(self.path, self.record)
 
     @staticmethod
     def _say(text: str) -> None:
@@ -184,7 +182,7 @@ class ChainRun:
 
 
 def _digest(output: Path) -> str | None:
-    """Return the SHA-256 of what a step makes; None if it is not there."""
+    """Return the SHA-256 of each file that a step makes; None if one is missing."""
     files = [output / "checkpoints" / "best.ckpt"]
     if not files[0].is_file():
         files = sorted(output.glob("*.tsv")) or [output / "report.json"]
@@ -192,12 +190,7 @@ def _digest(output: Path) -> str | None:
         files = [output]
     if not all(path.is_file() for path in files):
         return None
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return " ".join(map(sha256_file, files))
 
 
 def _call(words: Sequence[str]) -> int:
@@ -208,17 +201,20 @@ def _call(words: Sequence[str]) -> int:
     """
     command = [sys.executable, "-m", "seq2seq", *(["-q"] if is_quiet() else []), *words]
     posix = os.name == "posix"  # Elsewhere a console sends Ctrl-C to both processes.
-    process = subprocess.Popen(command, start_new_session=posix)
-    stopping = [signal.SIGINT, signal.SIGTERM]
     received: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
 
     def forward(number: int, frame: object) -> None:
         received.append(number)
-        if posix:
+        if posix and process is not None:
             process.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in stopping}
+    # Before it starts: a signal in between would leave it running alone.
+    before = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
+        process = subprocess.Popen(command, start_new_session=posix)
+        if posix and received:
+            process.send_signal(received[0])
         status = process.wait()
     finally:
         for number, handler in before.items():

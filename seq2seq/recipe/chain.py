@@ -185,11 +185,11 @@ def resolve_trainings(
         if stage.mix:
             parts = [{"path": str(folder / part)} for part in stage.mix]
             own.append(f"data.mix={flow_yaml(parts)}")
-        for mine in own:
-            for theirs in overrides:
-                if _same_key(mine, theirs):
-                    key = mine.partition("=")[0]
-                    location = Location(f"-o {theirs}", None)
+        for stage_override in own:
+            for user_override in overrides:
+                if _same_key(stage_override, user_override):
+                    key = stage_override.partition("=")[0]
+                    location = Location(f"-o {user_override}", None)
                     text = f"stage {stage.name} sets {key} itself; leave it out"
                     raise recipe_error(location, text)
         recipe_name = stage.train
@@ -204,8 +204,11 @@ def resolve_trainings(
     return resolved
 
 
-def _same_key(mine: str, theirs: str) -> bool:
+def _same_key(stage_override: str, user_override: str) -> bool:
     """Whether two overrides set the same key, or one a section with the other's."""
-    a, b = (text.partition("=")[0].strip().split(".") for text in (mine, theirs))
+    a, b = (
+        text.partition("=")[0].strip().split(".")
+        for text in (stage_override, user_override)
+    )
     length = min(len(a), len(b))
     return a[:length] == b[:length]
