@@ -53,7 +53,7 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
 
 
 def summary_lines(inspection: Inspection) -> Iterator[str]:
-    """Summarise what was found, in sentences."""
+    """Summarise the faults of a corpus, in sentences."""
     count, total = len(inspection.findings), inspection.num_pairs
     yield (
         f"{count:,} of {with_noun(total, 'pair')} ({count / max(1, total):.1%}) break "

@@ -79,8 +79,8 @@ class Job:
     @property
     def has_more(self) -> bool:
         """Whether something of it has not begun."""
-        begun = not self.pending and self.next_line == len(self.lines)
-        return not self.left and not begun
+        all_started = not self.pending and self.next_line == len(self.lines)
+        return not self.left and not all_started
 
 
 class _Line(NamedTuple):

@@ -200,8 +200,8 @@ def run_trials(search: Search, *, device: str, report: Callable[[str], None]) ->
     from optuna.trial import TrialState
 
     while True:
-        with ExitStack() as held:
-            trial = _take_trial(search, held)
+        with ExitStack() as trial_lock:
+            trial = _take_trial(search, trial_lock)
             if trial is not None:
                 _run_trial(search, trial, device=device, report=report)
                 continue
@@ -210,7 +210,7 @@ def run_trials(search: Search, *, device: str, report: Callable[[str], None]) ->
         time.sleep(POLL_SECONDS)
 
 
-def _take_trial(search: Search, held: ExitStack) -> Trial | None:
+def _take_trial(search: Search, trial_lock: ExitStack) -> Trial | None:
     """Claim a trial whose worker died, or else a new one; None if there is none."""
     from optuna.trial import Trial, TrialState
 
@@ -218,7 +218,7 @@ def _take_trial(search: Search, held: ExitStack) -> Trial | None:
     with claim(search.folder, "study", wait=True):
         trials = search.trials()
         for frozen in trials:
-            if frozen.state == TrialState.RUNNING and held.enter_context(
+            if frozen.state == TrialState.RUNNING and trial_lock.enter_context(
                 claim(search.folder, f"trial-{frozen.number:04}")
             ):
                 _seed(search, frozen.number)
@@ -228,7 +228,7 @@ def _take_trial(search: Search, held: ExitStack) -> Trial | None:
         if spent or (options.hours and _hours(search) >= options.hours):
             return None
         number = waiting[0] if waiting else len(trials)
-        held.enter_context(claim(search.folder, f"trial-{number:04}"))
+        trial_lock.enter_context(claim(search.folder, f"trial-{number:04}"))
         _seed(search, number)
         trial = study.ask()
         suggest(trial, search.parameters)  # Before another worker draws.
